@@ -1,0 +1,207 @@
+//! Plays the steps of a script with raw write(2), paced by the absolute clock.
+
+use crun_capture::clock::{now_ns, sleep_until};
+use crun_capture::script::journal::Keeper;
+use crun_capture::script::line::{StampedLine, encode};
+use crun_capture::script::{Buffering, End, Lines, SURVIVED, Script, Sigpipe, Step};
+use crun_capture::stream::Stream;
+use crun_capture::sys::{self, Disposition};
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// glibc's BUFSIZ for a pipe or file: what a C program's stdout collects before it writes.
+const BLOCK_BYTES: usize = 4096;
+
+/// What the workload holds while it plays.
+pub(crate) struct Player {
+    directory: PathBuf,
+    journal: Keeper,
+    seed: u64,
+    sequence: u64,
+    /// Per stream: what it collects before it writes.
+    policies: [Policy; 2],
+    buffers: [Vec<u8>; 2],
+    /// Per stream: whether it was closed, or failed for good.
+    ended: [bool; 2],
+    /// Kept open until the end of the process.
+    _alive: Option<OwnedFd>,
+}
+
+/// When a stream's buffer is written out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Policy {
+    AtOnce,
+    ByLine,
+    ByBlock,
+}
+
+impl Player {
+    /// Opens the journal and the FIFO that shows the workload to be alive.
+    pub(crate) fn new(directory: &Path, seed: u64, unbuffered: bool, script: &Script) -> io::Result<Player> {
+        let writes = if unbuffered { script.writes_max() } else { script.writes_max() * 2 };
+        let path = directory.join("journal");
+        let journal = Keeper::create(&path, writes + 64, std::process::id(), now_ns())?;
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let alive = rustix::fs::open(directory.join("alive"), flags, Mode::empty()).ok();
+        sys::set_disposition(
+            libc::SIGPIPE,
+            match script.sigpipe {
+                Sigpipe::Default => Disposition::Default,
+                Sigpipe::Ignore => Disposition::Ignore,
+            },
+        )?;
+        // Without this a paced write is up to 50 us late (timer slack, prctl(2)); where it is refused, it is just that.
+        let _kept_slack = rustix::thread::set_current_timer_slack(std::num::NonZero::new(1));
+        Ok(Player {
+            directory: directory.to_owned(),
+            journal,
+            seed,
+            sequence: 0,
+            policies: Stream::BOTH.map(|stream| policy(script.buffering, stream)),
+            buffers: [Vec::new(), Vec::new()],
+            ended: [false, false],
+            _alive: alive,
+        })
+    }
+
+    /// Plays all steps and ends as the script says.
+    pub(crate) fn play(mut self, script: &Script) -> ExitCode {
+        for step in &script.steps {
+            match step {
+                Step::Write { stream, data, piece_bytes } => {
+                    let bytes = data.to_bytes().unwrap_or_default();
+                    for piece in bytes.chunks(piece_bytes.unwrap_or(bytes.len()).max(1)) {
+                        self.print(*stream, piece, now_ns());
+                    }
+                }
+                Step::Lines(lines) => self.lines(lines),
+                Step::Pause { duration_ns } => sleep_until(now_ns() + duration_ns),
+                Step::Close { stream } => self.close(*stream),
+                Step::Wait { gate } => self.wait(gate),
+            }
+        }
+        Stream::BOTH.into_iter().for_each(|stream| self.flush(stream));
+        self.journal.finish(now_ns());
+        end(script.end)
+    }
+
+    fn lines(&mut self, lines: &Lines) {
+        let start_ns = now_ns();
+        let mut bytes = Vec::with_capacity((lines.length_bytes + 1) * lines.per_write.min(lines.count) as usize);
+        for (write, (stream, first, count)) in lines.writes(self.sequence).enumerate() {
+            let paced_ns = start_ns + write as u64 * lines.interval_ns;
+            if lines.interval_ns > 0 {
+                sleep_until(paced_ns);
+            }
+            bytes.clear();
+            let stamp_ns = now_ns();
+            let due_ns = if lines.interval_ns > 0 { paced_ns } else { stamp_ns };
+            for sequence in first..first + count {
+                let line = StampedLine { stream, sequence, stamp_ns, due_ns, length: lines.length_bytes };
+                encode(&line, self.seed, &mut bytes);
+                bytes.push(b'\n');
+            }
+            self.print(stream, &bytes, stamp_ns);
+        }
+        self.sequence += lines.count;
+    }
+
+    /// Prints as the buffering says. `at_ns` is the clock just read.
+    fn print(&mut self, stream: Stream, bytes: &[u8], at_ns: u64) {
+        let policy = self.policies[stream.index()];
+        if policy == Policy::AtOnce {
+            return self.write_out(stream, bytes, at_ns);
+        }
+        let mut buffer = std::mem::take(&mut self.buffers[stream.index()]);
+        buffer.extend_from_slice(bytes);
+        let ready = match policy {
+            Policy::AtOnce => buffer.len(),
+            Policy::ByLine => buffer.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1),
+            Policy::ByBlock => buffer.len() / BLOCK_BYTES * BLOCK_BYTES,
+        };
+        for block in buffer[..ready].chunks(if policy == Policy::ByBlock { BLOCK_BYTES } else { ready.max(1) }) {
+            self.write_out(stream, block, now_ns());
+        }
+        buffer.drain(..ready);
+        self.buffers[stream.index()] = buffer;
+    }
+
+    fn flush(&mut self, stream: Stream) {
+        let rest = std::mem::take(&mut self.buffers[stream.index()]);
+        if !rest.is_empty() {
+            self.write_out(stream, &rest, now_ns());
+        }
+    }
+
+    /// Writes until all is accepted. A write that fails drops its bytes, as most programs do; after EPIPE the stream is over.
+    fn write_out(&mut self, stream: Stream, mut bytes: &[u8], at_ns: u64) {
+        let mut before_ns = at_ns;
+        while !bytes.is_empty() && !self.ended[stream.index()] {
+            self.journal.begin(stream, before_ns, bytes.len());
+            match rustix::io::write(descriptor(stream), bytes) {
+                Ok(accepted) => {
+                    self.journal.end(now_ns(), accepted, 0);
+                    bytes = &bytes[accepted..];
+                }
+                Err(Errno::INTR) => self.journal.end(now_ns(), 0, Errno::INTR.raw_os_error()),
+                Err(errno) => {
+                    self.journal.end(now_ns(), 0, errno.raw_os_error());
+                    self.ended[stream.index()] = errno == Errno::PIPE || errno == Errno::BADF;
+                    return;
+                }
+            }
+            if !bytes.is_empty() {
+                before_ns = now_ns();
+            }
+        }
+    }
+
+    fn close(&mut self, stream: Stream) {
+        self.flush(stream);
+        self.ended[stream.index()] = true;
+        sys::close_standard(stream.descriptor());
+    }
+
+    /// Opening the FIFO blocks until somebody opens it for writing; reading it ends when they close it.
+    fn wait(&mut self, gate: &str) {
+        let path = self.directory.join(format!("gate-{gate}"));
+        if let Ok(bytes) = std::fs::read(&path) {
+            drop(bytes);
+        }
+    }
+}
+
+fn policy(buffering: Buffering, stream: Stream) -> Policy {
+    match (buffering, stream) {
+        (Buffering::None, _) | (Buffering::Auto, Stream::Stderr) => Policy::AtOnce,
+        (Buffering::Line, _) => Policy::ByLine,
+        (Buffering::Auto, Stream::Stdout) if std::io::stdout().is_terminal() => Policy::ByLine,
+        (Buffering::Auto, Stream::Stdout) => Policy::ByBlock,
+    }
+}
+
+fn descriptor(stream: Stream) -> BorrowedFd<'static> {
+    match stream {
+        Stream::Stdout => rustix::stdio::stdout(),
+        Stream::Stderr => rustix::stdio::stderr(),
+    }
+}
+
+fn end(end: End) -> ExitCode {
+    match end {
+        End::Exit(code) => ExitCode::from(code),
+        End::Signal(number) => {
+            // The standard library handles SIGSEGV; a handler would make it survivable.
+            let _refused_for_kill = sys::set_disposition(number, Disposition::Default);
+            if let Some(signal) = rustix::process::Signal::from_named_raw(number) {
+                let _sent = rustix::process::kill_process(rustix::process::getpid(), signal);
+            }
+            ExitCode::from(SURVIVED)
+        }
+        End::Abort => std::process::abort(),
+    }
+}

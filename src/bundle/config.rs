@@ -1,0 +1,82 @@
+//! config.json: the least that runs the workload.
+
+use super::{CELL_MOUNT, EMIT, Flaw, Plan};
+use oci_spec::OciSpecError;
+use oci_spec::runtime::{
+    LinuxBuilder, LinuxCapabilitiesBuilder, LinuxNamespaceBuilder, LinuxNamespaceType, Mount, MountBuilder,
+    ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
+};
+use std::collections::HashSet;
+use std::io;
+
+/// The file's bytes.
+pub(super) fn json(plan: &Plan<'_>) -> io::Result<Vec<u8>> {
+    let spec = spec(plan).map_err(io::Error::other)?;
+    Ok(serde_json::to_vec_pretty(&spec)?)
+}
+
+/// No capabilities, no new privileges, a read-only root, an own empty network namespace; nothing of the host but `/cell`.
+fn spec(plan: &Plan<'_>) -> Result<Spec, OciSpecError> {
+    let program = if plan.flaw == Flaw::ExecutableNotFound { "/no-such-program" } else { EMIT };
+    let none = HashSet::new();
+    let capabilities = LinuxCapabilitiesBuilder::default()
+        .bounding(none.clone())
+        .effective(none.clone())
+        .inheritable(none.clone())
+        .permitted(none.clone())
+        .ambient(none)
+        .build()?;
+    let process = ProcessBuilder::default()
+        .terminal(false)
+        .user(UserBuilder::default().uid(0_u32).gid(0_u32).build()?)
+        .args([program, CELL_MOUNT].map(str::to_owned).to_vec())
+        .env(vec![plan.mark.to_owned()])
+        .cwd("/")
+        .no_new_privileges(true)
+        .capabilities(capabilities)
+        .build()?;
+    let rootfs = match plan.flaw {
+        Flaw::MissingRootfs => plan.rootfs.path().join("no-such-rootfs"),
+        _ => plan.rootfs.path().to_owned(),
+    };
+    let mut linux = LinuxBuilder::default().namespaces(namespaces(plan.pid_namespace)?).build()?;
+    linux.set_resources(None);
+    linux.set_masked_paths(None);
+    linux.set_readonly_paths(None);
+    let mut spec = SpecBuilder::default()
+        .version("1.0.2")
+        .root(RootBuilder::default().path(rootfs).readonly(true).build()?)
+        .process(process)
+        .hostname("crun-capture")
+        .mounts(mounts(plan)?)
+        .linux(linux)
+        .build()?;
+    spec.set_annotations(None);
+    Ok(spec)
+}
+
+fn namespaces(pid: bool) -> Result<Vec<oci_spec::runtime::LinuxNamespace>, OciSpecError> {
+    use LinuxNamespaceType::{Ipc, Mount, Network, Pid, Uts};
+    let all = [Network, Ipc, Uts, Mount].into_iter().chain(pid.then_some(Pid));
+    all.map(|typ| LinuxNamespaceBuilder::default().typ(typ).build()).collect()
+}
+
+fn mounts(plan: &Plan<'_>) -> Result<Vec<Mount>, OciSpecError> {
+    let options = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    Ok(vec![
+        MountBuilder::default().destination("/proc").typ("proc").source("proc").build()?,
+        // Without it the runtime makes its device nodes in the rootfs, on the host.
+        MountBuilder::default()
+            .destination("/dev")
+            .typ("tmpfs")
+            .source("tmpfs")
+            .options(options(&["nosuid", "noexec", "mode=755", "size=65536k"]))
+            .build()?,
+        MountBuilder::default()
+            .destination(CELL_MOUNT)
+            .typ("bind")
+            .source(plan.cell)
+            .options(options(&["bind", "rw", "nosuid", "nodev", "noexec"]))
+            .build()?,
+    ])
+}

@@ -1,0 +1,193 @@
+//! OCI bundles: a rootfs with nothing but the workload in it, and a config.json a container.
+
+mod config;
+
+use crate::script::Script;
+use rustix::fs::{CWD, Mode};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Where the workload's directory is mounted in the container.
+pub const CELL_MOUNT: &str = "/cell";
+
+/// Where the workload lies in the rootfs.
+pub const EMIT: &str = "/crun-capture-emit";
+
+/// A root file system: one static program and empty mount points. Any number of containers share it, read-only.
+#[derive(Debug)]
+pub struct Rootfs {
+    path: PathBuf,
+}
+
+impl Rootfs {
+    /// Makes one at `path`, which must not exist, with a hard link to or a copy of the program at `emit`.
+    ///
+    /// # Errors
+    /// The directory cannot be made, or the program is not there or not static.
+    pub fn create(path: PathBuf, emit: &Path) -> io::Result<Rootfs> {
+        make_directory(&path)?;
+        // All mount points exist beforehand: a runtime would else have to make them, in a rootfs that is read-only.
+        for mount_point in ["proc", "dev", &CELL_MOUNT[1..]] {
+            make_directory(&path.join(mount_point))?;
+        }
+        let target = path.join(&EMIT[1..]);
+        if fs::hard_link(emit, &target).is_err() {
+            fs::copy(emit, &target)?;
+            fs::set_permissions(&target, fs::Permissions::from_mode(0o755))?;
+        }
+        Ok(Rootfs { path })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// What is wrong with a bundle on purpose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flaw {
+    /// Nothing.
+    #[default]
+    None,
+    /// There is no config.json.
+    MissingConfig,
+    /// config.json is not JSON.
+    InvalidJson,
+    /// root.path leads nowhere.
+    MissingRootfs,
+    /// process.args names a program that is not in the rootfs.
+    ExecutableNotFound,
+}
+
+/// What a bundle is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    /// The root file system.
+    pub rootfs: &'a Rootfs,
+    /// The host's directory that is mounted on `/cell`.
+    pub cell: &'a Path,
+    /// Whether the container gets a pid namespace of its own.
+    pub pid_namespace: bool,
+    /// What is wrong with it.
+    pub flaw: Flaw,
+    /// `NAME=VALUE` for the environment of the workload, by which its processes are found.
+    pub mark: &'a str,
+}
+
+/// Writes the bundle into `directory`, which must not exist.
+///
+/// # Errors
+/// The directory or config.json cannot be written.
+pub fn write(directory: &Path, plan: &Plan<'_>) -> io::Result<()> {
+    make_directory(directory)?;
+    let path = directory.join("config.json");
+    match plan.flaw {
+        Flaw::MissingConfig => Ok(()),
+        Flaw::InvalidJson => write_private(&path, b"{ \"ociVersion\": \"1.0.2\", "),
+        _ => write_private(&path, &config::json(plan)?),
+    }
+}
+
+/// Makes the directory that is mounted on `/cell`: the script, and the FIFO that shows the workload to be alive.
+///
+/// # Errors
+/// The directory cannot be made.
+pub fn write_cell(directory: &Path, script: &Script) -> io::Result<()> {
+    make_directory(directory)?;
+    write_private(&directory.join("script.json"), &serde_json::to_vec(script)?)?;
+    rustix::fs::mkfifoat(CWD, directory.join("alive"), Mode::RUSR | Mode::WUSR)?;
+    for step in &script.steps {
+        if let crate::script::Step::Wait { gate } = step {
+            let path = directory.join(format!("gate-{gate}"));
+            rustix::fs::mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes a directory of mode 0700.
+///
+/// # Errors
+/// As mkdir(2), with the path.
+pub fn make_directory(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).create(path).map_err(|error| with_path(&error, path))
+}
+
+/// Writes a new file of mode 0600.
+///
+/// # Errors
+/// It exists, or cannot be written; with the path.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = fs::File::options().write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| io::Write::write_all(&mut file, bytes)).map_err(|error| with_path(&error, path))
+}
+
+/// The same error, naming the path.
+pub fn with_path(error: &io::Error, path: &Path) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+/// Whether the file at `path` is an ELF program without an interpreter: a static one.
+///
+/// # Errors
+/// It cannot be read.
+pub fn is_static(path: &Path) -> io::Result<bool> {
+    use std::io::Read;
+    let mut head = Vec::new();
+    fs::File::open(path).map_err(|error| with_path(&error, path))?.take(4096).read_to_end(&mut head)?;
+    // Elf64_Ehdr: e_phoff at 32, e_phentsize at 54, e_phnum at 56; a program header of type PT_INTERP (3) names a loader.
+    let half = |at: usize| head.get(at..at + 2).map(|two| usize::from(u16::from_le_bytes([two[0], two[1]])));
+    let (Some(offset), Some(size), Some(count)) = (head.get(32..40), half(54), half(56)) else { return Ok(false) };
+    let offset = u64::from_le_bytes(offset.try_into().expect("8 bytes")) as usize;
+    let kinds = (0..count).map(|at| head.get(offset + at * size..offset + at * size + 4));
+    Ok(head.starts_with(b"\x7fELF") && kinds.into_iter().all(|kind| kind.is_some_and(|kind| kind != [3, 0, 0, 0])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::End;
+
+    #[test]
+    fn a_bundle_holds_a_config_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let emit = directory.path().join("emit");
+        fs::write(&emit, "program").unwrap();
+        let rootfs = Rootfs::create(directory.path().join("rootfs"), &emit).unwrap();
+        let cell = directory.path().join("cell");
+        write_cell(&cell, &Script::new(1, End::Exit(0))).unwrap();
+        let plan = Plan { rootfs: &rootfs, cell: &cell, pid_namespace: true, flaw: Flaw::None, mark: "CELL=1" };
+        let bundle = directory.path().join("bundle");
+        write(&bundle, &plan).unwrap();
+        let spec = oci_spec::runtime::Spec::load(bundle.join("config.json")).unwrap();
+        assert_eq!(spec.root().as_ref().unwrap().path(), rootfs.path());
+        assert_eq!(spec.root().as_ref().unwrap().readonly(), Some(true));
+        let process = spec.process().as_ref().unwrap();
+        assert_eq!(process.no_new_privileges(), Some(true));
+        assert_eq!(process.env().as_ref().unwrap(), &["CELL=1"]);
+        let capabilities = process.capabilities().as_ref().unwrap();
+        assert!(capabilities.bounding().as_ref().is_none_or(|set| set.is_empty()));
+        let types = |spec: &oci_spec::runtime::Spec| -> Vec<String> {
+            let namespaces = spec.linux().as_ref().unwrap().namespaces().as_ref().unwrap();
+            namespaces.iter().map(|namespace| namespace.typ().to_string()).collect()
+        };
+        assert!(types(&spec).contains(&"pid".into()) && types(&spec).contains(&"network".into()));
+        let without = directory.path().join("without");
+        write(&without, &Plan { pid_namespace: false, ..plan }).unwrap();
+        let spec = oci_spec::runtime::Spec::load(without.join("config.json")).unwrap();
+        assert!(!types(&spec).contains(&"pid".into()));
+    }
+
+    #[test]
+    fn static_and_dynamic_programs_are_told_apart() {
+        assert!(!is_static(Path::new("/bin/sh")).unwrap() || cfg!(target_env = "musl"));
+        assert!(!is_static(Path::new("/etc/passwd")).unwrap());
+        assert!(is_static(Path::new("/no/such/file")).unwrap_err().to_string().contains("/no/such/file"));
+        if cfg!(target_feature = "crt-static") {
+            assert!(is_static(&std::env::current_exe().unwrap()).unwrap());
+        }
+    }
+}

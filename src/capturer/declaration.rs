@@ -1,0 +1,130 @@
+//! A capturer of the user's own, declared in TOML:
+//!
+//! ```toml
+//! name = "my-driver"
+//! program = ["./my-driver", "--capture"]
+//! capabilities = ["live", "apart"]
+//! ```
+//!
+//! The harness runs `PROGRAM… -- COMMAND…` with the variables of the capturer protocol.
+
+use super::Capturer;
+use crate::strategy::Capability;
+use serde::Deserialize;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Declaration {
+    name: String,
+    program: Vec<String>,
+    #[serde(default)]
+    capabilities: Vec<Capability>,
+    #[serde(default)]
+    syncs_each_line: bool,
+}
+
+/// Why a declaration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DeclarationError {
+    /// The file cannot be read.
+    #[error("cannot read the capturer declaration {}: {source}", .path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is no declaration.
+    #[error("{} is no capturer declaration (name, program, capabilities): {source}", .path.display())]
+    Parse {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: Box<toml::de::Error>,
+    },
+    /// It has no usable name or program.
+    #[error("{}: {problem}", .path.display())]
+    Invalid {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        problem: &'static str,
+    },
+}
+
+/// Reads a declaration. A program with a slash in its name is looked up beside the file.
+///
+/// # Errors
+/// It cannot be read or used.
+pub fn read(path: &Path) -> Result<Capturer, DeclarationError> {
+    let path_buf = || path.to_owned();
+    let text = std::fs::read_to_string(path).map_err(|source| DeclarationError::Read { path: path_buf(), source })?;
+    let declaration: Declaration = toml::from_str(&text)
+        .map_err(|source| DeclarationError::Parse { path: path_buf(), source: Box::new(source) })?;
+    let invalid = |problem| Err(DeclarationError::Invalid { path: path_buf(), problem });
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
+    if declaration.name.is_empty() || declaration.name.starts_with('.') || !declaration.name.chars().all(plain) {
+        return invalid("`name` is made of letters, digits, dashes, underscores and dots");
+    }
+    if crate::strategy::find(&declaration.name).is_some() {
+        return invalid("`name` is that of a built-in strategy");
+    }
+    let Some((first, rest)) = declaration.program.split_first() else {
+        return invalid("`program` names what to run, e.g. [\"./my-driver\", \"--capture\"]");
+    };
+    let mut program = vec![beside(path, first)];
+    program.extend(rest.iter().map(OsString::from));
+    Ok(Capturer {
+        name: declaration.name,
+        program,
+        declares: declaration.capabilities.into_iter().collect(),
+        syncs_each_line: declaration.syncs_each_line,
+        built_in: None,
+    })
+}
+
+fn beside(declaration: &Path, program: &str) -> OsString {
+    if !program.contains('/') {
+        return program.into();
+    }
+    let folder = declaration.parent().unwrap_or(Path::new("."));
+    let joined = folder.join(program);
+    joined.canonicalize().unwrap_or(joined).into_os_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declare(text: &str) -> Result<Capturer, DeclarationError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("capturer.toml");
+        std::fs::write(&path, text).unwrap();
+        read(&path)
+    }
+
+    #[test]
+    fn a_declaration_gives_a_capturer() {
+        let capturer =
+            declare("name = 'mine'\nprogram = ['sh', '-c']\ncapabilities = ['live', 'exact-bytes']").unwrap();
+        assert_eq!((capturer.name.as_str(), capturer.program.len()), ("mine", 2));
+        assert!(capturer.declares.has(Capability::ExactBytes) && !capturer.declares.has(Capability::Order));
+    }
+
+    #[test]
+    fn a_declaration_that_cannot_be_used_says_which_file_and_why() {
+        for (text, part) in [
+            ("name = 'a'", "missing field `program`"),
+            ("name = 'a/b'\nprogram = ['x']", "letters"),
+            ("name = 'tee'\nprogram = ['x']", "built-in"),
+            ("name = 'a'\nprogram = []", "what to run"),
+            ("name = 'a'\nprogram = ['x']\ncapabilities = ['fast']", "unknown variant"),
+        ] {
+            let message = declare(text).unwrap_err().to_string();
+            assert!(message.contains(part) && message.contains("capturer.toml"), "{message}");
+        }
+    }
+}

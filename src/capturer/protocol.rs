@@ -1,0 +1,97 @@
+//! The capturer protocol: what the harness passes to a capturer, and what a built-in one does with it.
+//!
+//! The harness runs `PROGRAM… -- COMMAND…` with the variables below. The capturer exits as the command did: 128 + n for a
+//! signal; 125 when the capture itself failed, 126 and 127 when the command could not be run. Deliveries are frames
+//! (`crate::sink::frame`) on the live descriptor.
+
+use crate::capturer::{SCHEMA_VERSION, Summary};
+use crate::clock::now_ns;
+use crate::outcome::{Cost, Outcome};
+use crate::sink::Sink;
+use crate::sink::count::Count;
+use crate::strategy::{CaptureError, Command, Strategy};
+use crate::stream::Origin;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+
+/// `CRUN_CAPTURE_PROTOCOL`: the version, 1.
+pub const PROTOCOL: &str = crate::PROTOCOL_VARIABLES[0];
+/// `CRUN_CAPTURE_STDOUT_FILE`: where a capturer that writes files puts stdout.
+pub const STDOUT_FILE: &str = crate::PROTOCOL_VARIABLES[1];
+/// `CRUN_CAPTURE_STDERR_FILE`: the same for stderr.
+pub const STDERR_FILE: &str = crate::PROTOCOL_VARIABLES[2];
+/// `CRUN_CAPTURE_LIVE_FD`: the number of the inherited descriptor that takes the frames. Unset: count and discard.
+pub const LIVE_FD: &str = crate::PROTOCOL_VARIABLES[3];
+
+/// What the harness asks of a capturer.
+#[derive(Debug)]
+pub struct Request {
+    /// Where stdout goes.
+    pub stdout_file: Option<PathBuf>,
+    /// Where stderr goes.
+    pub stderr_file: Option<PathBuf>,
+    /// Where the frames go.
+    pub live: Option<File>,
+}
+
+impl Request {
+    /// From the environment. Ok(None): not run by the harness.
+    ///
+    /// # Errors
+    /// The version is not 1, or the live descriptor is not open.
+    pub fn from_environment() -> io::Result<Option<Request>> {
+        let Some(version) = std::env::var_os(PROTOCOL) else { return Ok(None) };
+        let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidInput, message);
+        if version != "1" {
+            return Err(invalid(format!("{PROTOCOL} is {version:?}; this program speaks version 1")));
+        }
+        let live = match std::env::var(LIVE_FD) {
+            Err(_) => None,
+            Ok(text) => {
+                let number = text.parse().map_err(|_| invalid(format!("{LIVE_FD} is {text:?}, not a descriptor")))?;
+                let adopted = crate::sys::adopt_descriptor(number);
+                Some(File::from(adopted.map_err(|error| invalid(format!("{LIVE_FD}={number}: {error}")))?))
+            }
+        };
+        let path = |name| std::env::var_os(name).map(PathBuf::from);
+        Ok(Some(Request { stdout_file: path(STDOUT_FILE), stderr_file: path(STDERR_FILE), live }))
+    }
+}
+
+/// Captures with a built-in strategy and sums up. Blocks as the strategy does.
+///
+/// # Errors
+/// The capture did not start.
+pub fn capture(
+    strategy: &dyn Strategy,
+    command: &Command,
+    sink: Option<&dyn Sink>,
+) -> Result<(Outcome, Summary), CaptureError> {
+    let count = Count::new(sink);
+    let start_ns = now_ns();
+    let outcome = strategy.capture(command, &count)?;
+    let end_ns = now_ns();
+    let cost = Cost::of_this_process();
+    let summary = Summary {
+        schema_version: SCHEMA_VERSION,
+        strategy: strategy.name().to_owned(),
+        exit_code: Some(outcome.exit.shell_code()),
+        signal: outcome.exit.signal(),
+        runtime_error: None,
+        stdout: count.tally(Origin::Stdout),
+        stderr: count.tally(Origin::Stderr),
+        merged: count.tally(Origin::Merged),
+        first_delivery_ns: count.first_ns().map(|at| at.saturating_sub(start_ns)),
+        wall_ns: end_ns - start_ns,
+        exit_latency_ns: None,
+        drain_latency_ns: count.last_ns().map(|at| at.saturating_sub(outcome.exit_at_ns)),
+        truncated: outcome.truncated,
+        cpu_user_ns: Some(cost.cpu_user_ns),
+        cpu_system_ns: Some(cost.cpu_system_ns),
+        max_rss_bytes: Some(cost.max_rss_bytes),
+        errors: outcome.errors.clone(),
+        exit_at_ns: Some(outcome.exit_at_ns),
+    };
+    Ok((outcome, summary))
+}

@@ -1,0 +1,21 @@
+//! `crun-capture` runs every way of capturing a container's stdout and stderr, on fake and real OCI bundles, and measures
+//! what each one really does: ordering, latency, exit codes, losses and cost.
+//!
+//! The modules below stand in the order in which the data flows; each uses only what stands above it.
+
+pub mod clock;
+pub mod stream;
+pub mod sys;
+
+pub mod script;
+
+/// The variables of the capturer protocol: none of them reaches the command that is captured.
+pub const PROTOCOL_VARIABLES: [&str; 4] =
+    ["CRUN_CAPTURE_PROTOCOL", "CRUN_CAPTURE_STDOUT_FILE", "CRUN_CAPTURE_STDERR_FILE", "CRUN_CAPTURE_LIVE_FD"];
+
+pub mod capturer;
+pub mod outcome;
+pub mod sink;
+pub mod strategy;
+
+pub mod bundle;

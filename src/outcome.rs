@@ -1,0 +1,109 @@
+//! How a capture ended: exit, errors, cost. Errors stand beside partial output, never instead of it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+/// How a command ended, as its parent saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Exit {
+    /// It exited with this code.
+    Code(i32),
+    /// This signal killed it.
+    Signal(i32),
+}
+
+impl Exit {
+    /// The code a shell would give: 128 + n for a signal.
+    pub fn shell_code(self) -> i32 {
+        match self {
+            Exit::Code(code) => code,
+            Exit::Signal(number) => 128 + number,
+        }
+    }
+
+    /// The signal; None for a code, which may hide one: a foreground runtime exits with 128 + n.
+    pub fn signal(self) -> Option<i32> {
+        match self {
+            Exit::Code(_) => None,
+            Exit::Signal(number) => Some(number),
+        }
+    }
+}
+
+impl From<ExitStatus> for Exit {
+    fn from(status: ExitStatus) -> Exit {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Exit::Code(code),
+            (None, Some(number)) => Exit::Signal(number),
+            (None, None) => unreachable!("a process that was waited for has exited or was killed"),
+        }
+    }
+}
+
+/// How a capture ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// How the command ended.
+    pub exit: Exit,
+    /// When the strategy learned of it, CLOCK_MONOTONIC ns.
+    pub exit_at_ns: u64,
+    /// Whether the strategy knows that it did not deliver everything.
+    pub truncated: bool,
+    /// What went wrong, each for a reader: what and where.
+    pub errors: Vec<String>,
+}
+
+impl Outcome {
+    /// An outcome with nothing wrong, learned now.
+    pub fn now(exit: Exit) -> Outcome {
+        Outcome { exit, exit_at_ns: crate::clock::now_ns(), truncated: false, errors: Vec::new() }
+    }
+}
+
+/// What a capture cost the capturer's own process, its children not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Cost {
+    /// CPU time in user mode (getrusage(2)).
+    pub cpu_user_ns: u64,
+    /// CPU time in the kernel.
+    pub cpu_system_ns: u64,
+    /// Peak resident set, VmHWM: ru_maxrss would be inherited across fork(2).
+    pub max_rss_bytes: u64,
+}
+
+impl Cost {
+    /// What this process has cost so far.
+    pub fn of_this_process() -> Cost {
+        let (cpu_user_ns, cpu_system_ns) = crate::sys::own_cpu_ns();
+        let max_rss_bytes = status_field("self", "VmHWM").unwrap_or(0) * 1024;
+        Cost { cpu_user_ns, cpu_system_ns, max_rss_bytes }
+    }
+}
+
+/// A number of `/proc/PID/status` (proc_pid_status(5)); None when the process is gone or has no such line.
+pub fn status_field(pid: &str, name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_becomes_the_code_of_a_shell() {
+        assert_eq!(Exit::from(ExitStatus::from_raw(7 << 8)), Exit::Code(7));
+        assert_eq!(Exit::from(ExitStatus::from_raw(15)), Exit::Signal(15));
+        assert_eq!(Exit::Signal(9).shell_code(), 137);
+        assert_eq!((Exit::Code(137).signal(), Exit::Signal(9).signal()), (None, Some(9)));
+    }
+
+    #[test]
+    fn this_process_has_a_cost() {
+        assert!(Cost::of_this_process().max_rss_bytes > 100_000);
+    }
+}

@@ -1,0 +1,169 @@
+//! The workload's journal: what the kernel accepted of every write, and when.
+//!
+//! It is a file of little-endian 64-bit words, mapped shared by the workload, so that what was stored survives its death
+//! by SIGKILL. Header: magic, pid (as the workload sees it), start, end, entries, overflow. Then six words an entry:
+//! stream, before, after, bytes offered, bytes accepted, errno. `after` is 0 while the write has not returned.
+
+use crate::stream::Stream;
+use crate::sys::SharedWords;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+const MAGIC: u64 = u64::from_le_bytes(*b"ccjrnl01");
+const HEADER: usize = 6;
+const ENTRY: usize = 6;
+
+/// One write(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Write {
+    /// The stream it was made on.
+    pub stream: Stream,
+    /// The clock just before the call. For a stamped line written at once it is the line's own stamp.
+    pub before_ns: u64,
+    /// The clock just after it; 0 when it had not returned.
+    pub after_ns: u64,
+    /// Bytes offered to the kernel.
+    pub offered: u64,
+    /// Bytes that the kernel took.
+    pub accepted: u64,
+    /// 0, or why it failed.
+    pub errno: i32,
+}
+
+/// A journal that was read back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Journal {
+    /// The workload's own pid, in its pid namespace.
+    pub pid: u64,
+    /// When the workload started to play.
+    pub started_ns: u64,
+    /// When it had played its last step; 0 when it did not come so far.
+    pub ended_ns: u64,
+    /// Whether there were more writes than the file had room for.
+    pub overflow: bool,
+    /// The writes, in the order in which they were made.
+    pub writes: Vec<Write>,
+}
+
+impl Journal {
+    /// Reads a journal. None when the workload never started (no file, or an empty one).
+    pub fn read(path: &Path) -> io::Result<Option<Journal>> {
+        match std::fs::read(path) {
+            Ok(bytes) => Ok(Journal::parse(&bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The same from bytes.
+    pub fn parse(bytes: &[u8]) -> Option<Journal> {
+        let words: Vec<u64> =
+            bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().expect("8 bytes"))).collect();
+        if words.len() < HEADER || words[0] != MAGIC {
+            return None;
+        }
+        let count = usize::try_from(words[4]).ok()?;
+        let writes = words[HEADER..].chunks_exact(ENTRY).take(count).map(|entry| Write {
+            stream: if entry[0] == 0 { Stream::Stdout } else { Stream::Stderr },
+            before_ns: entry[1],
+            after_ns: entry[2],
+            offered: entry[3],
+            accepted: entry[4],
+            errno: entry[5] as i32,
+        });
+        Some(Journal {
+            pid: words[1],
+            started_ns: words[2],
+            ended_ns: words[3],
+            overflow: words[5] != 0,
+            writes: writes.collect(),
+        })
+    }
+
+    /// The bytes that `parse` reads, without room for more entries.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let header =
+            [MAGIC, self.pid, self.started_ns, self.ended_ns, self.writes.len() as u64, u64::from(self.overflow)];
+        let entries = self.writes.iter().flat_map(|write| {
+            let stream = write.stream.index() as u64;
+            [stream, write.before_ns, write.after_ns, write.offered, write.accepted, write.errno as u64]
+        });
+        header.into_iter().chain(entries).flat_map(u64::to_le_bytes).collect()
+    }
+}
+
+/// A journal that is being kept.
+pub struct Keeper {
+    words: SharedWords,
+    entries: usize,
+}
+
+impl Keeper {
+    /// Starts a journal with room for `entries` writes in the file at `path`, which is replaced.
+    pub fn create(path: &Path, entries: usize, pid: u32, started_ns: u64) -> io::Result<Keeper> {
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
+        let words = SharedWords::map(&file, HEADER + entries * ENTRY)?;
+        words.store(1, u64::from(pid));
+        words.store(2, started_ns);
+        words.store(0, MAGIC);
+        Ok(Keeper { words, entries: 0 })
+    }
+
+    /// Notes that a write begins, so that one which never returns is seen too.
+    pub fn begin(&mut self, stream: Stream, before_ns: u64, offered: usize) {
+        let at = HEADER + self.entries * ENTRY;
+        if at + ENTRY > self.words.len() {
+            self.words.store(5, 1);
+            return;
+        }
+        self.words.store(at, stream.index() as u64);
+        self.words.store(at + 1, before_ns);
+        self.words.store(at + 3, offered as u64);
+        self.words.store(4, self.entries as u64 + 1);
+    }
+
+    /// Notes how the write that `begin` announced ended.
+    pub fn end(&mut self, after_ns: u64, accepted: usize, errno: i32) {
+        let at = HEADER + self.entries * ENTRY;
+        if at + ENTRY > self.words.len() {
+            return;
+        }
+        self.words.store(at + 4, accepted as u64);
+        self.words.store(at + 5, errno as u64);
+        self.words.store(at + 2, after_ns);
+        self.entries += 1;
+    }
+
+    /// Notes that the last step was played.
+    pub fn finish(&self, ended_ns: u64) {
+        self.words.store(3, ended_ns);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_read_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        assert_eq!(Journal::read(&path).unwrap(), None);
+        let mut keeper = Keeper::create(&path, 2, 41, 1).unwrap();
+        keeper.begin(Stream::Stderr, 10, 5);
+        keeper.end(11, 5, 0);
+        keeper.begin(Stream::Stdout, 12, 7);
+        let blocked = Journal::read(&path).unwrap().unwrap();
+        assert_eq!(blocked.writes[1].after_ns, 0, "a write that has not returned is in the journal");
+        keeper.end(13, 0, 32);
+        keeper.begin(Stream::Stdout, 14, 1);
+        keeper.finish(15);
+        let journal = Journal::read(&path).unwrap().unwrap();
+        assert_eq!((journal.pid, journal.started_ns, journal.ended_ns, journal.overflow), (41, 1, 15, true));
+        let second = Write { stream: Stream::Stdout, before_ns: 12, after_ns: 13, offered: 7, accepted: 0, errno: 32 };
+        assert_eq!(journal.writes[1], second);
+        assert_eq!(Journal::parse(&journal.to_bytes()), Some(journal));
+    }
+}

@@ -1,0 +1,163 @@
+//! The one codec of stamped lines.
+//!
+//! `S NNNNNNNNNN TTTTTTTTTTTTTTTT DDDDDDDDDDDDDDDD payload CCCCCCCC`: stream (`o` or `e`), sequence number (10 digits),
+//! time of the write and time it was due (16 hex digits each, CLOCK_MONOTONIC ns), payload, CRC-32 of all before it.
+//! The fields have fixed widths, so that a line can be given any length, and the payload follows from seed and sequence
+//! number, so that a reader can tell an altered line from a good one without having kept the original.
+
+use crate::stream::Stream;
+use std::io::Write;
+
+/// One stamped line, without its terminator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StampedLine {
+    /// The stream it was written to.
+    pub stream: Stream,
+    /// Its number within the run, over both streams, from 0.
+    pub sequence: u64,
+    /// When it was written (for a program that buffers: printed), CLOCK_MONOTONIC ns.
+    pub stamp_ns: u64,
+    /// When it was due to be written.
+    pub due_ns: u64,
+    /// Length of the whole line without its terminator, in bytes.
+    pub length: usize,
+}
+
+const PREFIX: usize = 1 + 1 + 10 + 1 + 16 + 1 + 16 + 1;
+const SUFFIX: usize = 1 + 8;
+
+/// The shortest stamped line, in bytes without the terminator: one byte of payload.
+pub const LENGTH_MIN: usize = PREFIX + 1 + SUFFIX;
+
+/// The largest sequence number that ten digits hold.
+pub const SEQUENCE_MAX: u64 = 9_999_999_999;
+
+const ALPHABET: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/";
+
+/// Appends the line to `buffer`, without a terminator.
+///
+/// # Panics
+/// `length` is under `LENGTH_MIN`, or the sequence number over `SEQUENCE_MAX`: `Script::check` refuses both.
+pub fn encode(line: &StampedLine, seed: u64, buffer: &mut Vec<u8>) {
+    assert!(line.length >= LENGTH_MIN && line.sequence <= SEQUENCE_MAX);
+    let start = buffer.len();
+    let letter = match line.stream {
+        Stream::Stdout => 'o',
+        Stream::Stderr => 'e',
+    };
+    write!(buffer, "{letter} {:010} {:016x} {:016x} ", line.sequence, line.stamp_ns, line.due_ns)
+        .expect("writing to a Vec cannot fail");
+    append_payload(buffer, seed, line.sequence, line.length - PREFIX - SUFFIX);
+    let checksum = crc32fast::hash(&buffer[start..]);
+    write!(buffer, " {checksum:08x}").expect("writing to a Vec cannot fail");
+}
+
+/// Reads a line back. None when it is not a stamped line of this seed, byte for byte.
+pub fn decode(bytes: &[u8], seed: u64) -> Option<StampedLine> {
+    if bytes.len() < LENGTH_MIN {
+        return None;
+    }
+    let (body, suffix) = bytes.split_at(bytes.len() - SUFFIX);
+    let stream = match body[0] {
+        b'o' => Stream::Stdout,
+        b'e' => Stream::Stderr,
+        _ => return None,
+    };
+    let spaces = [body[1], body[12], body[29], body[46], suffix[0]];
+    if spaces.iter().any(|&byte| byte != b' ') {
+        return None;
+    }
+    let sequence = number(&body[2..12], 10)?;
+    let line = StampedLine {
+        stream,
+        sequence,
+        stamp_ns: number(&body[13..29], 16)?,
+        due_ns: number(&body[30..46], 16)?,
+        length: bytes.len(),
+    };
+    let checksum_holds = number(&suffix[1..], 16)? == u64::from(crc32fast::hash(body));
+    (checksum_holds && payload_is(&body[PREFIX..], seed, sequence)).then_some(line)
+}
+
+/// Digits only, in lower case: `from_str_radix` alone would take a sign and capitals, which `encode` never writes.
+fn number(digits: &[u8], radix: u32) -> Option<u64> {
+    if !digits.iter().all(|byte| byte.is_ascii_digit() || (radix == 16 && (b'a'..=b'f').contains(byte))) {
+        return None;
+    }
+    u64::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()
+}
+
+/// Where in the alphabet the payload of a line starts: a Fibonacci hash of seed and sequence number.
+fn payload_start(seed: u64, sequence: u64) -> usize {
+    ((seed ^ sequence).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
+}
+
+fn append_payload(buffer: &mut Vec<u8>, seed: u64, sequence: u64, length: usize) {
+    let start = payload_start(seed, sequence);
+    let mut left = length;
+    let mut from = start;
+    while left > 0 {
+        let piece = &ALPHABET[from..(from + left).min(ALPHABET.len())];
+        buffer.extend_from_slice(piece);
+        left -= piece.len();
+        from = 0;
+    }
+}
+
+fn payload_is(payload: &[u8], seed: u64, sequence: u64) -> bool {
+    let start = payload_start(seed, sequence);
+    let first = payload.len().min(ALPHABET.len() - start);
+    payload[..first] == ALPHABET[start..start + first]
+        && payload[first..].chunks(ALPHABET.len()).all(|piece| piece == &ALPHABET[..piece.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_line() -> impl Strategy<Value = StampedLine> {
+        (any::<bool>(), 0..=SEQUENCE_MAX, any::<u64>(), any::<u64>(), LENGTH_MIN..70_000).prop_map(
+            |(out, sequence, stamp_ns, due_ns, length)| StampedLine {
+                stream: if out { Stream::Stdout } else { Stream::Stderr },
+                sequence,
+                stamp_ns,
+                due_ns,
+                length,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(line in any_line(), seed: u64) {
+            let mut bytes = Vec::new();
+            encode(&line, seed, &mut bytes);
+            prop_assert_eq!(bytes.len(), line.length);
+            prop_assert!(!bytes.contains(&b'\n'));
+            prop_assert_eq!(decode(&bytes, seed), Some(line));
+        }
+
+        #[test]
+        fn any_changed_byte_is_noticed(line in any_line(), seed: u64, at: prop::sample::Index, flip in 1_u8..) {
+            let mut bytes = Vec::new();
+            encode(&line, seed, &mut bytes);
+            let at = at.index(bytes.len());
+            bytes[at] ^= flip;
+            prop_assert_eq!(decode(&bytes, seed), None);
+        }
+
+        #[test]
+        fn any_cut_is_noticed(line in any_line(), seed: u64, at: prop::sample::Index) {
+            let mut bytes = Vec::new();
+            encode(&line, seed, &mut bytes);
+            bytes.truncate(at.index(bytes.len()));
+            prop_assert_eq!(decode(&bytes, seed), None);
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>, seed: u64) {
+            decode(&bytes, seed);
+        }
+    }
+}

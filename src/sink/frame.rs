@@ -1,0 +1,224 @@
+//! Frames of the capturer protocol: `ORIGIN ENDING AT_NS|- LENGTH\n` and LENGTH bytes.
+//!
+//! The last frame may be `outcome none - LENGTH\n` and the outcome as JSON. The same frames keep deliveries on disk.
+
+use super::Sink;
+use crate::stream::{Delivered, Delivery, Ending, Origin};
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+
+/// No frame is longer: a guard against a capturer that writes something else.
+pub const LENGTH_MAX: usize = 256 << 20;
+
+/// The longest header: what has no line feed by then is no frame.
+const HEADER_MAX: usize = 80;
+
+/// How much waits for a flush at most.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// Appends the frame of one delivery. `at_ns` None lets the reader stamp it on arrival.
+pub fn encode(origin: Origin, ending: Ending, at_ns: Option<u64>, bytes: &[u8], buffer: &mut Vec<u8>) {
+    let (origin, ending, length) = (origin.word(), ending.word(), bytes.len());
+    match at_ns {
+        Some(at_ns) => writeln!(buffer, "{origin} {ending} {at_ns} {length}"),
+        None => writeln!(buffer, "{origin} {ending} - {length}"),
+    }
+    .expect("writing to a Vec cannot fail");
+    buffer.extend_from_slice(bytes);
+}
+
+/// Appends the frame of an outcome.
+pub fn encode_outcome(json: &[u8], buffer: &mut Vec<u8>) {
+    writeln!(buffer, "outcome none - {}", json.len()).expect("writing to a Vec cannot fail");
+    buffer.extend_from_slice(json);
+}
+
+/// One frame that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// A delivery; stamped on arrival where the capturer did not.
+    Delivered(Delivered),
+    /// The capturer's own account, as JSON.
+    Outcome(Vec<u8>),
+}
+
+/// What is no frame.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a frame of the capturer protocol (ORIGIN ENDING AT_NS|- LENGTH): {0:?}")]
+pub struct NotAFrame(pub String);
+
+/// Takes bytes as they come and gives whole frames.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    buffer: Vec<u8>,
+    start: usize,
+}
+
+impl Decoder {
+    /// Adds bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.start > BUFFER_BYTES && self.start * 2 > self.buffer.len() {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole frame; `arrived_ns` stamps it where it has no stamp. Ok(None): not whole yet.
+    ///
+    /// # Errors
+    /// What came is no frame; nothing after it can be read.
+    pub fn next(&mut self, arrived_ns: u64) -> Result<Option<Frame>, NotAFrame> {
+        let rest = &self.buffer[self.start..];
+        let Some(end) = memchr::memchr(b'\n', &rest[..rest.len().min(HEADER_MAX)]) else {
+            return if rest.len() >= HEADER_MAX { Err(not_a_frame(rest)) } else { Ok(None) };
+        };
+        let (kind, length) = header(&rest[..end], arrived_ns).ok_or_else(|| not_a_frame(rest))?;
+        let Some(bytes) = rest.get(end + 1..end + 1 + length) else { return Ok(None) };
+        let frame = match kind {
+            None => Frame::Outcome(bytes.to_vec()),
+            Some((origin, ending, at_ns)) => {
+                Frame::Delivered(Delivered { origin, ending, at_ns, bytes: bytes.to_vec() })
+            }
+        };
+        self.start += end + 1 + length;
+        Ok(Some(frame))
+    }
+
+    /// Bytes that were pushed and belong to no whole frame yet.
+    pub fn pending(&self) -> usize {
+        self.buffer.len() - self.start
+    }
+}
+
+type Kind = Option<(Origin, Ending, u64)>;
+
+fn header(line: &[u8], arrived_ns: u64) -> Option<(Kind, usize)> {
+    let mut words = std::str::from_utf8(line).ok()?.split(' ');
+    let (origin, ending, at_ns, length) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    let length = length.parse().ok().filter(|&length: &usize| length <= LENGTH_MAX)?;
+    if words.next().is_some() {
+        return None;
+    }
+    if origin == "outcome" {
+        return Some((None, length));
+    }
+    let origin = Origin::ALL.into_iter().find(|candidate| candidate.word() == origin)?;
+    let ending = Ending::ALL.into_iter().find(|candidate| candidate.word() == ending)?;
+    let at_ns = if at_ns == "-" { arrived_ns } else { at_ns.parse().ok()? };
+    Some((Some((origin, ending, at_ns)), length))
+}
+
+fn not_a_frame(bytes: &[u8]) -> NotAFrame {
+    NotAFrame(String::from_utf8_lossy(&bytes[..bytes.len().min(HEADER_MAX)]).into_owned())
+}
+
+/// A sink that writes frames. Blocks while the reader of the pipe does not read.
+pub struct Frames<W: Write + Send> {
+    inner: Mutex<(W, Vec<u8>)>,
+}
+
+impl<W: Write + Send> Frames<W> {
+    /// Frames to `writer`.
+    pub fn new(writer: W) -> Frames<W> {
+        Frames { inner: Mutex::new((writer, Vec::with_capacity(BUFFER_BYTES))) }
+    }
+
+    /// Writes what waits, then the last frame.
+    ///
+    /// # Errors
+    /// The reader is gone.
+    pub fn finish(&self, outcome_json: &[u8]) -> io::Result<()> {
+        encode_outcome(outcome_json, &mut self.inner.lock().unwrap_or_else(PoisonError::into_inner).1);
+        self.flush()
+    }
+}
+
+fn write_out((writer, buffer): &mut (impl Write, Vec<u8>)) -> io::Result<()> {
+    let written = writer.write_all(buffer);
+    buffer.clear();
+    written
+}
+
+impl<W: Write + Send> Sink for Frames<W> {
+    fn deliver(&self, delivery: &Delivery<'_>) -> io::Result<()> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        encode(delivery.origin, delivery.ending, Some(delivery.at_ns), delivery.bytes, &mut inner.1);
+        if inner.1.len() >= BUFFER_BYTES { write_out(&mut *inner) } else { Ok(()) }
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        write_out(&mut *self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_delivered() -> impl Strategy<Value = Delivered> {
+        (0..3_usize, 0..4_usize, any::<u64>(), any::<Vec<u8>>()).prop_map(|(origin, ending, at_ns, bytes)| Delivered {
+            origin: Origin::ALL[origin],
+            ending: Ending::ALL[ending],
+            at_ns,
+            bytes,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn frames_survive_any_split(
+            deliveries in prop::collection::vec(any_delivered(), 0..20),
+            sizes in prop::collection::vec(1..50_usize, 1..20),
+        ) {
+            let mut bytes = Vec::new();
+            for delivered in &deliveries {
+                encode(delivered.origin, delivered.ending, Some(delivered.at_ns), &delivered.bytes, &mut bytes);
+            }
+            encode_outcome(b"{}", &mut bytes);
+            let (mut decoder, mut frames, mut rest) = (Decoder::default(), Vec::new(), &bytes[..]);
+            for size in sizes.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (piece, after) = rest.split_at((*size).min(rest.len()));
+                decoder.push(piece);
+                while let Some(frame) = decoder.next(0).unwrap() {
+                    frames.push(frame);
+                }
+                rest = after;
+            }
+            prop_assert_eq!(frames.pop(), Some(Frame::Outcome(b"{}".to_vec())));
+            prop_assert_eq!(frames, deliveries.into_iter().map(Frame::Delivered).collect::<Vec<_>>());
+            prop_assert_eq!(decoder.pending(), 0);
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+            let mut decoder = Decoder::default();
+            decoder.push(&bytes);
+            while let Ok(Some(_)) = decoder.next(0) {}
+        }
+    }
+
+    #[test]
+    fn a_frame_without_a_stamp_is_stamped_on_arrival() {
+        let mut decoder = Decoder::default();
+        decoder.push(b"stderr partial - 2\nab");
+        let Some(Frame::Delivered(delivered)) = decoder.next(99).unwrap() else { panic!("no delivery") };
+        assert_eq!((delivered.at_ns, delivered.bytes.as_slice()), (99, b"ab".as_slice()));
+    }
+
+    #[test]
+    fn what_is_no_frame_is_an_error_and_not_a_wait() {
+        for bytes in ["hello\n", "stdout lf 1\n", "stdout lf 1 2 3\n", "stdin lf 1 2\n", "stdout lf 1 99999999999\n"] {
+            let mut decoder = Decoder::default();
+            decoder.push(bytes.as_bytes());
+            assert!(decoder.next(0).is_err(), "{bytes:?}");
+        }
+        let mut decoder = Decoder::default();
+        decoder.push(&[b'x'; 200]);
+        assert!(decoder.next(0).is_err());
+    }
+}

@@ -1,0 +1,127 @@
+//! The ways of capturing, one file each.
+//!
+//! A strategy decides which descriptors it hands to the command as fd 1 and 2, and how it reads them. It gives what it
+//! reads to a [`Sink`] and returns an [`Outcome`].
+
+mod buffered;
+mod capability;
+mod combined;
+mod command;
+mod file;
+mod go;
+mod scanner;
+mod task_log;
+mod tee;
+mod whole;
+
+pub use capability::{Capabilities, Capability};
+pub use command::{CaptureError, Command};
+
+use crate::outcome::Outcome;
+use crate::sink::Sink;
+
+/// All strategies: the spike's table from top to bottom, then the architecture it builds on the last.
+/// The order is that of every report.
+pub static ALL: &[&dyn Strategy] =
+    &[&combined::Combined, &buffered::Buffered, &scanner::Scanner, &file::File, &tee::Tee, &task_log::TaskLog];
+
+/// One way of capturing.
+pub trait Strategy: Sync {
+    /// Its name: the file's, in kebab case.
+    fn name(&self) -> &'static str;
+
+    /// What it does, in one line.
+    fn summary(&self) -> &'static str;
+
+    /// What the spike's table says of it; None where the table has no row.
+    fn spike_row(&self) -> Option<SpikeRow> {
+        None
+    }
+
+    /// What it can do by its author's word. What it declares and does not keep is a failure.
+    fn declares(&self) -> Capabilities;
+
+    /// Whether it syncs a file with every line, so that experiments give it fewer lines.
+    fn syncs_each_line(&self) -> bool {
+        false
+    }
+
+    /// Runs the command and captures it. Blocks until the capture has ended, which is not bounded: a strategy that
+    /// waits for the end of the streams waits for every process that holds them, and one that stopped reading waits for ever.
+    ///
+    /// # Errors
+    /// The command could not be started, or the descriptors not be made. Whatever happens later is in the outcome.
+    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError>;
+}
+
+/// A row of the spike's table.
+#[derive(Clone, Copy, Debug)]
+pub struct SpikeRow {
+    /// The name it has there.
+    pub method: &'static str,
+    /// Its column "Real-time".
+    pub real_time: bool,
+    /// Its column "Stream Separation".
+    pub separation: bool,
+    /// Its column "File Output".
+    pub file: bool,
+    /// Whether the spike recommends it.
+    pub recommended: bool,
+}
+
+/// The strategy of this name.
+pub fn find(name: &str) -> Option<&'static dyn Strategy> {
+    ALL.iter().copied().find(|strategy| strategy.name() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Exit;
+    use crate::sink::memory::Memory;
+    use crate::stream::Delivered;
+
+    fn sh(script: &str, strategy: &dyn Strategy) -> (Outcome, Vec<Delivered>) {
+        let sink = Memory::default();
+        let outcome = strategy.capture(&Command::new("sh", ["-c", script]), &sink).unwrap();
+        (outcome, sink.into_deliveries())
+    }
+
+    #[test]
+    fn every_strategy_delivers_both_streams_and_the_status() {
+        for strategy in ALL {
+            let (outcome, deliveries) = sh("echo a; echo b >&2; sleep 0.1; exit 7", *strategy);
+            assert_eq!(outcome.exit, Exit::Code(7), "{}", strategy.name());
+            let mut lines: Vec<_> = deliveries.into_iter().map(|delivered| delivered.bytes).collect();
+            lines.sort();
+            assert_eq!(lines, [b"a", b"b"], "{}", strategy.name());
+        }
+    }
+
+    #[test]
+    fn every_strategy_tells_a_signal_from_a_code() {
+        for strategy in ALL {
+            assert_eq!(sh("kill -TERM $$", *strategy).0.exit, Exit::Signal(15), "{}", strategy.name());
+        }
+    }
+
+    #[test]
+    fn a_program_that_is_missing_or_not_executable_has_its_own_code() {
+        for strategy in ALL {
+            let start = |program: &str| {
+                let command = Command::new(program, Vec::<String>::new());
+                strategy.capture(&command, &Memory::default()).unwrap_err().exit_code()
+            };
+            assert_eq!(start("no-such-program-anywhere"), 127, "{}", strategy.name());
+            assert_eq!(start("/etc/hostname"), 126, "{}", strategy.name());
+        }
+    }
+
+    #[test]
+    fn the_command_has_no_input_and_none_of_the_protocol_variables() {
+        for strategy in ALL {
+            let (_, deliveries) = sh("cat; env | grep -c ^CRUN_CAPTURE_STDOUT || true", *strategy);
+            assert_eq!(deliveries[0].bytes, b"0", "{}", strategy.name());
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The architecture that the spike proposes, TaskLogManager: scan, write each line to the file, sync, send it on.
+//!
+//! `Wait` runs beside the readers, as published. It closes the read ends as soon as the command has exited, so what
+//! the readers have not read by then is lost: "it is thus incorrect to call Wait before all reads from the pipe have
+//! completed" (documentation of os/exec.Cmd.StdoutPipe).
+
+use super::{Capabilities, Capability, CaptureError, Command, Strategy, go};
+use crate::clock::{now_ns, sleep_until};
+use crate::outcome::{Exit, Outcome};
+use crate::sink::Sink;
+use crate::stream::Stream;
+use std::fs::File;
+use std::io::{self, Write};
+use std::process::Child;
+use std::thread;
+
+/// The spike's Log Streaming Architecture.
+pub(super) struct TaskLog;
+
+impl Strategy for TaskLog {
+    fn name(&self) -> &'static str {
+        "task-log"
+    }
+
+    fn summary(&self) -> &'static str {
+        "the spike's TaskLogManager: scan, write and sync each line, send it on; Wait beside the readers"
+    }
+
+    fn declares(&self) -> Capabilities {
+        use Capability::{AnyProgram, AnyWrite, Apart, BoundedMemory, Live, PromptDespiteGrandchild, Reopen};
+        Capabilities::of(&[
+            Live,
+            Apart,
+            Capability::File,
+            BoundedMemory,
+            PromptDespiteGrandchild,
+            Reopen,
+            AnyWrite,
+            AnyProgram,
+        ])
+    }
+
+    fn syncs_each_line(&self) -> bool {
+        true
+    }
+
+    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
+        let files = [command.create_file(Stream::Stdout)?, command.create_file(Stream::Stderr)?];
+        let mut child = go::start_with_pipes(command)?;
+        let (stdout, stdout_closer) = take_pipe(child.stdout.take())?;
+        let (stderr, stderr_closer) = take_pipe(child.stderr.take())?;
+        thread::scope(|scope| {
+            let threads = [(Stream::Stdout, stdout), (Stream::Stderr, stderr)].map(|(stream, pipe)| {
+                let file = &files[stream.index()];
+                scope.spawn(move || stream_logs(stream, pipe, file, command.line_interval_ns, sink))
+            });
+            let status = wait(&mut child, [stdout_closer, stderr_closer]);
+            let mut reads = threads.map(|thread| thread.join().expect("a reader does not panic"));
+            for read in &mut reads {
+                // The end that Wait brought about is not an error that the published code would report.
+                read.error.take_if(|error| error.ends_with("file already closed"));
+            }
+            let (exit, exit_at_ns) = status?;
+            Ok(Outcome { exit_at_ns, ..go::outcome(exit, reads) })
+        })
+    }
+}
+
+fn take_pipe<P: Into<std::os::fd::OwnedFd>>(pipe: Option<P>) -> Result<(go::PipeReader, go::Closer), CaptureError> {
+    let missing = || CaptureError::Descriptors(io::Error::other("the command has no pipe"));
+    go::PipeReader::new(pipe.ok_or_else(missing)?.into()).map_err(CaptureError::Descriptors)
+}
+
+/// `Cmd.Wait`: reaps the command, then closes the read ends, whether the readers are through or not.
+fn wait(child: &mut Child, closers: [go::Closer; 2]) -> Result<(Exit, u64), CaptureError> {
+    let status = child.wait().map_err(CaptureError::Wait);
+    let exit_at_ns = now_ns();
+    for closer in closers {
+        closer.close().map_err(CaptureError::Descriptors)?;
+    }
+    Ok((Exit::from(status?), exit_at_ns))
+}
+
+/// The published `streamLogs` for one stream, and the ticker of its "Rate Limiting" where an interval is given.
+fn stream_logs(
+    stream: Stream,
+    pipe: go::PipeReader,
+    mut file: &File,
+    line_interval_ns: Option<u64>,
+    sink: &dyn Sink,
+) -> go::ReadEnd {
+    let mut tick_ns = now_ns();
+    go::scan_lines(stream, pipe, sink, |line, _| {
+        if let Some(interval_ns) = line_interval_ns {
+            // A time.Ticker keeps one tick that nobody waited for and drops the others.
+            tick_ns = (tick_ns + interval_ns).max(now_ns().saturating_sub(interval_ns));
+            // The lines before this one are not held back by its tick; an error of the sink shows at its next delivery.
+            let _noted_later = sink.flush();
+            sleep_until(tick_ns);
+        }
+        // The published code ignores what becomes of the file; so does this.
+        let _ignored = file.write_all(&[line, b"\n"].concat()).and_then(|()| file.sync_all());
+        now_ns()
+    })
+}

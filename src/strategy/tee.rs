@@ -1,0 +1,56 @@
+//! Go's `io.TeeReader` under a `bufio.Scanner`: every chunk that is read goes to the file first.
+//!
+//! The scanner's limit is the same as `scanner`'s; and an error of the file is an error of the read, so a full disk
+//! ends the live stream too.
+
+use super::{Capabilities, Capability, CaptureError, Command, SpikeRow, Strategy, go};
+use crate::outcome::Outcome;
+use crate::sink::Sink;
+use crate::stream::Stream;
+use std::fs::File;
+use std::io::{self, Read, Write};
+
+/// The spike's fifth row, the one it recommends.
+pub(super) struct Tee;
+
+impl Strategy for Tee {
+    fn name(&self) -> &'static str {
+        "tee"
+    }
+
+    fn summary(&self) -> &'static str {
+        "as scanner, and every chunk goes to a file before it is scanned (TeeReader)"
+    }
+
+    fn spike_row(&self) -> Option<SpikeRow> {
+        Some(SpikeRow { method: "TeeReader", real_time: true, separation: true, file: true, recommended: true })
+    }
+
+    fn declares(&self) -> Capabilities {
+        use Capability::{AnyProgram, AnyWrite, Apart, BoundedMemory, Live, Reopen};
+        Capabilities::of(&[Live, Apart, Capability::File, BoundedMemory, Reopen, AnyWrite, AnyProgram])
+    }
+
+    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
+        let files = [command.create_file(Stream::Stdout)?, command.create_file(Stream::Stderr)?];
+        let child = go::start_with_pipes(command)?;
+        go::read_both_then_wait(child, |stream, pipe| {
+            let reader = TeeReader { reader: pipe, file: &files[stream.index()] };
+            go::scan_lines(stream, reader, sink, |_, at_ns| at_ns)
+        })
+    }
+}
+
+/// io.TeeReader: what is read is written to the file before the read returns.
+struct TeeReader<'a, R> {
+    reader: R,
+    file: &'a File,
+}
+
+impl<R: Read> Read for TeeReader<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.file.write_all(&buffer[..count])?;
+        Ok(count)
+    }
+}

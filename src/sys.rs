@@ -1,0 +1,154 @@
+//! The one home of unsafe code and of raw system calls that rustix does not wrap safely.
+//!
+//! Nothing here knows a contract of crun's or a rule of the harness: each function is one system call
+//! (or one mapping) with its preconditions met, so the workload and the fake runtime may share it.
+#![expect(unsafe_code, reason = "this module is the one place for it")]
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use rustix::thread::UnshareFlags;
+
+/// Moves the calling process into new namespaces (unshare(2)). Must be called while the process has one thread:
+/// the kernel refuses `NEWUSER` otherwise, and a thread left behind would stay in the old namespaces.
+pub fn unshare(flags: UnshareFlags) -> io::Result<()> {
+    assert!(!flags.contains(UnshareFlags::FILES), "the descriptor table is never unshared");
+    // SAFETY: the descriptor table stays shared (asserted above), so no I/O-safety invariant can break.
+    unsafe { rustix::thread::unshare_unsafe(flags) }.map_err(io::Error::from)
+}
+
+/// A file mapped shared and writable, seen as 64-bit words. What is stored survives the death of the process.
+pub struct SharedWords {
+    start: *mut AtomicU64,
+    words: usize,
+}
+
+impl SharedWords {
+    /// Maps `words` words of `file`, which is grown to that size. An access past a later truncation would raise SIGBUS.
+    pub fn map(file: &File, words: usize) -> io::Result<SharedWords> {
+        use rustix::mm::{MapFlags, ProtFlags, mmap};
+        let length = words * size_of::<u64>();
+        file.set_len(length as u64)?;
+        // SAFETY: the kernel picks an unused address, and the mapping is reached through atomics only.
+        let start = unsafe {
+            mmap(std::ptr::null_mut(), length, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, file, 0)?
+        };
+        Ok(SharedWords { start: start.cast(), words })
+    }
+
+    /// Stores `value` in word `index`.
+    pub fn store(&self, index: usize, value: u64) {
+        self.word(index).store(value, Ordering::Release);
+    }
+
+    /// How many words there are.
+    pub fn len(&self) -> usize {
+        self.words
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.words == 0
+    }
+
+    fn word(&self, index: usize) -> &AtomicU64 {
+        assert!(index < self.words, "word {index} of {}", self.words);
+        // SAFETY: the index is in bounds, mmap returns page-aligned memory, and it lives as long as self.
+        unsafe { &*self.start.add(index) }
+    }
+}
+
+impl Drop for SharedWords {
+    fn drop(&mut self) {
+        // SAFETY: the range is the one that mmap returned, and no reference into it outlives self.
+        let _unmapped = unsafe { rustix::mm::munmap(self.start.cast(), self.words * size_of::<u64>()) };
+    }
+}
+
+/// What a signal does to this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// The kernel's default action.
+    Default,
+    /// Nothing.
+    Ignore,
+}
+
+/// Sets the disposition of `signal` (signal(2)). Also undoes a handler of the standard library's (SIGSEGV has one).
+pub fn set_disposition(signal: i32, disposition: Disposition) -> io::Result<()> {
+    let action = match disposition {
+        Disposition::Default => libc::SIG_DFL,
+        Disposition::Ignore => libc::SIG_IGN,
+    };
+    // SAFETY: neither SIG_DFL nor SIG_IGN runs code of ours.
+    if unsafe { libc::signal(signal, action) } == libc::SIG_ERR {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Closes descriptor 1 or 2 for good. The caller must not print to that stream afterwards.
+pub fn close_standard(descriptor: RawFd) {
+    assert!(descriptor == 1 || descriptor == 2, "only stdout and stderr are closed so");
+    // SAFETY: the standard streams are never owned by an OwnedFd in the programs that call this.
+    unsafe { rustix::io::close(descriptor) };
+}
+
+/// Takes over a descriptor whose number came in through the environment, and sets CLOEXEC on it so that no
+/// command started later inherits it.
+///
+/// # Errors
+/// The number is not open, or is one of the standard streams.
+pub fn adopt_descriptor(number: RawFd) -> io::Result<OwnedFd> {
+    if number <= 2 {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the standard streams cannot be adopted"));
+    }
+    // SAFETY: borrowed for the length of the call only, to ask whether it is open.
+    rustix::io::fcntl_getfd(unsafe { BorrowedFd::borrow_raw(number) })?;
+    // SAFETY: it is open, and whoever passed the number through the environment passed the ownership too.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
+    rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::CLOEXEC)?;
+    Ok(descriptor)
+}
+
+/// Lets the child of `command` have a duplicate of `descriptor` under the number `number`.
+/// The duplicate is made in the child, so no other child of a threaded parent gets it.
+pub fn pass_descriptor(command: &mut Command, descriptor: OwnedFd, number: RawFd) {
+    let duplicate = move || {
+        if descriptor.as_raw_fd() == number {
+            return rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::empty()).map_err(io::Error::from);
+        }
+        // SAFETY: dup2 is async-signal-safe; what it replaces is CLOEXEC and about to vanish in the exec.
+        if unsafe { libc::dup2(descriptor.as_raw_fd(), number) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(())
+    };
+    // SAFETY: the closure makes async-signal-safe calls only and does not allocate.
+    unsafe { command.pre_exec(duplicate) };
+}
+
+/// CPU time of this process without its children: user and system, in ns (getrusage(2)).
+pub fn own_cpu_ns() -> (u64, u64) {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: RUSAGE_SELF with a valid pointer cannot fail; an all-zero rusage is valid in any case.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let nanoseconds = |time: libc::timeval| time.tv_sec as u64 * 1_000_000_000 + time.tv_usec as u64 * 1_000;
+    (nanoseconds(usage.ru_utime), nanoseconds(usage.ru_stime))
+}
+
+/// Replaces descriptors 0, 1 and 2 by `/dev/null`, so that this process no longer keeps the caller's streams open.
+pub fn release_standard_streams() -> io::Result<()> {
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(null.as_fd())?;
+    rustix::stdio::dup2_stdout(null.as_fd())?;
+    rustix::stdio::dup2_stderr(null.as_fd())?;
+    Ok(())
+}
