@@ -10,8 +10,13 @@ pub mod sys;
 pub mod script;
 
 /// The variables of the capturer protocol: none of them reaches the command that is captured.
-pub const PROTOCOL_VARIABLES: [&str; 4] =
-    ["CRUN_CAPTURE_PROTOCOL", "CRUN_CAPTURE_STDOUT_FILE", "CRUN_CAPTURE_STDERR_FILE", "CRUN_CAPTURE_LIVE_FD"];
+pub const PROTOCOL_VARIABLES: [&str; 5] = [
+    "CRUN_CAPTURE_PROTOCOL",
+    "CRUN_CAPTURE_STDOUT_FILE",
+    "CRUN_CAPTURE_STDERR_FILE",
+    "CRUN_CAPTURE_LIVE_FD",
+    "CRUN_CAPTURE_SUMMARY_FILE",
+];
 
 pub mod capturer;
 pub mod outcome;
@@ -19,3 +24,15 @@ pub mod sink;
 pub mod strategy;
 
 pub mod bundle;
+pub mod experiment;
+pub mod machine;
+pub mod process;
+pub mod recording;
+pub mod runtime;
+
+pub mod analysis;
+pub mod cell;
+pub mod comparison;
+pub mod plan;
+pub mod report;
+pub mod session;

@@ -174,7 +174,7 @@ mod tests {
             let namespaces = spec.linux().as_ref().unwrap().namespaces().as_ref().unwrap();
             namespaces.iter().map(|namespace| namespace.typ().to_string()).collect()
         };
-        assert!(types(&spec).contains(&"pid".into()) && types(&spec).contains(&"network".into()));
+        assert!(types(&spec).contains(&"pid".into()) && types(&spec).contains(&"net".into()));
         let without = directory.path().join("without");
         write(&without, &Plan { pid_namespace: false, ..plan }).unwrap();
         let spec = oci_spec::runtime::Spec::load(without.join("config.json")).unwrap();

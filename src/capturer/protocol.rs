@@ -23,6 +23,8 @@ pub const STDOUT_FILE: &str = crate::PROTOCOL_VARIABLES[1];
 pub const STDERR_FILE: &str = crate::PROTOCOL_VARIABLES[2];
 /// `CRUN_CAPTURE_LIVE_FD`: the number of the inherited descriptor that takes the frames. Unset: count and discard.
 pub const LIVE_FD: &str = crate::PROTOCOL_VARIABLES[3];
+/// `CRUN_CAPTURE_SUMMARY_FILE`: where the account goes that is else the last frame, when there is no live descriptor.
+pub const SUMMARY_FILE: &str = crate::PROTOCOL_VARIABLES[4];
 
 /// What the harness asks of a capturer.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub struct Request {
     pub stderr_file: Option<PathBuf>,
     /// Where the frames go.
     pub live: Option<File>,
+    /// Where the account goes when there is no live descriptor.
+    pub summary_file: Option<PathBuf>,
 }
 
 impl Request {
@@ -55,7 +59,12 @@ impl Request {
             }
         };
         let path = |name| std::env::var_os(name).map(PathBuf::from);
-        Ok(Some(Request { stdout_file: path(STDOUT_FILE), stderr_file: path(STDERR_FILE), live }))
+        Ok(Some(Request {
+            stdout_file: path(STDOUT_FILE),
+            stderr_file: path(STDERR_FILE),
+            live,
+            summary_file: path(SUMMARY_FILE),
+        }))
     }
 }
 

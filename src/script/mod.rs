@@ -245,6 +245,12 @@ impl Script {
         Ok(())
     }
 
+    /// Whether it paces its lines and does not buffer them, so that they are there to be delivered before its end.
+    pub fn is_paced(&self) -> bool {
+        let paced = |step: &Step| matches!(step, Step::Lines(lines) if lines.interval_ns > 0);
+        self.buffering == Buffering::None && self.steps.iter().any(paced)
+    }
+
     /// Everything that it means to write, in order: one item a write(2) of an unbuffered workload.
     pub fn contents(&self) -> Vec<(Stream, Content)> {
         let mut contents = Vec::new();

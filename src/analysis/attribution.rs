@@ -1,0 +1,17 @@
+//! Attribution: whether a line came with the origin that it was written to.
+
+use super::Findings;
+use super::loss::Matched;
+use super::received::Received;
+use super::truth::Truth;
+
+pub(super) fn measure(truth: &Truth, received: &Received, matched: &Matched, findings: &mut Findings) {
+    for (line, place) in truth.lines.iter().zip(&matched.places) {
+        let Some(place) = place else { continue };
+        match received.lines[*place].origin.stream() {
+            None => findings.unattributed_lines += 1,
+            Some(stream) if stream != line.stream => findings.misattributed_lines += 1,
+            Some(_) => {}
+        }
+    }
+}

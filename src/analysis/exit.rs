@@ -1,0 +1,35 @@
+//! Exit: what was reported, when, and what was left.
+
+use super::Findings;
+use crate::recording::Recording;
+
+/// A write that takes so long was blocked: the reader did not keep up.
+const STALL_NS: u64 = 1_000_000;
+
+pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
+    let facts = &recording.facts;
+    findings.exit_expected = facts.expected.code;
+    findings.exit_reported = facts.capturer_exit.map(|exit| exit.shell_code());
+    findings.signal = facts.summary.as_ref().and_then(|summary| summary.signal);
+    findings.runtime_error = facts.runtime_errors.first().cloned();
+    findings.runtime_error_expected = facts.expected.runtime_error;
+    findings.truncated = facts.summary.as_ref().is_some_and(|summary| summary.truncated);
+    findings.deadline_hit = facts.deadline_hit;
+    findings.left_behind = facts.left_behind.len() as u64;
+    findings.protocol_error = facts.protocol_error.clone();
+    if let Some(ended_ns) = facts.init_ended_ns {
+        let reported_ns = facts.summary.as_ref().and_then(|summary| summary.exit_at_ns);
+        let reported_ns = reported_ns.unwrap_or(facts.capturer_ended_ns);
+        findings.exit_latency_ns = (!facts.deadline_hit).then(|| reported_ns.saturating_sub(ended_ns));
+        let last_ns = recording.deliveries.iter().map(|delivered| delivered.at_ns).max();
+        findings.drain_latency_ns = last_ns.map(|last_ns| last_ns.saturating_sub(ended_ns));
+    }
+    findings.workload_stalled_ns = recording.journal.as_ref().map(|journal| {
+        let blocked = journal.writes.iter().map(|write| match write.after_ns {
+            // It had not returned when the run was ended.
+            0 => facts.capturer_ended_ns.saturating_sub(write.before_ns),
+            after_ns => after_ns - write.before_ns,
+        });
+        blocked.filter(|&duration_ns| duration_ns >= STALL_NS).sum()
+    });
+}

@@ -1,0 +1,99 @@
+//! The facts that are measured of a recording, under the names that they have in JSON.
+
+use crate::recording::Syscalls;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What one recording shows. `null` where there is nothing to measure.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Findings {
+    /// Bytes that the kernel accepted and nobody delivered.
+    pub lost_bytes: u64,
+    /// Lines that were accepted whole and not delivered.
+    pub lost_lines: u64,
+    /// Deliveries of a line beyond its first.
+    pub duplicated_lines: u64,
+    /// Lines that were delivered otherwise than they were written; a stripped carriage return counts.
+    pub altered_lines: u64,
+    /// Deliveries that no line of the script explains.
+    pub foreign_lines: u64,
+    /// Lines delivered whole, but with or without a final line feed that was not or was written.
+    pub wrong_endings: u64,
+    /// Bytes missing from the files; null where there are no files.
+    pub file_lost_bytes: Option<u64>,
+    /// Lines missing from the files.
+    pub file_lost_lines: Option<u64>,
+    /// Lines that stand in the files more than once.
+    pub file_duplicated_lines: Option<u64>,
+    /// Lines that stand in the files otherwise than they were written.
+    pub file_altered_lines: Option<u64>,
+    /// Lines delivered with the wrong origin.
+    pub misattributed_lines: u64,
+    /// Lines delivered as merged.
+    pub unattributed_lines: u64,
+    /// Lines that arrived before one that was written earlier on the same stream.
+    pub stream_inversions: u64,
+    /// Neighbouring writes on different streams that arrived swapped, of all such neighbours; null where there are none.
+    pub cross_inversion_rate: Option<f64>,
+    /// Receipt minus write; null where most of it was delivered after the exit.
+    pub latency_ns: Option<Quantiles>,
+    /// Receipt minus the time at which the line was due.
+    pub due_latency_ns: Option<Quantiles>,
+    /// From the first write to the first delivery.
+    pub first_delivery_ns: Option<u64>,
+    /// How much was delivered before the workload ended, 0 to 1.
+    pub delivered_before_exit_fraction: Option<f64>,
+    /// What the capturer should have exited with.
+    pub exit_expected: i32,
+    /// What it exited with; null when it was killed at the deadline.
+    pub exit_reported: Option<i32>,
+    /// The signal that it reported.
+    pub signal: Option<i32>,
+    /// What the runtime's own log says went wrong.
+    pub runtime_error: Option<String>,
+    /// Whether the runtime was to fail.
+    pub runtime_error_expected: bool,
+    /// From the end of the workload to the report of its exit.
+    pub exit_latency_ns: Option<u64>,
+    /// From the end of the workload to the last delivery; 0 where that came before.
+    pub drain_latency_ns: Option<u64>,
+    /// Whether the capturer says that it did not deliver everything.
+    pub truncated: bool,
+    /// Whether the deadline came before the end.
+    pub deadline_hit: bool,
+    /// Processes and state left behind.
+    pub left_behind: u64,
+    /// What was wrong with the capturer's frames.
+    pub protocol_error: Option<String>,
+    /// How long the workload was blocked in write(2), counting writes of a millisecond and more.
+    pub workload_stalled_ns: Option<u64>,
+    /// Whether the workload outlived its capturer; null where nobody killed that.
+    pub workload_survived: Option<bool>,
+    /// Bytes a second from the first write to the end of the capture, where cost is measured.
+    pub throughput_bytes_per_s: Option<u64>,
+    /// CPU time of the capturer alone, in user mode, where cost is measured.
+    pub cpu_user_ns: Option<u64>,
+    /// The same in the kernel.
+    pub cpu_system_ns: Option<u64>,
+    /// Peak resident set of the capturer, where cost is measured.
+    pub max_rss_bytes: Option<u64>,
+    /// Threads of the capturer when the workload ended.
+    pub threads: Option<u64>,
+    /// Its system calls, where cost is measured.
+    pub syscalls: Option<Syscalls>,
+}
+
+/// A distribution in ns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Quantiles {
+    /// The median.
+    pub p50: u64,
+    /// 90 of 100 are not above it.
+    pub p90: u64,
+    /// 99 of 100 are not above it.
+    pub p99: u64,
+    /// 999 of 1,000 are not above it; null under 10,000 values.
+    pub p999: Option<u64>,
+    /// The largest.
+    pub max: u64,
+}

@@ -1,0 +1,57 @@
+//! Latency: from the write, and from the time at which a line was due, to its receipt.
+
+use super::loss::Matched;
+use super::received::Received;
+use super::truth::Truth;
+use super::{Findings, Quantiles};
+use crate::recording::Recording;
+use hdrhistogram::Histogram;
+
+/// Under so many values p99.9 would be one of the last ten, and is not given.
+const P999_MIN: u64 = 10_000;
+
+/// Up to this fraction delivered before the exit, the delivery is "at exit", and its time no number to compare.
+const LIVE_FRACTION: f64 = 0.5;
+
+pub(super) fn measure(
+    recording: &Recording,
+    truth: &Truth,
+    received: &Received,
+    matched: &Matched,
+    findings: &mut Findings,
+) {
+    findings.first_delivery_ns = match (truth.first_write_ns, received.lines.first()) {
+        (Some(written), Some(line)) => Some(line.at_ns.saturating_sub(written)),
+        _ => None,
+    };
+    let delivered = || truth.lines.iter().zip(&matched.places).filter_map(|(line, place)| Some((line, (*place)?)));
+    let total = delivered().count();
+    // The journal tells the end of the writing even where the process was killed later.
+    let ended_ns = recording.facts.init_ended_ns.unwrap_or(recording.facts.capturer_ended_ns);
+    let early = delivered().filter(|(_, place)| received.lines[*place].at_ns <= ended_ns).count();
+    findings.delivered_before_exit_fraction = (total > 0).then(|| early as f64 / total as f64);
+    if findings.delivered_before_exit_fraction.is_none_or(|fraction| fraction <= LIVE_FRACTION) {
+        return;
+    }
+    let since_write =
+        delivered().filter_map(|(line, place)| Some(received.lines[place].at_ns.saturating_sub(line.written_ns?)));
+    findings.latency_ns = quantiles(since_write);
+    let since_due = delivered().filter_map(|(_, place)| {
+        let line = &received.lines[place];
+        Some(line.at_ns.saturating_sub(line.stamp?.due_ns))
+    });
+    findings.due_latency_ns = quantiles(since_due);
+}
+
+fn quantiles(values: impl Iterator<Item = u64>) -> Option<Quantiles> {
+    let mut histogram = Histogram::<u64>::new(3).expect("three digits are a valid precision");
+    values.for_each(|value| histogram.saturating_record(value));
+    let at = |quantile| histogram.value_at_quantile(quantile);
+    (!histogram.is_empty()).then(|| Quantiles {
+        p50: at(0.5),
+        p90: at(0.9),
+        p99: at(0.99),
+        p999: (histogram.len() >= P999_MIN).then(|| at(0.999)),
+        max: histogram.max(),
+    })
+}

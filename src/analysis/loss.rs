@@ -1,0 +1,189 @@
+//! Loss: lines and bytes that were accepted and not delivered; and what was duplicated, altered or made up.
+//!
+//! Stamped lines are told apart by sequence number and checksum. Scripts of raw bytes are compared line for line, in the
+//! order of each stream (of the writes, where the origin is merged), by the shortest edit script.
+
+use super::Findings;
+use super::received::{Received, ReceivedLine};
+use super::truth::{Key, Truth, TruthLine};
+use crate::recording::Recording;
+use crate::stream::{Origin, Stream};
+use similar::{Algorithm, DiffOp, capture_diff_slices};
+use std::collections::HashMap;
+
+/// Which received line is which line of the truth, and what is left over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Matched {
+    /// Per line of the truth: the place of its first delivery.
+    pub(super) places: Vec<Option<usize>>,
+    pub(super) lost_lines: u64,
+    pub(super) lost_bytes: u64,
+    pub(super) duplicated: u64,
+    pub(super) altered: u64,
+    pub(super) foreign: u64,
+    pub(super) wrong_endings: u64,
+    /// Lines that are there, but not where they belong (raw scripts only); their places tell the inversions.
+    pub(super) moved: u64,
+}
+
+pub(super) fn match_lines(truth: &Truth, received: &Received) -> Matched {
+    let mut matched = Matched { places: vec![None; truth.lines.len()], ..Matched::default() };
+    if truth.stamped {
+        match_stamped(truth, received, &mut matched);
+    } else if received.lines.iter().any(|line| line.origin == Origin::Merged) {
+        match_raw(truth, received, &mut matched, |_| true, |_| true);
+    } else {
+        for stream in Stream::BOTH {
+            let of = |line: &TruthLine| line.stream == stream;
+            match_raw(truth, received, &mut matched, of, |line| line.origin.stream() == Some(stream));
+        }
+    }
+    matched
+}
+
+/// Puts what was delivered into the findings.
+pub(super) fn deliveries(matched: &Matched, findings: &mut Findings) {
+    findings.lost_lines = matched.lost_lines;
+    findings.lost_bytes = matched.lost_bytes;
+    findings.duplicated_lines = matched.duplicated;
+    findings.altered_lines = matched.altered;
+    findings.foreign_lines = matched.foreign;
+    findings.wrong_endings = matched.wrong_endings;
+}
+
+/// A capturer without a live descriptor counts: what it counted less than was accepted is lost.
+pub(super) fn counts(truth: &Truth, recording: &Recording, findings: &mut Findings) {
+    let summary = recording.facts.summary.clone().unwrap_or_default();
+    let counted = [summary.stdout, summary.stderr, summary.merged];
+    let accepted_lines = truth.accepted().count() as u64;
+    let accepted_bytes: u64 = truth.accepted_bytes.iter().sum();
+    findings.lost_lines = accepted_lines.saturating_sub(counted.iter().map(|tally| tally.lines).sum());
+    let bytes: u64 = counted.iter().map(|tally| tally.bytes).sum();
+    findings.lost_bytes = accepted_bytes.saturating_sub(bytes);
+    findings.duplicated_lines = counted.iter().map(|tally| tally.lines).sum::<u64>().saturating_sub(accepted_lines);
+    findings.unattributed_lines = summary.merged.lines;
+}
+
+/// Holds the files against what was accepted. A file that is not there although the other is counts as empty.
+pub(super) fn files(truth: &Truth, recording: &Recording, findings: &mut Findings) {
+    if recording.files.iter().all(Option::is_none) {
+        return;
+    }
+    let mut total = Matched::default();
+    for stream in Stream::BOTH {
+        let received = Received::of_file(Origin::from(stream), recording.file(stream).unwrap_or_default(), truth.seed);
+        let of_stream = Truth {
+            lines: truth.lines.iter().filter(|line| line.stream == stream).cloned().collect(),
+            ..truth.clone()
+        };
+        let matched = match_lines(&of_stream, &received);
+        total.lost_bytes += matched.lost_bytes;
+        total.lost_lines += matched.lost_lines;
+        total.duplicated += matched.duplicated;
+        // What nobody wrote: with a runtime's error on stderr that is the runtime's.
+        total.altered += matched.altered + matched.moved;
+        total.foreign += matched.foreign;
+    }
+    let runtime_failed = !recording.facts.runtime_errors.is_empty();
+    findings.file_lost_bytes = Some(total.lost_bytes);
+    findings.file_lost_lines = Some(total.lost_lines);
+    findings.file_duplicated_lines = Some(total.duplicated);
+    findings.file_altered_lines = Some(total.altered + if runtime_failed { 0 } else { total.foreign });
+}
+
+fn match_stamped(truth: &Truth, received: &Received, matched: &mut Matched) {
+    let by_sequence: HashMap<u64, usize> = truth
+        .lines
+        .iter()
+        .enumerate()
+        .filter_map(|(at, line)| match line.key {
+            Key::Stamped(sequence) => Some((sequence, at)),
+            Key::Raw(_) => None,
+        })
+        .collect();
+    let mut unknown: Vec<&ReceivedLine> = Vec::new();
+    for (place, line) in received.lines.iter().enumerate() {
+        let known = match line.key {
+            Key::Stamped(sequence) => by_sequence.get(&sequence).copied(),
+            Key::Raw(_) => None,
+        };
+        match known {
+            None => unknown.push(line),
+            Some(at) if matched.places[at].is_some() => matched.duplicated += 1,
+            Some(at) => {
+                matched.places[at] = Some(place);
+                matched.wrong_endings += u64::from(line.ending != truth.lines[at].ending);
+            }
+        }
+    }
+    let missing: Vec<&TruthLine> =
+        truth.accepted().filter(|(at, _)| matched.places[*at].is_none()).map(|(_, line)| line).collect();
+    settle(&missing, &unknown, matched);
+}
+
+/// Pairs lines that are missing with deliveries that are unknown: each pair is one altered line, and none of its bytes
+/// counts as lost.
+fn settle(missing: &[&TruthLine], unknown: &[&ReceivedLine], matched: &mut Matched) {
+    let mut unpaired: Vec<Option<&ReceivedLine>> = unknown.iter().copied().map(Some).collect();
+    for line in missing {
+        let fits = |candidate: &ReceivedLine| candidate.origin.stream().is_none_or(|stream| stream == line.stream);
+        let found = unpaired.iter_mut().find(|candidate| candidate.is_some_and(fits)).and_then(Option::take);
+        match found {
+            Some(_) => matched.altered += 1,
+            None => {
+                matched.lost_lines += 1;
+                matched.lost_bytes += line.bytes;
+            }
+        }
+    }
+    matched.foreign += unpaired.iter().flatten().count() as u64;
+}
+
+fn match_raw(
+    truth: &Truth,
+    received: &Received,
+    matched: &mut Matched,
+    of_truth: impl Fn(&TruthLine) -> bool,
+    of_received: impl Fn(&ReceivedLine) -> bool,
+) {
+    // Lines that are cut take part, since a delivery of their part must not count as foreign.
+    let wanted: Vec<(usize, &TruthLine)> =
+        truth.lines.iter().enumerate().filter(|(_, line)| (line.accepted || line.cut) && of_truth(line)).collect();
+    let got: Vec<(usize, &ReceivedLine)> =
+        received.lines.iter().enumerate().filter(|(_, line)| of_received(line)).collect();
+    let wanted_keys: Vec<&Key> = wanted.iter().map(|(_, line)| &line.key).collect();
+    let got_keys: Vec<&Key> = got.iter().map(|(_, line)| &line.key).collect();
+    let (mut missing, mut extra) = (Vec::new(), Vec::new());
+    for operation in capture_diff_slices(Algorithm::Myers, &wanted_keys, &got_keys) {
+        if let DiffOp::Equal { old_index, new_index, len } = operation {
+            for step in 0..len {
+                let (at, line) = wanted[old_index + step];
+                let (place, delivered) = got[new_index + step];
+                matched.places[at] = Some(place);
+                matched.wrong_endings += u64::from(delivered.ending != line.ending);
+            }
+            continue;
+        }
+        missing.extend(operation.old_range());
+        extra.extend(operation.new_range());
+    }
+    // What is missing in one place and extra in another has moved.
+    extra.retain(|&place| {
+        let moved = missing.iter().position(|&at| wanted_keys[at] == got_keys[place]);
+        if let Some(moved) = moved {
+            let at = missing.remove(moved);
+            matched.places[wanted[at].0] = Some(got[place].0);
+            matched.moved += 1;
+        }
+        moved.is_none()
+    });
+    // What is extra and equals a line that is there is that line again.
+    extra.retain(|&place| {
+        let again = wanted_keys.contains(&got_keys[place]);
+        matched.duplicated += u64::from(again);
+        !again
+    });
+    let missing: Vec<&TruthLine> = missing.into_iter().map(|at| wanted[at].1).filter(|line| line.accepted).collect();
+    let extra: Vec<&ReceivedLine> = extra.into_iter().map(|place| got[place].1).collect();
+    settle(&missing, &extra, matched);
+}

@@ -1,0 +1,71 @@
+//! What arrived, as lines: pieces joined, and each line known by its stamp or its bytes.
+
+use super::truth::Key;
+use crate::script::line::{StampedLine, decode};
+use crate::stream::{Delivered, Ending, Origin, lines};
+
+/// One line that arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ReceivedLine {
+    pub(super) origin: Origin,
+    pub(super) key: Key,
+    /// Content and terminator.
+    pub(super) bytes: u64,
+    pub(super) ending: Ending,
+    /// Receipt of its last piece.
+    pub(super) at_ns: u64,
+    pub(super) stamp: Option<StampedLine>,
+}
+
+/// All lines, in the order in which they were completed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Received {
+    pub(super) lines: Vec<ReceivedLine>,
+}
+
+impl Received {
+    pub(super) fn of(deliveries: &[Delivered], seed: u64) -> Received {
+        let mut open: [Vec<u8>; 3] = Default::default();
+        let mut received = Vec::with_capacity(deliveries.len());
+        for delivered in deliveries {
+            let pieces = &mut open[delivered.origin as usize];
+            if delivered.ending == Ending::Partial {
+                pieces.extend_from_slice(&delivered.bytes);
+            } else if pieces.is_empty() {
+                received.push(line(delivered.origin, &delivered.bytes, delivered.ending, delivered.at_ns, seed));
+            } else {
+                pieces.extend_from_slice(&delivered.bytes);
+                let whole = std::mem::take(pieces);
+                received.push(line(delivered.origin, &whole, delivered.ending, delivered.at_ns, seed));
+            }
+        }
+        // Pieces that nothing followed, as when the capturer was killed.
+        let last_ns = deliveries.last().map_or(0, |delivered| delivered.at_ns);
+        for (origin, pieces) in Origin::ALL.into_iter().zip(&open).filter(|(_, pieces)| !pieces.is_empty()) {
+            received.push(line(origin, pieces, Ending::None, last_ns, seed));
+        }
+        Received { lines: received }
+    }
+
+    /// The lines of a file.
+    pub(super) fn of_file(origin: Origin, bytes: &[u8], seed: u64) -> Received {
+        let lines = lines(bytes).map(|(content, ending)| line(origin, content, ending, 0, seed));
+        Received { lines: lines.collect() }
+    }
+}
+
+fn line(origin: Origin, content: &[u8], ending: Ending, at_ns: u64, seed: u64) -> ReceivedLine {
+    let bytes = (content.len() + ending.terminator().len()) as u64;
+    // A carriage return belongs to the content, whichever way the capturer told of it.
+    let joined;
+    let (content, ending) = match ending {
+        Ending::Crlf => {
+            joined = [content, b"\r"].concat();
+            (joined.as_slice(), Ending::Lf)
+        }
+        _ => (content, ending),
+    };
+    let stamp = decode(content, seed);
+    let key = stamp.map_or_else(|| Key::Raw(content.to_vec()), |stamp| Key::Stamped(stamp.sequence));
+    ReceivedLine { origin, key, bytes, ending, at_ns, stamp }
+}

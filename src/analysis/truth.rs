@@ -1,0 +1,159 @@
+//! What was written: the lines of the script, and what the journal says became of each.
+
+use crate::script::journal::{Journal, Write};
+use crate::script::{Content, Script};
+use crate::stream::{Ending, Stream};
+
+/// Errors after which a write is tried again with the same bytes (EINTR).
+const TRIED_AGAIN: i32 = libc::EINTR;
+
+/// What identifies a line.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Key {
+    /// A stamped line, by its sequence number.
+    Stamped(u64),
+    /// Any other, by its bytes, a carriage return included.
+    Raw(Vec<u8>),
+}
+
+/// One line that the script means to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TruthLine {
+    pub(super) stream: Stream,
+    pub(super) key: Key,
+    /// With its line feed.
+    pub(super) bytes: u64,
+    pub(super) ending: Ending,
+    /// The kernel took all of it.
+    pub(super) accepted: bool,
+    /// The kernel took a part of it: then neither its delivery nor its absence is a fault.
+    pub(super) cut: bool,
+    /// When the write began that carried its last byte.
+    pub(super) written_ns: Option<u64>,
+    /// The place of that write among all writes.
+    pub(super) write: usize,
+}
+
+/// All lines, in the order in which they were completed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Truth {
+    pub(super) seed: u64,
+    pub(super) lines: Vec<TruthLine>,
+    /// Whether all of them are stamped, so that each can be told from every other.
+    pub(super) stamped: bool,
+    /// Bytes that the kernel accepted, per stream.
+    pub(super) accepted_bytes: [u64; 2],
+    /// When the first write began.
+    pub(super) first_write_ns: Option<u64>,
+}
+
+impl Truth {
+    pub(super) fn of(script: &Script, journal: Option<&Journal>) -> Truth {
+        let mut truth = Truth { seed: script.seed, stamped: true, ..Truth::default() };
+        for stream in Stream::BOTH {
+            truth.lines.extend(lines_of(script, stream));
+        }
+        truth.stamped = truth.lines.iter().all(|line| matches!(line.key, Key::Stamped(_)));
+        let writes = journal.map_or(&[][..], |journal| &journal.writes);
+        truth.first_write_ns = writes.first().map(|write| write.before_ns);
+        for stream in Stream::BOTH {
+            let coverage = Coverage::of(writes, stream);
+            truth.accepted_bytes[stream.index()] = coverage.ranges.iter().map(|range| range.to - range.from).sum();
+            let mut from = 0;
+            for line in truth.lines.iter_mut().filter(|line| line.stream == stream) {
+                coverage.settle(line, from);
+                from += line.bytes;
+            }
+        }
+        truth.lines.sort_by_key(|line| line.write);
+        truth
+    }
+
+    /// The lines that must be delivered.
+    pub(super) fn accepted(&self) -> impl Iterator<Item = (usize, &TruthLine)> {
+        self.lines.iter().enumerate().filter(|(_, line)| line.accepted)
+    }
+}
+
+/// The lines of one stream, in the order of the script.
+fn lines_of(script: &Script, stream: Stream) -> Vec<TruthLine> {
+    let mut lines = Vec::new();
+    let mut open: Vec<u8> = Vec::new();
+    let line = |key, bytes: usize, ending| TruthLine {
+        stream,
+        key,
+        bytes: bytes as u64,
+        ending,
+        accepted: false,
+        cut: false,
+        written_ns: None,
+        write: usize::MAX,
+    };
+    for (_, content) in script.contents().into_iter().filter(|(of, _)| *of == stream) {
+        match content {
+            Content::Lines { first, count, length } => {
+                lines.extend((first..first + count).map(|at| line(Key::Stamped(at), length + 1, Ending::Lf)));
+            }
+            Content::Raw(bytes) => {
+                open.extend_from_slice(&bytes);
+                while let Some(end) = memchr::memchr(b'\n', &open) {
+                    let rest = open.split_off(end + 1);
+                    open.truncate(end);
+                    lines.push(line(Key::Raw(std::mem::replace(&mut open, rest)), end + 1, Ending::Lf));
+                }
+            }
+        }
+    }
+    if !open.is_empty() {
+        let bytes = open.len();
+        lines.push(line(Key::Raw(open), bytes, Ending::None));
+    }
+    lines
+}
+
+/// A range of a stream's bytes that the kernel accepted in one write.
+struct Range {
+    from: u64,
+    to: u64,
+    before_ns: u64,
+    write: usize,
+}
+
+struct Coverage {
+    ranges: Vec<Range>,
+}
+
+impl Coverage {
+    fn of(writes: &[Write], stream: Stream) -> Coverage {
+        let mut at = 0;
+        let mut ranges = Vec::new();
+        for (index, write) in writes.iter().enumerate().filter(|(_, write)| write.stream == stream) {
+            if write.accepted > 0 {
+                let to = at + write.accepted;
+                ranges.push(Range { from: at, to, before_ns: write.before_ns, write: index });
+                at = to;
+            } else if write.errno != 0 && write.errno != TRIED_AGAIN {
+                // The workload drops what the kernel refuses.
+                at += write.offered;
+            }
+        }
+        Coverage { ranges }
+    }
+
+    fn settle(&self, line: &mut TruthLine, from: u64) {
+        let to = from + line.bytes;
+        // The ranges are sorted, and a line is covered by few of them.
+        let first = self.ranges.partition_point(|range| range.to <= from);
+        let covering = self.ranges[first..].iter().take_while(|range| range.from < to);
+        let mut covered = 0;
+        for range in covering {
+            covered += range.to.min(to) - range.from.max(from);
+            if range.to >= to {
+                line.written_ns = Some(range.before_ns);
+                line.write = range.write;
+            }
+        }
+        line.accepted = covered == line.bytes;
+        line.cut = covered > 0 && !line.accepted;
+    }
+}

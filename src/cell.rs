@@ -1,0 +1,443 @@
+//! Runs one cell: a capturer as a process of its own, under a deadline; and cleans up whatever is left.
+//!
+//! The capturer's frames are read as they come, so one that is killed leaves a recording too. The workload's end is seen
+//! by a FIFO that it alone holds open: unlike a pid file that is exact even for a container which lives under a
+//! millisecond. A pidfd shows the capturer's own end.
+
+use crate::bundle::{self, Rootfs};
+use crate::capturer::{Capturer, Summary, protocol};
+use crate::clock::now_ns;
+use crate::experiment::ExpectedEnd;
+use crate::outcome::{Exit, status_field};
+use crate::plan::Cell;
+use crate::process::{Family, Interrupt, descendants, readable};
+use crate::recording::{Facts, Recording, Syscalls, store};
+use crate::runtime::{Container, Found, new_id, stop};
+use crate::script::journal::Journal;
+use crate::sink::frame::{Decoder, Frame};
+use crate::stream::{Delivered, Stream};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// The number under which a capturer finds its live descriptor.
+const LIVE_NUMBER: i32 = 3;
+
+/// What the live pipe holds, so that the reader of the frames is not what slows a capturer down. An unprivileged user
+/// may get less (pipe(7)); then it is the default.
+const LIVE_PIPE_BYTES: usize = 1 << 20;
+
+/// How often the frames of a cell that measures time are read: seldom, so that the harness stays off the CPU.
+const TIMED_READ: Duration = Duration::from_millis(50);
+
+/// How long the workload may outlive its capturer before that counts as left behind.
+const WORKLOAD_GRACE: Duration = Duration::from_millis(200);
+
+/// What all cells of a run share.
+pub struct Ground<'a> {
+    /// The root file system of all containers.
+    pub rootfs: &'a Rootfs,
+    /// Where bundles and the runtimes' states are.
+    pub scratch: &'a Path,
+    /// Where the directories that are mounted on `/cell` are: memory, so that a journal never waits for a disk.
+    pub cells: &'a Path,
+    /// The run's directory, which takes the recordings.
+    pub output: &'a Path,
+    /// How long a cell may take.
+    pub deadline: Duration,
+    /// Ends the run early.
+    pub interrupt: &'a Interrupt,
+    /// The children of the harness.
+    pub family: &'a Family,
+}
+
+/// Runs `cell`. None: the run was interrupted, and the cell is cleaned up.
+///
+/// # Errors
+/// A file or directory of the harness's own cannot be written, or the capturer not be started.
+pub fn run(
+    cell: &Cell,
+    expected: ExpectedEnd,
+    found: &Found,
+    capturer: &Capturer,
+    ground: &Ground<'_>,
+) -> io::Result<Option<Recording>> {
+    let site = Site::prepare(cell, found, ground)?;
+    let folder = store::prepare(ground.output, &cell.id)?;
+    let mut watch = Watch::start(cell, found, capturer, ground, &site, &folder)?;
+    let end = watch.until_end(ground)?;
+    let mut left_behind = watch.take_down(&end, found, ground, &site);
+    let capturer_exit = watch.reap(ground, &end)?;
+    watch.read_account(&site.summary);
+    left_behind.extend(site.clear_away(found, ground));
+    let journal = Journal::read(&site.cell.join("journal"))?;
+    let runtime_errors = runtime_errors(&site.log);
+    site.remove()?;
+    if end == End::Interrupted {
+        fs::remove_dir_all(&folder)?;
+        return Ok(None);
+    }
+    let facts = Facts {
+        id: cell.id.clone(),
+        script: cell.case.script.clone(),
+        expected,
+        live: !cell.case.measures_cost,
+        placement: "unpinned".to_owned(),
+        started_ns: watch.started_ns,
+        init_ended_ns: watch.init_ended_ns,
+        capturer_ended_ns: watch.capturer_ended_ns,
+        capturer_exit,
+        summary: watch.summary,
+        runtime_errors,
+        deadline_hit: end == End::Deadline,
+        left_behind,
+        threads: watch.threads,
+        syscalls: watch.syscalls,
+        protocol_error: watch.protocol_error,
+    };
+    let files = [store::read_file(&folder, Stream::Stdout)?, store::read_file(&folder, Stream::Stderr)?];
+    let recording = Recording { facts, journal, deliveries: watch.deliveries, files };
+    store::write(&folder, &recording)?;
+    Ok(Some(recording))
+}
+
+/// Where one container lives.
+struct Site {
+    id: String,
+    /// `NAME=VALUE`, in the environment of every process of the cell.
+    mark: String,
+    scratch: PathBuf,
+    bundle: PathBuf,
+    cell: PathBuf,
+    state_root: PathBuf,
+    log: PathBuf,
+    pid_file: PathBuf,
+    summary: PathBuf,
+}
+
+impl Site {
+    fn prepare(cell: &Cell, found: &Found, ground: &Ground<'_>) -> io::Result<Site> {
+        let id = new_id();
+        let scratch = ground.scratch.join(&id);
+        bundle::make_directory(&scratch)?;
+        let site = Site {
+            mark: format!("CRUN_CAPTURE_CELL={id}"),
+            bundle: scratch.join("bundle"),
+            cell: ground.cells.join(&id),
+            state_root: scratch.join("state"),
+            log: scratch.join("log"),
+            pid_file: scratch.join("pid"),
+            summary: scratch.join("summary.json"),
+            scratch,
+            id,
+        };
+        bundle::write_cell(&site.cell, &cell.case.script)?;
+        if found.runtime.is_oci() {
+            bundle::make_directory(&site.state_root)?;
+            let plan = bundle::Plan {
+                rootfs: ground.rootfs,
+                cell: &site.cell,
+                pid_namespace: cell.case.pid_namespace,
+                flaw: cell.case.flaw,
+                mark: &site.mark,
+            };
+            bundle::write(&site.bundle, &plan)?;
+        }
+        Ok(site)
+    }
+
+    fn container(&self) -> Container<'_> {
+        Container {
+            id: &self.id,
+            bundle: &self.bundle,
+            state_root: &self.state_root,
+            pid_file: &self.pid_file,
+            log: &self.log,
+            cell: &self.cell,
+        }
+    }
+
+    /// Ends what is left of the container and of the capturer's processes; returns what should not have been there.
+    fn clear_away(&self, found: &Found, ground: &Ground<'_>) -> Vec<String> {
+        let strangers = ground.family.strangers(&self.mark);
+        let mut left: Vec<String> =
+            strangers.iter().map(|stranger| format!("process {} ({})", stranger.pid, stranger.name)).collect();
+        left.extend(stop::kill_and_delete(found, ground.family, &self.state_root, &self.id));
+        strangers.iter().for_each(|stranger| stranger.kill());
+        left
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        for path in [&self.scratch, &self.cell] {
+            fs::remove_dir_all(path).map_err(|error| bundle::with_path(&error, path))?;
+        }
+        Ok(())
+    }
+}
+
+/// Why the watch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Capturer,
+    Deadline,
+    Interrupted,
+}
+
+/// A capturer that runs, and what was seen of it.
+struct Watch {
+    child: Child,
+    pidfd: OwnedFd,
+    timed: bool,
+    frames: Option<OwnedFd>,
+    alive: Option<OwnedFd>,
+    decoder: Decoder,
+    deliveries: Vec<Delivered>,
+    summary: Option<Summary>,
+    protocol_error: Option<String>,
+    started_ns: u64,
+    init_ended_ns: Option<u64>,
+    capturer_ended_ns: u64,
+    threads: Option<u64>,
+    syscalls: Option<Syscalls>,
+}
+
+impl Watch {
+    fn start(
+        cell: &Cell,
+        found: &Found,
+        capturer: &Capturer,
+        ground: &Ground<'_>,
+        site: &Site,
+        folder: &Path,
+    ) -> io::Result<Watch> {
+        // Opened before the workload can be: a FIFO that never had a writer is not hung up.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let alive = rustix::fs::open(site.cell.join("alive"), flags, Mode::empty())?;
+        let mut command = Command::new(&capturer.program[0]);
+        command.args(&capturer.program[1..]).arg("--");
+        let mut run_command = found.run_command(&site.container());
+        if cell.case.flaw == bundle::Flaw::ExecutableNotFound && !found.runtime.is_oci() {
+            run_command = vec![site.scratch.join("no-such-program").into()];
+        }
+        command.args(run_command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.process_group(0);
+        command.env(protocol::PROTOCOL, "1");
+        command.env(protocol::STDOUT_FILE, store::file(folder, Stream::Stdout));
+        command.env(protocol::STDERR_FILE, store::file(folder, Stream::Stderr));
+        let (mark, value) = site.mark.split_once('=').expect("a mark is NAME=VALUE");
+        command.env(mark, value);
+        if cell.case.measures_cost {
+            command.env(protocol::SUMMARY_FILE, &site.summary);
+        }
+        let frames = (!cell.case.measures_cost).then(|| live_pipe(&mut command)).transpose()?;
+        let started_ns = now_ns();
+        let child = ground
+            .family
+            .spawn(&mut command)
+            .map_err(|error| bundle::with_path(&error, Path::new(&capturer.program[0])))?;
+        // What is left in `command` is the write end of the live pipe, which must not stay open here.
+        drop(command);
+        let pid = Pid::from_child(&child);
+        Ok(Watch {
+            pidfd: pidfd_open(pid, PidfdFlags::empty())?,
+            child,
+            timed: cell.experiment.measures_time,
+            frames,
+            alive: Some(alive),
+            decoder: Decoder::default(),
+            deliveries: Vec::new(),
+            summary: None,
+            protocol_error: None,
+            started_ns,
+            init_ended_ns: None,
+            capturer_ended_ns: 0,
+            threads: None,
+            syscalls: None,
+        })
+    }
+
+    /// Reads and watches until the capturer ends, the deadline comes, or the user interrupts.
+    fn until_end(&mut self, ground: &Ground<'_>) -> io::Result<End> {
+        let deadline_ns = self.started_ns + ground.deadline.as_nanos() as u64;
+        loop {
+            let left = Duration::from_nanos(deadline_ns.saturating_sub(now_ns()));
+            let poll_frames = self.frames.as_ref().filter(|_| !self.timed);
+            let ready = wait(
+                [
+                    Some(ground.interrupt.as_fd()),
+                    Some(self.pidfd.as_fd()),
+                    self.alive.as_ref().map(AsFd::as_fd),
+                    poll_frames.map(AsFd::as_fd),
+                ],
+                if self.timed { left.min(TIMED_READ) } else { left },
+            )?;
+            if ready[2] {
+                self.init_ended_ns = Some(now_ns());
+                self.alive = None;
+                self.threads = status_field(&self.child.id().to_string(), "Threads");
+            }
+            if ready[0] {
+                return Ok(End::Interrupted);
+            }
+            if ready[1] {
+                self.capturer_ended_ns = now_ns();
+                self.syscalls = syscalls(self.child.id());
+                return Ok(End::Capturer);
+            }
+            self.read_frames();
+            if left.is_zero() {
+                self.capturer_ended_ns = now_ns();
+                return Ok(End::Deadline);
+            }
+        }
+    }
+
+    /// Takes what the live pipe has, without blocking.
+    fn read_frames(&mut self) {
+        let mut buffer = [0; 64 << 10];
+        while let Some(frames) = &self.frames {
+            match rustix::io::read(frames, &mut buffer[..]) {
+                Ok(0) => self.frames = None,
+                Ok(count) => {
+                    self.decoder.push(&buffer[..count]);
+                    self.decode();
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return,
+                Err(errno) => {
+                    self.protocol_error.get_or_insert(format!("cannot read the frames: {errno}"));
+                    self.frames = None;
+                }
+            }
+        }
+    }
+
+    fn decode(&mut self) {
+        let arrived_ns = now_ns();
+        loop {
+            match self.decoder.next(arrived_ns) {
+                Ok(Some(Frame::Delivered(delivered))) => self.deliveries.push(delivered),
+                Ok(Some(Frame::Outcome(json))) => match serde_json::from_slice(&json) {
+                    Ok(summary) => self.summary = Some(summary),
+                    Err(error) => {
+                        self.protocol_error.get_or_insert(format!("the outcome frame: {error}"));
+                    }
+                },
+                Ok(None) => return,
+                Err(error) => {
+                    // Nothing after this can be read; the pipe stays open, so that the capturer does not die of it.
+                    self.protocol_error.get_or_insert(error.to_string());
+                    self.decoder = Decoder::default();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// After a deadline or an interrupt: the container first, then the capturer, then what was below it.
+    fn take_down(&mut self, end: &End, found: &Found, ground: &Ground<'_>, site: &Site) -> Vec<String> {
+        if *end == End::Capturer {
+            self.wait_for_workload(site);
+            return Vec::new();
+        }
+        let below = descendants(self.child.id());
+        let failures = stop::kill_and_delete(found, ground.family, &site.state_root, &site.id);
+        if *end == End::Deadline {
+            // What the capturer has delivered until now counts; what the kill makes it deliver does not.
+            self.read_frames();
+            self.frames = None;
+        }
+        // Waited for below; that it has just ended by itself is no failure.
+        let _already_gone = self.child.kill();
+        below.iter().for_each(|process| process.kill());
+        failures
+    }
+
+    /// A workload that started and is seen to end only now has not been waited for by its capturer.
+    fn wait_for_workload(&mut self, site: &Site) {
+        let Some(alive) = &self.alive else { return };
+        let started = Journal::read(&site.cell.join("journal")).ok().flatten().is_some();
+        if started && readable(alive.as_fd(), WORKLOAD_GRACE) {
+            self.init_ended_ns = Some(now_ns());
+            self.alive = None;
+        }
+    }
+
+    /// Waits for the capturer, which has ended or been killed, and takes its last frames.
+    fn reap(&mut self, ground: &Ground<'_>, end: &End) -> io::Result<Option<Exit>> {
+        let status = self.child.wait()?;
+        ground.family.forget(self.child.id());
+        self.read_frames();
+        if self.decoder.pending() > 0 {
+            self.protocol_error.get_or_insert_with(|| "the last frame is not whole".to_owned());
+        }
+        Ok((*end == End::Capturer).then(|| Exit::from(status)))
+    }
+}
+
+impl Watch {
+    /// The account of a capturer that had no live descriptor. One of another make may not give any.
+    fn read_account(&mut self, path: &Path) {
+        let Ok(json) = fs::read(path) else { return };
+        match serde_json::from_slice(&json) {
+            Ok(summary) => self.summary = Some(summary),
+            Err(error) => {
+                self.protocol_error.get_or_insert(format!("the account: {error}"));
+            }
+        }
+    }
+}
+
+/// Gives the capturer the write end of a pipe, and returns the read end, which does not block.
+fn live_pipe(command: &mut Command) -> io::Result<OwnedFd> {
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    let _default_size_will_do = fcntl_setpipe_size(&writer, LIVE_PIPE_BYTES);
+    rustix::io::ioctl_fionbio(&reader, true)?;
+    crate::sys::pass_descriptor(command, writer, LIVE_NUMBER);
+    command.env(protocol::LIVE_FD, LIVE_NUMBER.to_string());
+    Ok(reader)
+}
+
+/// Blocks until one of the descriptors is readable or hung up, at most for `timeout`; says which.
+fn wait<const N: usize>(
+    descriptors: [Option<rustix::fd::BorrowedFd<'_>>; N],
+    timeout: Duration,
+) -> io::Result<[bool; N]> {
+    let present: Vec<usize> = (0..N).filter(|&at| descriptors[at].is_some()).collect();
+    let mut polled: Vec<PollFd<'_>> =
+        descriptors.iter().flatten().map(|descriptor| PollFd::from_borrowed_fd(*descriptor, PollFlags::IN)).collect();
+    let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: i64::from(timeout.subsec_nanos()) };
+    match poll(&mut polled, Some(&timeout)) {
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let mut ready = [false; N];
+    for (at, polled) in present.into_iter().zip(&polled) {
+        ready[at] = !polled.revents().is_empty();
+    }
+    Ok(ready)
+}
+
+/// `/proc/PID/io` of a process that has ended and was not waited for: only then is it complete.
+fn syscalls(pid: u32) -> Option<Syscalls> {
+    let text = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    Some(Syscalls { read: field("syscr:")?, write: field("syscw:")? })
+}
+
+/// The errors in a runtime's log, which is JSON lines; never its text on stderr, which the program could have written.
+fn runtime_errors(log: &Path) -> Vec<String> {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let entries = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let errors = entries.filter(|entry| matches!(entry["level"].as_str(), Some("error" | "fatal")));
+    errors.filter_map(|entry| entry["msg"].as_str().map(str::to_owned)).collect()
+}

@@ -1,0 +1,160 @@
+//! `capture`: one command under one strategy; for the harness, the built-in capturers.
+
+use super::complain;
+use clap::ValueEnum;
+use crun_capture::bundle::write_private;
+use crun_capture::capturer::Summary;
+use crun_capture::capturer::protocol::{self, Request};
+use crun_capture::sink::Sink;
+use crun_capture::sink::frame::Frames;
+use crun_capture::sink::live::{Json, Raw};
+use crun_capture::strategy::{self, Capability, CaptureError, Command, Strategy};
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+
+pub(super) const DETAILS: &str = "\
+Examples:
+  crun-capture capture --strategy scanner -- crun run --bundle DIR ID
+  crun-capture capture --strategy tee --stdout-path out.log --stderr-path err.log --live none -- make
+  crun-capture capture --strategy combined --live json --summary s.json -- sh -c 'echo a; echo b >&2; exit 7'";
+
+/// The capture itself failed.
+const CAPTURE_FAILED: u8 = 125;
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// How to capture
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(strategy::ALL.iter().map(|one| one.name())))]
+    strategy: String,
+    /// Where a strategy that writes files puts stdout
+    #[arg(long, value_name = "FILE")]
+    stdout_path: Option<PathBuf>,
+    /// Where a strategy that writes files puts stderr
+    #[arg(long, value_name = "FILE")]
+    stderr_path: Option<PathBuf>,
+    /// What to do with the lines as they are delivered
+    #[arg(long, value_enum, default_value = "raw")]
+    live: Live,
+    /// Write an account of the capture, as JSON; `-` for stdout
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
+    /// Wait so many ns before each line: the spike's rate limit, which only task-log has
+    #[arg(long, value_name = "NS")]
+    line_interval_ns: Option<u64>,
+    /// The command
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Live {
+    /// As they are, each stream to its own
+    Raw,
+    /// One JSON object a line, on stdout
+    Json,
+    /// Nothing
+    None,
+}
+
+pub(super) fn run(arguments: &Arguments) -> u8 {
+    let Some(strategy) = strategy::find(&arguments.strategy) else { return CAPTURE_FAILED };
+    match Request::from_environment() {
+        Err(error) => {
+            complain(&error.to_string());
+            CAPTURE_FAILED
+        }
+        Ok(Some(request)) => for_the_harness(strategy, arguments, request),
+        Ok(None) => for_the_user(strategy, arguments),
+    }
+}
+
+fn command(arguments: &Arguments, stdout_path: Option<PathBuf>, stderr_path: Option<PathBuf>) -> Command {
+    let (program, rest) = arguments.command.split_first().expect("clap requires a command");
+    Command {
+        stdout_path,
+        stderr_path,
+        line_interval_ns: arguments.line_interval_ns,
+        ..Command::new(program, rest.iter().cloned())
+    }
+}
+
+/// Keeps the capturer protocol.
+fn for_the_harness(strategy: &dyn Strategy, arguments: &Arguments, request: Request) -> u8 {
+    let command = command(arguments, request.stdout_file, request.stderr_file);
+    let frames = request.live.map(Frames::new);
+    let sink = frames.as_ref().map(|frames| frames as &dyn Sink);
+    let captured = protocol::capture(strategy, &command, sink).map(|(_, summary)| summary);
+    if let Ok(summary) = &captured
+        && let Err(error) = give_account(summary, frames.as_ref(), request.summary_file.as_deref())
+    {
+        complain(&format!("cannot give an account of the capture: {error}"));
+    }
+    code(captured)
+}
+
+fn give_account(summary: &Summary, frames: Option<&Frames<fs::File>>, file: Option<&Path>) -> io::Result<()> {
+    let json = serde_json::to_vec(summary)?;
+    match (frames, file) {
+        (Some(frames), _) => frames.finish(&json),
+        (None, Some(path)) => write_private(path, &json),
+        (None, None) => Ok(()),
+    }
+}
+
+fn code(captured: Result<Summary, CaptureError>) -> u8 {
+    match captured {
+        Ok(summary) => summary.exit_code.and_then(|code| u8::try_from(code).ok()).unwrap_or(CAPTURE_FAILED),
+        Err(error) => {
+            complain(&error.to_string());
+            error.exit_code()
+        }
+    }
+}
+
+fn for_the_user(strategy: &dyn Strategy, arguments: &Arguments) -> u8 {
+    let (mut stdout_path, mut stderr_path) = (arguments.stdout_path.clone(), arguments.stderr_path.clone());
+    if !strategy.declares().has(Capability::File) {
+        for path in [stdout_path.take(), stderr_path.take()].into_iter().flatten() {
+            complain(&format!("{} writes no files: {} is not created", strategy.name(), path.display()));
+        }
+    }
+    let command = command(arguments, stdout_path, stderr_path);
+    let sink: Option<Box<dyn Sink>> = match arguments.live {
+        Live::Raw => Some(Box::new(Raw::new(BufWriter::new(io::stdout()), BufWriter::new(io::stderr())))),
+        Live::Json => Some(Box::new(Json::new(BufWriter::new(io::stdout())))),
+        Live::None => None,
+    };
+    // A terminal's Ctrl-C reaches the command too; the capturer stays to report how that ended. A handler, unlike
+    // SIG_IGN, is not inherited through exec.
+    for signal in [libc::SIGINT, libc::SIGQUIT] {
+        let noted = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        if let Err(error) = signal_hook::flag::register(signal, noted) {
+            complain(&format!("cannot handle signal {signal}: {error}"));
+        }
+    }
+    let captured = protocol::capture(strategy, &command, sink.as_deref()).map(|(_, summary)| summary);
+    drop(sink);
+    if let Ok(summary) = &captured {
+        for error in &summary.errors {
+            complain(error);
+        }
+        if let Err(error) = write_summary(arguments, summary) {
+            complain(&error);
+            return CAPTURE_FAILED;
+        }
+    }
+    code(captured)
+}
+
+fn write_summary(arguments: &Arguments, summary: &Summary) -> Result<(), String> {
+    let Some(path) = &arguments.summary else { return Ok(()) };
+    let mut json = serde_json::to_vec_pretty(summary).map_err(|error| error.to_string())?;
+    json.push(b'\n');
+    let written = match path.as_os_str() == "-" {
+        true => io::Write::write_all(&mut io::stdout(), &json),
+        false => fs::write(path, json),
+    };
+    written.map_err(|error| format!("cannot write the summary {}: {error}", path.display()))
+}

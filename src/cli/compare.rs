@@ -1,0 +1,318 @@
+//! `compare`: the main job. Plan, run, analyse, compare, report.
+
+use super::export::Exports;
+use super::prepare::{self, Wanted};
+use super::{Usage, complain, is_watched, nearest, unknown};
+use anyhow::Context;
+use crun_capture::analysis::{self, Findings};
+use crun_capture::bundle::write_private;
+use crun_capture::capturer::{self, Capturer, SCHEMA_VERSION};
+use crun_capture::clock::now_ns;
+use crun_capture::comparison::{CapturerInfo, Comparison, Expectations, NotRun, Planned, Run, Said};
+use crun_capture::experiment::{self, Experiment};
+use crun_capture::plan::{Cell, Matrix};
+use crun_capture::process::Interrupt;
+use crun_capture::recording::CellId;
+use crun_capture::runtime::{Found, Programs, Unusable};
+use crun_capture::strategy::{self, Capability};
+use crun_capture::{machine, session};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long a cell may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// The same with `--quick`.
+const DEADLINE_QUICK: Duration = Duration::from_secs(3);
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Runtimes: names, `all`, or LABEL=PATH of a program with crun's command line [default: crun,fake]
+    #[arg(long, value_name = "RUNTIME", value_delimiter = ',')]
+    runtime: Vec<String>,
+    /// Strategies [default: all]
+    #[arg(long, value_name = "STRATEGY", value_delimiter = ',')]
+    strategy: Vec<String>,
+    /// Experiments [default: all]
+    #[arg(long, value_name = "EXPERIMENT", value_delimiter = ',')]
+    experiment: Vec<String>,
+    /// Only cells whose id (runtime/strategy/experiment/case) contains this; may be given more than once
+    #[arg(long, value_name = "ID-PART")]
+    filter: Vec<String>,
+    /// A capturer of your own, declared in TOML; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    capturer: Vec<PathBuf>,
+    /// Run each cell so many times
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    runs: u32,
+    /// Every case with fewer lines, and a shorter deadline
+    #[arg(long)]
+    quick: bool,
+    /// Determines the scripts and the order of the cells
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Fail when this runtime is missing, instead of skipping it
+    #[arg(long, value_name = "RUNTIME", value_delimiter = ',', env = "CRUN_CAPTURE_REQUIRE")]
+    require: Vec<String>,
+    /// Where the recordings go [default: .crun-capture/UTC-SEED]
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// How many cells run at a time, of those that measure no time [default: one a CPU]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+    /// Expected failures of your own, in place of the built-in ones
+    #[arg(long, value_name = "FILE")]
+    expectations: Option<PathBuf>,
+    #[command(flatten)]
+    exports: Exports,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let programs = prepare::programs()?;
+    let wanted = prepare::wanted(&arguments.runtime, &arguments.require)?;
+    let capturers = capturers(arguments, &programs)?;
+    let experiments = experiments(arguments)?;
+    let expectations_text = expectations_text(arguments)?;
+    let expectations = Expectations::parse(&expectations_text).with_context(|| {
+        let path = arguments.expectations.as_deref().unwrap_or(Path::new("the built-in expectations"));
+        format!("cannot use {}", path.display())
+    })?;
+    let labels: Vec<String> = wanted.iter().map(|one| one.label().to_owned()).collect();
+    let matrix = Matrix {
+        runtimes: &labels,
+        capturers: &capturers,
+        experiments: &experiments,
+        filters: &arguments.filter,
+        runs: arguments.runs,
+        quick: arguments.quick,
+        seed: arguments.seed,
+    };
+    let cells = matrix.cells();
+    if cells.is_empty() {
+        let all = Matrix { filters: &[], ..matrix }.cells();
+        return Err(no_such_cell(&arguments.filter, &all));
+    }
+    arguments.exports.check()?;
+    let found = wanted.iter().map(|one| one.find(&programs)).collect::<anyhow::Result<Vec<_>>>()?;
+    let output = output_directory(arguments)?;
+    let interrupt = Interrupt::by_signals().context("cannot handle signals")?;
+    let mut run = describe(arguments, &wanted, &found, &capturers, &cells, &expectations_text);
+    save(&run, &output)?;
+    let start_ns = now_ns();
+    let executed =
+        execute(cells, &mut run, &found, &capturers, arguments, &programs, &output, &interrupt, &expectations);
+    run.wall_ns = now_ns() - start_ns;
+    save(&run, &output)?;
+    let findings = executed?;
+    let comparison = Comparison::new(run, &findings, &expectations);
+    arguments.exports.write(&comparison)?;
+    complain(&format!("recordings: {}", output.display()));
+    Ok(comparison.exit_code)
+}
+
+fn capturers(arguments: &Arguments, programs: &Programs) -> anyhow::Result<Vec<Capturer>> {
+    let known: Vec<&str> = strategy::ALL.iter().map(|one| one.name()).collect();
+    let mut capturers = Vec::new();
+    for path in &arguments.capturer {
+        capturers.push(capturer::read_declaration(path)?);
+    }
+    for name in &arguments.strategy {
+        let strategy = strategy::find(name).ok_or_else(|| unknown("strategy", name, &known))?;
+        capturers.push(Capturer::built_in(strategy, &programs.crun_capture));
+    }
+    if capturers.is_empty() {
+        capturers.extend(strategy::ALL.iter().map(|&one| Capturer::built_in(one, &programs.crun_capture)));
+    }
+    let mut names: Vec<&str> = capturers.iter().map(|one| one.name.as_str()).collect();
+    names.sort_unstable();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Usage(format!("the capturer {:?} is named twice", twice[0])).into());
+    }
+    Ok(capturers)
+}
+
+fn experiments(arguments: &Arguments) -> anyhow::Result<Vec<&'static Experiment>> {
+    let known: Vec<&str> = experiment::ALL.iter().map(|one| one.name).collect();
+    if arguments.experiment.is_empty() {
+        return Ok(experiment::ALL.to_vec());
+    }
+    let find = |name: &String| experiment::find(name).ok_or_else(|| unknown("experiment", name, &known));
+    arguments.experiment.iter().map(find).collect()
+}
+
+fn expectations_text(arguments: &Arguments) -> anyhow::Result<String> {
+    match &arguments.expectations {
+        None => Ok(Expectations::built_in().to_owned()),
+        Some(path) => fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// No id contains any of the filters: the nearest one helps.
+fn no_such_cell(filters: &[String], all: &[Cell]) -> anyhow::Error {
+    let ids: Vec<String> = all.iter().map(|cell| cell.id.to_string()).collect();
+    let typed = filters.join(", ");
+    let last = typed.rsplit('/').next().unwrap_or_default();
+    let near = nearest(&typed, ids.iter().map(String::as_str))
+        .or_else(|| nearest(last, all.iter().map(|cell| cell.id.case.as_str())));
+    let hint = near.map(|near| format!("; the nearest is {near:?}")).unwrap_or_default();
+    Usage(format!("no cell's id (runtime/strategy/experiment/case) contains {typed:?}{hint}")).into()
+}
+
+/// The run's directory, and the link `latest` beside it where it is the default one.
+fn output_directory(arguments: &Arguments) -> anyhow::Result<PathBuf> {
+    let create = |path: &Path| {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.with_context(|| format!("cannot create the output directory {}", path.display()))
+    };
+    if let Some(path) = &arguments.output {
+        create(path)?;
+        if path.join("run.json").exists() {
+            let message = format!("{} holds a run already: name another directory", path.display());
+            return Err(Usage(message).into());
+        }
+        let probe = path.join(".writable");
+        let written = write_private(&probe, b"").and_then(|()| fs::remove_file(&probe));
+        written.with_context(|| format!("cannot write into the output directory {}", path.display()))?;
+        return Ok(path.canonicalize()?);
+    }
+    let parent = Path::new(".crun-capture");
+    create(parent)?;
+    let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    let name = (0..).map(|copy| match copy {
+        0 => format!("{stamp}-{}", arguments.seed),
+        _ => format!("{stamp}-{}.{copy}", arguments.seed),
+    });
+    for name in name.take(1_000) {
+        let path = parent.join(&name);
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => {
+                link_latest(parent, &name);
+                return Ok(path.canonicalize()?);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot create the output directory {}", path.display()));
+            }
+        }
+    }
+    anyhow::bail!("cannot find a free name for a run in {}", parent.display())
+}
+
+/// Points `latest` at the newest run. It is a convenience: that it cannot be made is said, and no failure.
+fn link_latest(parent: &Path, name: &str) {
+    let (link, fresh) = (parent.join("latest"), parent.join(format!(".latest-{name}")));
+    let linked = std::os::unix::fs::symlink(name, &fresh).and_then(|()| fs::rename(&fresh, &link));
+    if let Err(error) = linked {
+        complain(&format!("cannot link {}: {error}", link.display()));
+    }
+}
+
+fn describe(
+    arguments: &Arguments,
+    wanted: &[Wanted],
+    found: &[Result<Found, Unusable>],
+    capturers: &[Capturer],
+    cells: &[Cell],
+    expectations: &str,
+) -> Run {
+    Run {
+        schema_version: SCHEMA_VERSION,
+        generated_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        tool: format!("crun-capture {}", env!("CARGO_PKG_VERSION")),
+        machine: machine::this(),
+        seed: arguments.seed,
+        quick: arguments.quick,
+        wall_ns: 0,
+        interrupted: false,
+        runtimes: wanted.iter().zip(found).map(|(one, found)| one.info(found)).collect(),
+        capturers: capturers.iter().map(capturer_info).collect(),
+        expectations: expectations.to_owned(),
+        plan: cells.iter().map(|cell| planned(cell, &found[cell.runtime])).collect(),
+    }
+}
+
+fn capturer_info(capturer: &Capturer) -> CapturerInfo {
+    let row = capturer.built_in.and_then(strategy::find).and_then(|strategy| strategy.spike_row());
+    CapturerInfo {
+        name: capturer.name.clone(),
+        declares: Capability::ALL.into_iter().filter(|&one| capturer.declares.has(one)).collect(),
+        said: row.map(|row| Said { live: row.real_time, apart: row.separation, file: row.file }),
+        recommended: row.is_some_and(|row| row.recommended),
+    }
+}
+
+fn planned(cell: &Cell, found: &Result<Found, Unusable>) -> Planned {
+    let expected = match found {
+        Err(unusable) => Err(NotRun::Skipped(unusable.reason.clone())),
+        Ok(found) => {
+            cell.case.expected_end(found.runtime.is_oci(), found.has_pid_namespace()).map_err(NotRun::Unsupported)
+        }
+    };
+    Planned { id: cell.id.clone(), expected, paced: cell.case.script.is_paced() }
+}
+
+fn save(run: &Run, output: &Path) -> anyhow::Result<()> {
+    let (path, partial) = (output.join("run.json"), output.join("run.json.partial"));
+    let saved = fs::write(&partial, serde_json::to_vec_pretty(run)?).and_then(|()| fs::rename(&partial, &path));
+    saved.with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[expect(clippy::too_many_arguments, reason = "everything that the stages before it made, used once")]
+fn execute(
+    cells: Vec<Cell>,
+    run: &mut Run,
+    found: &[Result<Found, Unusable>],
+    capturers: &[Capturer],
+    arguments: &Arguments,
+    programs: &Programs,
+    output: &Path,
+    interrupt: &Interrupt,
+    expectations: &Expectations,
+) -> anyhow::Result<HashMap<CellId, Findings>> {
+    let runnable: Vec<_> = cells
+        .into_iter()
+        .zip(&run.plan)
+        .filter_map(|(cell, planned)| Some((cell, planned.expected.clone().ok()?)))
+        .collect();
+    let progress = progress(runnable.len());
+    let findings = Mutex::new(HashMap::new());
+    // Cells name runtimes by place, so those that are missing keep theirs; no cell of theirs is run.
+    let placed: Vec<Option<Found>> = found.iter().map(|found| found.as_ref().ok().cloned()).collect();
+    let ran = session::run(
+        runnable,
+        &session::Options {
+            runtimes: &placed,
+            capturers,
+            output,
+            emit: &programs.emit,
+            deadline: if arguments.quick { DEADLINE_QUICK } else { DEADLINE },
+            jobs: arguments.jobs.map_or(run.machine.cpus, usize::from),
+            seed: arguments.seed,
+            interrupt,
+            waits: &|cell| expectations.waits_for_deadline(&cell.id),
+            recorded: &|recording| {
+                let found = analysis::findings(&recording);
+                findings.lock().unwrap_or_else(PoisonError::into_inner).insert(recording.facts.id, found);
+                progress.inc(1);
+            },
+        },
+    );
+    progress.finish_and_clear();
+    let whole = ran.with_context(|| format!("what was finished is kept in {}", output.display()))?;
+    run.interrupted = !whole;
+    Ok(findings.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn progress(cells: usize) -> ProgressBar {
+    if !is_watched() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(cells as u64);
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} cells, {eta} left");
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

@@ -1,0 +1,75 @@
+//! Where reports go: the table to stdout, the others to files.
+
+use anyhow::Context;
+use crun_capture::comparison::Comparison;
+use crun_capture::report;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args, Default)]
+pub(super) struct Exports {
+    /// Write everything as JSON; `-` for stdout, in place of the table
+    #[arg(long, value_name = "FILE")]
+    export_json: Option<PathBuf>,
+    /// Write tables, capabilities and failures as Markdown
+    #[arg(long, value_name = "FILE")]
+    export_markdown: Option<PathBuf>,
+    /// Write one line a cell as CSV
+    #[arg(long, value_name = "FILE")]
+    export_csv: Option<PathBuf>,
+}
+
+impl Exports {
+    fn wanted(&self) -> [(&'static str, Option<&Path>); 3] {
+        [
+            ("json", self.export_json.as_deref()),
+            ("markdown", self.export_markdown.as_deref()),
+            ("csv", self.export_csv.as_deref()),
+        ]
+    }
+
+    /// Whether one of them takes stdout.
+    fn take_stdout(&self) -> bool {
+        self.wanted().iter().any(|(_, path)| path.is_some_and(|path| path.as_os_str() == "-"))
+    }
+
+    /// Creates the files, so that a path that cannot be written is known before anything is run.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        for (_, path) in self.wanted() {
+            if let Some(path) = path.filter(|path| path.as_os_str() != "-") {
+                create(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes them all.
+    pub(super) fn write(&self, comparison: &Comparison) -> anyhow::Result<()> {
+        for (name, path) in self.wanted() {
+            let Some(path) = path else { continue };
+            if path.as_os_str() == "-" {
+                write(name, comparison, &mut anstream::stdout())?;
+            } else {
+                let mut file = anstream::StripStream::new(create(path)?);
+                let written = write(name, comparison, &mut file);
+                written.with_context(|| format!("cannot write {}", path.display()))?;
+            }
+        }
+        if !self.take_stdout() {
+            write("table", comparison, &mut anstream::stdout())?;
+        }
+        Ok(())
+    }
+}
+
+fn create(path: &Path) -> anyhow::Result<File> {
+    File::create(path).with_context(|| format!("cannot create {}", path.display()))
+}
+
+fn write(name: &str, comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()> {
+    let report = report::find(name).ok_or_else(|| io::Error::other(format!("there is no report {name}")))?;
+    let mut buffered = BufWriter::new(writer);
+    report.write(comparison, &mut buffered)?;
+    buffered.flush()
+}

@@ -1,0 +1,88 @@
+//! `list`: what there is.
+
+use clap::ValueEnum;
+use crun_capture::strategy::{Capability, Strategy};
+use crun_capture::{experiment, report, runtime, strategy};
+use serde::Serialize;
+use std::io::{self, Write};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// What to list
+    #[arg(value_enum)]
+    what: What,
+    /// How
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum What {
+    Strategies,
+    Experiments,
+    Runtimes,
+    Capabilities,
+    Reports,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Serialize)]
+struct Item {
+    name: String,
+    summary: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    capabilities: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sources: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cases: Vec<String>,
+}
+
+fn item(name: &str, summary: &str) -> Item {
+    let (name, summary) = (name.to_owned(), summary.to_owned());
+    Item { name, summary, capabilities: Vec::new(), sources: Vec::new(), cases: Vec::new() }
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let items: Vec<Item> = match arguments.what {
+        What::Strategies => strategy::ALL.iter().map(|&one| strategy_item(one)).collect(),
+        What::Experiments => experiment::ALL.iter().map(|one| experiment_item(one)).collect(),
+        What::Runtimes => runtime::ALL.iter().map(|one| item(one.name(), one.summary())).collect(),
+        What::Capabilities => Capability::ALL.iter().map(|one| item(one.name(), one.summary())).collect(),
+        What::Reports => report::ALL.iter().map(|one| item(one.name(), one.summary())).collect(),
+    };
+    let mut stdout = io::stdout().lock();
+    match arguments.format {
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut stdout, &items)?;
+            writeln!(stdout)?;
+        }
+        Format::Text => {
+            let width = items.iter().map(|item| item.name.len()).max().unwrap_or(0);
+            for item in &items {
+                writeln!(stdout, "{:<width$}  {}", item.name, item.summary)?;
+            }
+        }
+    }
+    Ok(0)
+}
+
+fn strategy_item(strategy: &dyn Strategy) -> Item {
+    let declares = strategy.declares();
+    let declared = Capability::ALL.into_iter().filter(|&one| declares.has(one));
+    Item { capabilities: declared.map(Capability::name).collect(), ..item(strategy.name(), strategy.summary()) }
+}
+
+fn experiment_item(experiment: &experiment::Experiment) -> Item {
+    let size = experiment::Size { seed: 0, quick: true, syncs_each_line: false };
+    Item {
+        sources: experiment.sources.to_vec(),
+        cases: (experiment.cases)(size).into_iter().map(|case| case.name).collect(),
+        ..item(experiment.name, experiment.question)
+    }
+}

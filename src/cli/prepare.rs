@@ -1,0 +1,106 @@
+//! What `compare` and `doctor` need before anything runs: the programs, and the runtimes of this machine.
+
+use super::{Usage, unknown};
+use anyhow::Context;
+use crun_capture::comparison::RuntimeInfo;
+use crun_capture::runtime::{self, Found, Programs, Runtime, Unusable};
+use std::path::{Path, PathBuf};
+
+/// The programs beside the one that runs.
+pub(super) fn programs() -> anyhow::Result<Programs> {
+    let own = std::env::current_exe().context("cannot tell where this program lies")?;
+    Programs::beside(&own).context("the installation is not whole (`make build` or `cargo install` mends it)")
+}
+
+/// A runtime that was asked for.
+pub(super) struct Wanted {
+    runtime: &'static dyn Runtime,
+    label: String,
+    path: Option<PathBuf>,
+    required: bool,
+}
+
+/// What `--runtime` and `--require` ask for. Nothing given: the defaults.
+pub(super) fn wanted(named: &[String], required: &[String]) -> anyhow::Result<Vec<Wanted>> {
+    let all = || runtime::ALL.iter().copied();
+    let known: Vec<&str> = all().map(|one| one.name()).collect();
+    let mut wanted = Vec::new();
+    let plain = |runtime: &'static dyn Runtime| Wanted {
+        runtime,
+        label: runtime.name().to_owned(),
+        path: None,
+        required: required.iter().any(|name| name == runtime.name()),
+    };
+    for name in required.iter().filter(|name| !known.contains(&name.as_str())) {
+        return Err(unknown("runtime", name, &known));
+    }
+    for word in named {
+        match word.split_once('=') {
+            Some((label, path)) => wanted.push(labelled(label, path)?),
+            None if word == "all" => wanted.extend(all().map(plain)),
+            None => {
+                let found = all().find(|one| one.name() == word).ok_or_else(|| unknown("runtime", word, &known))?;
+                wanted.push(plain(found));
+            }
+        }
+    }
+    if named.is_empty() {
+        wanted.extend(all().filter(|one| one.by_default()).map(plain));
+    }
+    for name in required.iter().filter(|name| !wanted.iter().any(|one| one.label == **name)).collect::<Vec<_>>() {
+        wanted.extend(all().filter(|one| one.name() == name).map(plain));
+    }
+    // Real runtimes first, whatever the order on the command line: the first is the one that the table is about.
+    wanted.sort_by_key(|one| !one.runtime.is_real());
+    let mut labels: Vec<&str> = wanted.iter().map(|one| one.label.as_str()).collect();
+    labels.sort_unstable();
+    if let Some(twice) = labels.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Usage(format!("the runtime {:?} is named twice", twice[0])).into());
+    }
+    Ok(wanted)
+}
+
+/// `LABEL=PATH`: a program with crun's command line.
+fn labelled(label: &str, path: &str) -> anyhow::Result<Wanted> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if label.is_empty() || label.starts_with('.') || !label.chars().all(plain) {
+        let message = format!("the label {label:?} is not made of letters, digits, dashes, underscores and dots");
+        return Err(Usage(message).into());
+    }
+    let crun = runtime::ALL.iter().copied().find(|one| one.program() == Some("crun"));
+    let runtime = crun.context("there is no runtime crun")?;
+    let path = Path::new(path).canonicalize().with_context(|| format!("cannot use the runtime {path}"))?;
+    Ok(Wanted { runtime, label: label.to_owned(), path: Some(path), required: false })
+}
+
+impl Wanted {
+    /// What it is called in ids.
+    pub(super) fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Looks for it and runs one container. A path that the user gave must be a runtime; anything else may be missing.
+    pub(super) fn find(&self, programs: &Programs) -> anyhow::Result<Result<Found, Unusable>> {
+        let found = runtime::find(self.runtime, Some(&self.label), self.path.as_deref(), programs);
+        let found = found.and_then(|found| runtime::probe(&found).map(|()| found));
+        match found {
+            Err(unusable) if self.path.is_some() => Err(anyhow::anyhow!("{}: {}", self.label, unusable.reason)),
+            found => Ok(found),
+        }
+    }
+
+    /// What a report says of it.
+    pub(super) fn info(&self, found: &Result<Found, Unusable>) -> RuntimeInfo {
+        let skipped = found.as_ref().err();
+        RuntimeInfo {
+            name: self.label.clone(),
+            version: found.as_ref().map(|found| found.version.clone()).unwrap_or_default(),
+            path: found.as_ref().map(|found| found.program.display().to_string()).unwrap_or_default(),
+            mode: found.as_ref().map(Found::mode_words).unwrap_or_default(),
+            real: self.runtime.is_real(),
+            required: self.required,
+            skipped: skipped.map(|unusable| unusable.reason.clone()),
+            mend: skipped.map(|unusable| unusable.mend.clone()).filter(|mend| !mend.is_empty()),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! `report`: the report of a stored run, made from its recordings.
+
+use super::export::Exports;
+use anyhow::Context;
+use crun_capture::analysis;
+use crun_capture::capturer::SCHEMA_VERSION;
+use crun_capture::comparison::{Comparison, Expectations, Run};
+use crun_capture::recording::store;
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The run's directory, e.g. .crun-capture/latest
+    #[arg(long, value_name = "DIR")]
+    from: PathBuf,
+    #[command(flatten)]
+    exports: Exports,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let path = arguments.from.join("run.json");
+    let json = fs::read(&path).with_context(|| {
+        format!("{} is not the directory of a run: cannot read {}", arguments.from.display(), path.display())
+    })?;
+    let run: Run = serde_json::from_slice(&json).with_context(|| format!("cannot read {}", path.display()))?;
+    anyhow::ensure!(
+        run.schema_version == SCHEMA_VERSION,
+        "{} has schema version {}, and this program reads {SCHEMA_VERSION}: use the version that made it",
+        path.display(),
+        run.schema_version
+    );
+    let expectations = Expectations::parse(&run.expectations)?;
+    let mut findings = HashMap::new();
+    for planned in run.plan.iter().filter(|planned| planned.expected.is_ok()) {
+        let folder = store::folder(&arguments.from, &planned.id);
+        // A run that was interrupted has cells without a recording.
+        if store::is_whole(&folder) {
+            findings.insert(planned.id.clone(), analysis::findings(&store::read(&folder)?));
+        }
+    }
+    let comparison = Comparison::new(run, &findings, &expectations);
+    arguments.exports.check()?;
+    arguments.exports.write(&comparison)?;
+    Ok(comparison.exit_code)
+}

@@ -1,0 +1,199 @@
+//! Expected failures: which findings are known to be broken where, why, and by which source.
+//!
+//! An entry says `always` or `sometimes`. A failure that no entry names is unexpected, and so is an `always` that did not
+//! happen: a stale entry fails.
+
+use super::verdict::NAMES;
+use crate::recording::CellId;
+use serde::Deserialize;
+
+/// How often a failure happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum When {
+    /// Every time.
+    Always,
+    /// A race decides.
+    Sometimes,
+}
+
+/// One value, or several; `"*"` for any. Left out: any.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Names {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Names {
+    fn any() -> Names {
+        Names::One("*".to_owned())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.all().iter().any(|candidate| candidate == "*" || candidate == name)
+    }
+
+    fn all(&self) -> &[String] {
+        match self {
+            Names::One(one) => std::slice::from_ref(one),
+            Names::Several(several) => several,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    #[serde(default = "Names::any")]
+    runtime: Names,
+    strategy: Names,
+    #[serde(default = "Names::any")]
+    experiment: Names,
+    #[serde(default = "Names::any")]
+    case: Names,
+    finding: Names,
+    when: When,
+    reason: String,
+    source: String,
+}
+
+impl Entry {
+    fn is_about(&self, id: &CellId) -> bool {
+        self.runtime.has(&id.runtime)
+            && self.strategy.has(&id.strategy)
+            && self.experiment.has(&id.experiment)
+            && self.case.has(&id.case)
+    }
+}
+
+/// A list of them.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectations {
+    #[serde(default)]
+    failure: Vec<Entry>,
+}
+
+/// What is wrong with a list.
+#[derive(Debug, thiserror::Error)]
+pub enum ExpectationError {
+    /// It is not TOML, or has other fields.
+    #[error("{0}")]
+    Parse(#[from] Box<toml::de::Error>),
+    /// It names a finding that breaks nothing.
+    #[error("`{0}` is no finding that can break a duty or a capability; one of: {all}", all = NAMES.join(", "))]
+    Finding(String),
+    /// An entry without a reason or a source explains nothing.
+    #[error("the entry for `{0}` needs a reason and a source")]
+    Unexplained(String),
+}
+
+/// What an expectation says of one cell.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Judged {
+    /// Broken, and no entry names it.
+    pub(super) unexplained: Vec<String>,
+    /// Always broken by an entry, and not broken.
+    pub(super) missing: Vec<String>,
+    /// Why what is broken is expected.
+    pub(super) reasons: Vec<String>,
+}
+
+impl Expectations {
+    /// Those that come with the program.
+    pub fn built_in() -> &'static str {
+        include_str!("../../fixtures/expected-failures.toml")
+    }
+
+    /// Reads a list.
+    ///
+    /// # Errors
+    /// It is none, or an entry explains nothing.
+    pub fn parse(text: &str) -> Result<Expectations, ExpectationError> {
+        let expectations: Expectations = toml::from_str(text).map_err(Box::new)?;
+        for entry in &expectations.failure {
+            if let Some(unknown) = entry.finding.all().iter().find(|name| !NAMES.contains(&name.as_str())) {
+                return Err(ExpectationError::Finding(unknown.clone()));
+            }
+            if entry.reason.trim().is_empty() || entry.source.trim().is_empty() {
+                return Err(ExpectationError::Unexplained(entry.strategy.all().join(", ")));
+            }
+        }
+        Ok(expectations)
+    }
+
+    /// Whether this cell is always still there at its deadline.
+    pub fn waits_for_deadline(&self, id: &CellId) -> bool {
+        let hang = |entry: &&Entry| entry.when == When::Always && entry.finding.has("deadline_hit");
+        self.failure.iter().filter(hang).any(|entry| entry.is_about(id))
+    }
+
+    pub(super) fn judge(&self, id: &CellId, broken: &[&str]) -> Judged {
+        let entries: Vec<&Entry> = self.failure.iter().filter(|entry| entry.is_about(id)).collect();
+        let mut judged = Judged::default();
+        for &name in broken {
+            match entries.iter().find(|entry| entry.finding.has(name)) {
+                Some(entry) => judged.reasons.push(format!("{name}: {} ({})", entry.reason, entry.source)),
+                None => judged.unexplained.push(name.to_owned()),
+            }
+        }
+        for entry in entries.iter().filter(|entry| entry.when == When::Always) {
+            let absent = entry.finding.all().iter().filter(|name| !broken.contains(&name.as_str()));
+            judged.missing.extend(absent.cloned());
+        }
+        judged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(strategy: &str, case: &str) -> CellId {
+        let [runtime, experiment] = ["crun", "long-line"].map(str::to_owned);
+        CellId { runtime, strategy: strategy.to_owned(), experiment, case: case.to_owned(), run: 0 }
+    }
+
+    fn list(when: &str) -> Expectations {
+        Expectations::parse(&format!(
+            "[[failure]]\nstrategy = ['tee', 'scanner']\nexperiment = 'long-line'\ncase = '65537'\n\
+             finding = 'deadline_hit'\nwhen = '{when}'\nreason = 'it stops'\nsource = 'golang/go#11242'\n"
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_named_failure_is_expected_and_another_is_not() {
+        let judged = list("always").judge(&id("tee", "65537"), &["deadline_hit", "lost_bytes"]);
+        assert_eq!(judged.unexplained, ["lost_bytes"]);
+        assert_eq!(judged.reasons, ["deadline_hit: it stops (golang/go#11242)"]);
+        assert_eq!(list("always").judge(&id("file", "65537"), &["deadline_hit"]).unexplained, ["deadline_hit"]);
+        assert!(list("always").waits_for_deadline(&id("tee", "65537")));
+        assert!(!list("sometimes").waits_for_deadline(&id("tee", "65537")));
+    }
+
+    #[test]
+    fn a_failure_that_always_happens_must_happen() {
+        assert_eq!(list("always").judge(&id("tee", "65537"), &[]).missing, ["deadline_hit"]);
+        assert_eq!(list("sometimes").judge(&id("tee", "65537"), &[]), Judged::default());
+    }
+
+    #[test]
+    fn a_list_that_explains_nothing_is_refused() {
+        let entry = |finding: &str, reason: &str| {
+            format!(
+                "[[failure]]\nstrategy = 'tee'\nfinding = '{finding}'\nwhen = 'always'\nreason = '{reason}'\nsource = 's'"
+            )
+        };
+        let refused = |text: &str| Expectations::parse(text).unwrap_err().to_string();
+        assert!(refused(&entry("lost", "r")).contains("one of: deadline_hit"));
+        assert!(refused(&entry("lost_bytes", " ")).contains("needs a reason"));
+        assert!(refused("[[failure]]\nstrategie = 'x'").contains("strategie"));
+    }
+
+    #[test]
+    fn the_built_in_list_is_one() {
+        Expectations::parse(Expectations::built_in()).unwrap();
+    }
+}

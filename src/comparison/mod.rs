@@ -1,0 +1,103 @@
+//! The rows that every report prints: verdicts from findings, held against what was declared and what was expected.
+//!
+//! Pure: the same run and the same findings give the same comparison, whether at the run or from stored recordings.
+
+mod agreement;
+mod answer;
+mod expectation;
+mod row;
+mod run;
+mod verdict;
+
+pub use agreement::Agreement;
+pub use expectation::{ExpectationError, Expectations, When};
+pub use row::{CapabilityState, LongLine, Row, Said};
+pub use run::{CapturerInfo, NotRun, Planned, Run, RuntimeInfo};
+pub use verdict::{CellResult, Verdict, broken};
+
+use crate::analysis::Findings;
+use crate::recording::CellId;
+use std::collections::HashMap;
+
+/// Everything that a report can print.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// What was run, where, and with what.
+    pub run: Run,
+    /// One row a runtime and strategy, real runtimes first.
+    pub rows: Vec<Row>,
+    /// All cells, in the order of the plan.
+    pub cells: Vec<CellResult>,
+    /// How far each other runtime agrees with the first real one.
+    pub agreements: Vec<Agreement>,
+    /// The answer, in sentences.
+    pub answer: Vec<String>,
+    /// What the program exits with.
+    pub exit_code: u8,
+}
+
+/// How many cells came out how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+pub struct Counts {
+    /// All cells.
+    pub cells: usize,
+    /// As declared, and every duty kept.
+    pub pass: usize,
+    /// A duty or a declared capability broken.
+    pub fail: usize,
+    /// Failures that the expectations name.
+    pub expected_failures: usize,
+    /// Results that the expectations do not explain: failures that they do not name, and failures that they name and
+    /// that did not happen.
+    pub unexpected: usize,
+    /// The stimulus cannot be applied.
+    pub unsupported: usize,
+    /// Not run.
+    pub skipped: usize,
+}
+
+impl Comparison {
+    /// Of this run, with these findings and expectations.
+    pub fn new(run: Run, findings: &HashMap<CellId, Findings>, expectations: &Expectations) -> Comparison {
+        let cells: Vec<CellResult> =
+            run.plan.iter().map(|planned| CellResult::new(planned, &run, findings, expectations)).collect();
+        let rows = row::rows(&run, &cells);
+        let agreements = agreement::agreements(&run, &cells);
+        let answer = answer::sentences(&run, &rows, &cells);
+        let exit_code = exit_code(&run, &cells);
+        Comparison { run, rows, cells, agreements, answer, exit_code }
+    }
+
+    /// How many cells came out how.
+    pub fn counts(&self) -> Counts {
+        let of = |verdict| self.cells.iter().filter(|cell| cell.verdict == verdict).count();
+        let failures = self.cells.iter().filter(|cell| cell.verdict == Verdict::Fail);
+        Counts {
+            cells: self.cells.len(),
+            pass: of(Verdict::Pass),
+            fail: of(Verdict::Fail),
+            expected_failures: failures.filter(|cell| cell.expected).count(),
+            unexpected: self.cells.iter().filter(|cell| !cell.expected).count(),
+            unsupported: of(Verdict::Unsupported),
+            skipped: of(Verdict::Skipped),
+        }
+    }
+}
+
+/// 130 interrupted, 100 an unexpected result or a required runtime that is missing, 4 nothing was run, else 0.
+fn exit_code(run: &Run, cells: &[CellResult]) -> u8 {
+    let ran = cells.iter().any(|cell| matches!(cell.verdict, Verdict::Pass | Verdict::Fail));
+    let missing = run.runtimes.iter().any(|runtime| runtime.required && runtime.skipped.is_some());
+    if run.interrupted {
+        130
+    } else if missing || cells.iter().any(|cell| !cell.expected) {
+        100
+    } else if !ran {
+        4
+    } else {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests;

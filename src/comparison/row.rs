@@ -1,0 +1,215 @@
+//! Rows: one a runtime and strategy, what the spike says beside what was measured.
+
+use super::run::{CapturerInfo, Run};
+use super::verdict::{CellResult, Verdict};
+use crate::analysis::Findings;
+use crate::strategy::Capability;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the spike's table says of a strategy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Said {
+    /// Its column "Real-time".
+    pub live: bool,
+    /// Its column "Stream Separation".
+    pub apart: bool,
+    /// Its column "File Output".
+    pub file: bool,
+}
+
+/// What becomes of lines over 64 KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LongLine {
+    /// They arrive, and so do the lines after them.
+    Ok,
+    /// Something of them is lost or altered.
+    Lost,
+    /// The capture never ends.
+    Hangs,
+}
+
+/// One capability of one strategy on one runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CapabilityState {
+    /// Which.
+    pub capability: Capability,
+    /// Whether the strategy declares it.
+    pub declared: bool,
+    /// Whether it was seen; null where no experiment of this run tries it.
+    pub measured: Option<bool>,
+}
+
+/// One row. `null` where this run did not measure it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Row {
+    /// The runtime's label.
+    pub runtime: String,
+    /// The capturer's name.
+    pub strategy: String,
+    /// Whether the spike recommends it.
+    pub recommended: bool,
+    /// What the spike's table says; null where it has no row for it.
+    pub said: Option<Said>,
+    /// Whether it delivers while the process runs.
+    pub live: Option<bool>,
+    /// Whether it tells the streams apart.
+    pub apart: Option<bool>,
+    /// Whether it leaves what it delivers on disk.
+    pub file: Option<bool>,
+    /// How many of the neighbouring writes on different streams arrive swapped, 0 to 1.
+    pub order_off: Option<f64>,
+    /// Lines lost in all experiments but `long-line`, which has a column of its own.
+    pub lost_lines: Option<u64>,
+    /// What becomes of lines over 64 KiB.
+    pub long_line: Option<LongLine>,
+    /// Ends that were reported as they were.
+    pub exit_right: usize,
+    /// Ends that were tried.
+    pub exit_total: usize,
+    /// Whether nothing is delivered before the exit, so that there is no latency to compare.
+    pub at_exit: bool,
+    /// Median of the latency at a line each 200 us.
+    pub latency_p50_ns: Option<u64>,
+    /// The 99th percentile of it.
+    pub latency_p99_ns: Option<u64>,
+    /// Output a second.
+    pub throughput_bytes_per_s: Option<u64>,
+    /// Peak resident set at that.
+    pub max_rss_bytes: Option<u64>,
+    /// Declared and measured capabilities.
+    pub capabilities: Vec<CapabilityState>,
+    /// Cells that passed.
+    pub pass: usize,
+    /// Cells that failed.
+    pub fail: usize,
+}
+
+/// The experiment whose cells have the long lines.
+const LONG_LINE: &str = "long-line";
+
+pub(super) fn rows(run: &Run, cells: &[CellResult]) -> Vec<Row> {
+    let runtimes = run.runtimes.iter().filter(|runtime| runtime.skipped.is_none());
+    runtimes
+        .flat_map(|runtime| run.capturers.iter().map(move |capturer| (runtime, capturer)))
+        .filter_map(|(runtime, capturer)| {
+            let own: Vec<&CellResult> = cells
+                .iter()
+                .filter(|cell| cell.runtime == runtime.name && cell.strategy == capturer.name)
+                .filter(|cell| cell.findings.is_some())
+                .collect();
+            (!own.is_empty()).then(|| row(&runtime.name, capturer, &own))
+        })
+        .collect()
+}
+
+/// The measured cells of one row.
+struct Own<'a>(&'a [&'a CellResult]);
+
+impl<'a> Own<'a> {
+    fn findings(&self, experiment: &'a str) -> impl Iterator<Item = &'a Findings> {
+        self.0.iter().filter(move |cell| cell.experiment == experiment).filter_map(|cell| cell.findings.as_ref())
+    }
+
+    /// Whether `holds` for every run of an experiment; None where it was not run.
+    fn every(&self, experiment: &'a str, holds: impl Fn(&Findings) -> bool) -> Option<bool> {
+        let mut found = self.findings(experiment).peekable();
+        found.peek().is_some().then(|| found.all(holds))
+    }
+
+    fn median(&self, experiment: &'a str, case: &str, value: impl Fn(&Findings) -> Option<u64>) -> Option<u64> {
+        let of_case = self.0.iter().filter(|cell| cell.experiment == experiment && cell.case == case);
+        let mut values: Vec<u64> = of_case.filter_map(|cell| value(cell.findings.as_ref()?)).collect();
+        values.sort_unstable();
+        values.get(values.len() / 2).copied()
+    }
+}
+
+fn row(runtime: &str, capturer: &CapturerInfo, cells: &[&CellResult]) -> Row {
+    let own = Own(cells);
+    let count = |verdict| cells.iter().filter(|cell| cell.verdict == verdict).count();
+    let exits: Vec<&Findings> = own.findings("exit-status").collect();
+    let ends_right = |found: &&&Findings| {
+        found.exit_reported == Some(found.exit_expected)
+            && found.runtime_error.is_some() == found.runtime_error_expected
+    };
+    let orders: Vec<f64> = own.findings("interleave").filter_map(|found| found.cross_inversion_rate).collect();
+    let short = cells.iter().filter(|cell| cell.experiment != LONG_LINE);
+    let lost = short.filter_map(|cell| Some(cell.findings.as_ref()?.lost_lines));
+    let live = live(&own);
+    Row {
+        runtime: runtime.to_owned(),
+        strategy: capturer.name.clone(),
+        recommended: capturer.recommended,
+        said: capturer.said,
+        live,
+        apart: apart(&own),
+        file: file(&own),
+        order_off: (!orders.is_empty()).then(|| orders.iter().sum::<f64>() / orders.len() as f64),
+        lost_lines: cells.iter().any(|cell| cell.experiment != LONG_LINE).then(|| lost.sum()),
+        long_line: long_line(&own),
+        exit_right: exits.iter().filter(ends_right).count(),
+        exit_total: exits.len(),
+        at_exit: live == Some(false),
+        latency_p50_ns: own.median("paced", "200us", |found| Some(found.latency_ns?.p50)),
+        latency_p99_ns: own.median("paced", "200us", |found| Some(found.latency_ns?.p99)),
+        throughput_bytes_per_s: own.median("throughput", "64k-writes", |found| found.throughput_bytes_per_s),
+        max_rss_bytes: own.median("throughput", "64k-writes", |found| found.max_rss_bytes),
+        capabilities: capabilities(capturer, &own),
+        pass: count(Verdict::Pass),
+        fail: count(Verdict::Fail),
+    }
+}
+
+fn live(own: &Own<'_>) -> Option<bool> {
+    own.every("paced", |found| found.delivered_before_exit_fraction.is_some_and(|fraction| fraction >= 0.5))
+}
+
+fn apart(own: &Own<'_>) -> Option<bool> {
+    own.every("interleave", |found| found.unattributed_lines == 0 && found.misattributed_lines == 0)
+}
+
+/// What is delivered is in the file. That something is lost from both is another finding.
+fn file(own: &Own<'_>) -> Option<bool> {
+    own.every("paced", |found| {
+        found.file_lost_lines.is_some_and(|lost| lost <= found.lost_lines) && found.file_altered_lines == Some(0)
+    })
+}
+
+fn order(own: &Own<'_>) -> Option<bool> {
+    own.every("interleave", |found| found.cross_inversion_rate == Some(0.0))
+}
+
+fn exact_bytes(own: &Own<'_>) -> Option<bool> {
+    own.every("bytes", |found| {
+        found.lost_bytes == 0 && found.altered_lines == 0 && found.foreign_lines == 0 && found.wrong_endings == 0
+    })
+}
+
+fn long_line(own: &Own<'_>) -> Option<LongLine> {
+    if own.findings(LONG_LINE).any(|found| found.deadline_hit) {
+        return Some(LongLine::Hangs);
+    }
+    let whole = own.every(LONG_LINE, |found| found.lost_bytes == 0 && found.altered_lines == 0)?;
+    Some(if whole { LongLine::Ok } else { LongLine::Lost })
+}
+
+fn capabilities(capturer: &CapturerInfo, own: &Own<'_>) -> Vec<CapabilityState> {
+    let measured = |capability| match capability {
+        Capability::Live => live(own),
+        Capability::Apart => apart(own),
+        Capability::File => file(own),
+        Capability::Order => order(own),
+        Capability::ExactBytes => exact_bytes(own),
+        Capability::AnyLine => long_line(own).map(|seen| seen == LongLine::Ok),
+        // No experiment of this version tries the others.
+        _ => None,
+    };
+    let state = |capability| CapabilityState {
+        capability,
+        declared: capturer.declares.contains(&capability),
+        measured: measured(capability),
+    };
+    Capability::ALL.map(state).to_vec()
+}

@@ -1,0 +1,28 @@
+//! A line around and over 64 KiB, then normal lines: does any of it get lost, and does the program go on?
+
+use super::{Case, Experiment};
+use crate::script::{End, Lines, Script, Step};
+use crate::stream::Stream;
+
+/// Enough of them that what nobody reads fills a pipe of 64 KiB, so that a reader that stopped blocks the program.
+const LINES_AFTER: u64 = 1_000;
+
+pub(super) static LONG_LINE: Experiment = Experiment {
+    name: "long-line",
+    question: "Does a line around or over 64 KiB arrive, and do the lines after it?",
+    sources: &["golang/go#11242", "golang/go#9568", "golang/go#65257", "of-watchdog#105", "logexec#2"],
+    measures_time: false,
+    cases: |size| {
+        let lines = |streams: &[Stream], count, length_bytes| {
+            Step::Lines(Lines { streams: streams.to_vec(), count, length_bytes, per_write: 1, interval_ns: 0 })
+        };
+        let case = |length: usize| {
+            let script = Script::new(size.seed, End::Exit(0))
+                .then(lines(&[Stream::Stdout], 1, length))
+                .then(lines(&[Stream::Stderr], 10, 100))
+                .then(lines(&[Stream::Stdout], LINES_AFTER, 100));
+            Case::new(length.to_string(), script)
+        };
+        [65_535, 65_536, 65_537, 1 << 20].map(case).to_vec()
+    },
+};

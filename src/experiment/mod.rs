@@ -1,0 +1,181 @@
+//! Experiments: scripts, the question they answer, and the real failures they come from.
+
+mod burst;
+mod bytes;
+mod exit_status;
+mod interleave;
+mod long_line;
+mod paced;
+mod signal_pid1;
+mod stdio_buffered;
+mod throughput;
+
+use crate::bundle::Flaw;
+use crate::script::{End, SURVIVED, Script};
+
+/// All experiments, in the order of every report.
+pub static ALL: &[&Experiment] = &[
+    &interleave::INTERLEAVE,
+    &paced::PACED,
+    &burst::BURST,
+    &bytes::BYTES,
+    &long_line::LONG_LINE,
+    &stdio_buffered::STDIO_BUFFERED,
+    &exit_status::EXIT_STATUS,
+    &signal_pid1::SIGNAL_PID1,
+    &throughput::THROUGHPUT,
+];
+
+/// What is tried, and why.
+pub struct Experiment {
+    /// Its name: the file's, in kebab case.
+    pub name: &'static str,
+    /// The question that it answers.
+    pub question: &'static str,
+    /// The real failures that it comes from, as `repository#number`, or where the rule stands.
+    pub sources: &'static [&'static str],
+    /// Whether its cells must run alone, because they measure time.
+    pub measures_time: bool,
+    /// Its cases at this size.
+    pub cases: fn(Size) -> Vec<Case>,
+}
+
+/// How much an experiment does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// The seed of every script.
+    pub seed: u64,
+    /// Less of everything.
+    pub quick: bool,
+    /// For a capturer that syncs a file with every line: fewer lines.
+    pub syncs_each_line: bool,
+}
+
+impl Size {
+    /// The one that fits: `full`, `quick` with `--quick`, and never more than `synced` for a capturer that syncs.
+    fn pick(self, full: u64, quick: u64, synced: u64) -> u64 {
+        let count = if self.quick { quick } else { full };
+        if self.syncs_each_line { count.min(synced) } else { count }
+    }
+}
+
+/// One script of an experiment, and what is to be expected of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Case {
+    /// Its name within the experiment.
+    pub name: String,
+    /// What the workload does.
+    pub script: Script,
+    /// Whether its container has a pid namespace.
+    pub pid_namespace: bool,
+    /// What is wrong with its bundle.
+    pub flaw: Flaw,
+    /// Whether it measures cost: its capturer then has no live descriptor, it counts and discards.
+    pub measures_cost: bool,
+}
+
+impl Case {
+    /// A case of this script, in a pid namespace of its own, with a sound bundle.
+    fn new(name: impl Into<String>, script: Script) -> Case {
+        Case { name: name.into(), script, pid_namespace: true, flaw: Flaw::None, measures_cost: false }
+    }
+
+    /// How it ends by the kernel's and the runtime's rules.
+    ///
+    /// # Errors
+    /// It cannot be tried there, and why.
+    pub fn expected_end(&self, oci: bool, pid_namespace: bool) -> Result<ExpectedEnd, String> {
+        let ends = |code: i32| Ok(ExpectedEnd { code, runtime_error: false });
+        let in_namespace = self.pid_namespace && pid_namespace;
+        match (self.flaw, self.script.end) {
+            (Flaw::ExecutableNotFound, _) if !oci => ends(127),
+            (Flaw::None, End::Exit(code)) => ends(i32::from(code)),
+            // abort(3) ends in an instruction that faults, and that signal the kernel forces on PID 1 too.
+            (Flaw::None, End::Abort) if in_namespace => ends(128 + libc::SIGSEGV),
+            // pid_namespaces(7): only signals with a handler reach the init of a namespace from within.
+            (Flaw::None, End::Signal(_)) if in_namespace => ends(i32::from(SURVIVED)),
+            (Flaw::None, End::Signal(_) | End::Abort) if self.pid_namespace => Err(if oci {
+                "this runtime gives the container no pid namespace of its own here".to_owned()
+            } else {
+                "without a runtime there is no pid namespace".to_owned()
+            }),
+            (Flaw::None, End::Signal(number)) => ends(128 + number),
+            (Flaw::None, End::Abort) => ends(128 + libc::SIGABRT),
+            (_, _) if !oci => Err("without a runtime there is no bundle to be wrong".to_owned()),
+            (_, _) => Ok(ExpectedEnd { code: 1, runtime_error: true }),
+        }
+    }
+}
+
+/// How a run is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ExpectedEnd {
+    /// What the capturer exits with.
+    pub code: i32,
+    /// Whether the runtime itself fails, and says so in its log.
+    pub runtime_error: bool,
+}
+
+/// The experiment of this name.
+pub fn find(name: &str) -> Option<&'static Experiment> {
+    ALL.iter().copied().find(|experiment| experiment.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    fn sizes() -> impl Iterator<Item = Size> {
+        [(false, false), (true, false), (false, true), (true, true)].into_iter().map(|(quick, syncs_each_line)| Size {
+            seed: 7,
+            quick,
+            syncs_each_line,
+        })
+    }
+
+    #[test]
+    fn every_case_can_be_played_and_has_a_name_of_its_own() {
+        for experiment in ALL {
+            for size in sizes() {
+                let cases = (experiment.cases)(size);
+                let names: HashSet<_> = cases.iter().map(|case| &case.name).collect();
+                assert_eq!(names.len(), cases.len(), "{}", experiment.name);
+                for case in &cases {
+                    assert_eq!(case.script.check(), Ok(()), "{}/{}", experiment.name, case.name);
+                    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+                    assert!(case.name.chars().all(plain), "{}", case.name);
+                }
+            }
+            assert!(!experiment.sources.is_empty() && experiment.question.ends_with('?'), "{}", experiment.name);
+        }
+    }
+
+    #[test]
+    fn the_cases_have_the_same_names_at_every_size() {
+        let names = |experiment: &Experiment, size| -> Vec<String> {
+            (experiment.cases)(size).into_iter().map(|case| case.name).collect()
+        };
+        for experiment in ALL {
+            let first = names(experiment, sizes().next().unwrap());
+            assert!(sizes().all(|size| names(experiment, size) == first), "{}", experiment.name);
+        }
+    }
+
+    #[test]
+    fn ends_follow_the_kernel() {
+        let case = |end, pid_namespace| Case { pid_namespace, ..Case::new("x", Script::new(1, end)) };
+        let code = |case: Case, pid_namespace| case.expected_end(true, pid_namespace).map(|end| end.code);
+        assert_eq!(code(case(End::Exit(7), true), true), Ok(7));
+        assert_eq!(code(case(End::Signal(15), false), true), Ok(143));
+        assert_eq!(code(case(End::Signal(9), true), true), Ok(113));
+        assert_eq!(code(case(End::Abort, true), true), Ok(139));
+        assert_eq!(code(case(End::Abort, false), true), Ok(134));
+        assert!(code(case(End::Signal(9), true), false).is_err());
+        let missing = Case { flaw: Flaw::MissingConfig, ..case(End::Exit(0), true) };
+        assert_eq!(missing.expected_end(true, true), Ok(ExpectedEnd { code: 1, runtime_error: true }));
+        assert!(missing.expected_end(false, false).is_err());
+        let not_found = Case { flaw: Flaw::ExecutableNotFound, ..case(End::Exit(0), true) };
+        assert_eq!(not_found.expected_end(false, false), Ok(ExpectedEnd { code: 127, runtime_error: false }));
+    }
+}

@@ -1,0 +1,20 @@
+//! A line at a steady pace: how long does each take from the write to the consumer?
+
+use super::{Case, Experiment};
+use crate::script::{End, Lines, Script, Step};
+use crate::stream::Stream;
+
+pub(super) static PACED: Experiment = Experiment {
+    name: "paced",
+    question: "How long does a line take from write(2) to its delivery, at 200 us and at 1 ms a line?",
+    sources: &["moby#20951", "nomad#6931", "spike: finding 2, real-time streaming works"],
+    measures_time: true,
+    cases: |size| {
+        let case = |name, interval_ns, count| {
+            let streams = Stream::BOTH.to_vec();
+            let lines = Lines { streams, count, length_bytes: 100, per_write: 1, interval_ns };
+            Case::new(name, Script::new(size.seed, End::Exit(0)).then(Step::Lines(lines)))
+        };
+        vec![case("200us", 200_000, size.pick(5_000, 500, 5_000)), case("1ms", 1_000_000, size.pick(1_000, 100, 1_000))]
+    },
+};

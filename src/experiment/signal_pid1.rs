@@ -1,0 +1,16 @@
+//! The same signals inside a pid namespace, where PID 1 survives what it sends itself.
+
+use super::exit_status::{SIGNALS, script};
+use super::{Case, Experiment};
+use crate::script::End;
+
+pub(super) static SIGNAL_PID1: Experiment = Experiment {
+    name: "signal-pid1",
+    question: "What does a container's init that signals itself end with, and is that reported?",
+    sources: &["pid_namespaces(7)", "spike: finding 4, Kill process"],
+    measures_time: false,
+    cases: |size| {
+        let signals = SIGNALS.map(|(name, number)| Case::new(name, script(size, End::Signal(number))));
+        signals.into_iter().chain([Case::new("abort", script(size, End::Abort))]).collect()
+    },
+};

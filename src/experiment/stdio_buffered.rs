@@ -1,0 +1,23 @@
+//! A C program that prints a line now and then: a pipe makes its stdio buffer 4 KiB, whoever captures.
+
+use super::{Case, Experiment};
+use crate::script::{Buffering, End, Lines, Script, Step};
+use crate::stream::Stream;
+
+pub(super) static STDIO_BUFFERED: Experiment = Experiment {
+    name: "stdio-buffered",
+    question: "How late do the lines of a program come that buffers unless it sees a terminal?",
+    sources: &["setbuf(3)", "spike: Buffering Strategy", "nomad#6931"],
+    measures_time: false,
+    cases: |size| {
+        let lines = Lines {
+            streams: Stream::BOTH.to_vec(),
+            count: size.pick(200, 50, 200),
+            length_bytes: 100,
+            per_write: 1,
+            interval_ns: 2_000_000,
+        };
+        let script = Script { buffering: Buffering::Auto, ..Script::new(size.seed, End::Exit(0)) };
+        vec![Case::new("auto", script.then(Step::Lines(lines)))]
+    },
+};

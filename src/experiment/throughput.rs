@@ -1,0 +1,26 @@
+//! Lines in writes of 64 KiB, as fast as they are taken: what does the capturer cost?
+
+use super::{Case, Experiment};
+use crate::script::{End, Lines, Script, Step};
+use crate::stream::Stream;
+
+/// With its line feed a line has 100 bytes; so many of them fit into 64 KiB.
+const LINES_PER_WRITE: u64 = 655;
+
+pub(super) static THROUGHPUT: Experiment = Experiment {
+    name: "throughput",
+    question: "How much output a second does the capturer take, and what does that cost it?",
+    sources: &["nomad#9858", "nomad#7619", "conmon-rs#2611"],
+    measures_time: true,
+    cases: |size| {
+        let lines = Lines {
+            streams: vec![Stream::Stdout],
+            count: size.pick(1_000 * LINES_PER_WRITE, 100 * LINES_PER_WRITE, LINES_PER_WRITE),
+            length_bytes: 99,
+            per_write: LINES_PER_WRITE,
+            interval_ns: 0,
+        };
+        let script = Script::new(size.seed, End::Exit(0)).then(Step::Lines(lines));
+        vec![Case { measures_cost: true, ..Case::new("64k-writes", script) }]
+    },
+};

@@ -1,0 +1,104 @@
+//! What this host is: what `doctor` tells, and what the runtimes need to know.
+
+use rustix::fs::statfs;
+use serde::{Deserialize, Serialize};
+use std::fs;
+
+/// cgroup2's f_type (statfs(2)).
+const CGROUP2_MAGIC: i64 = 0x6367_7270;
+
+/// How the cgroup hierarchies are mounted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CgroupMode {
+    /// cgroup v1 only.
+    V1,
+    /// cgroup v2 only.
+    V2,
+    /// v1 controllers, and v2 beside them.
+    Hybrid,
+    /// Nothing is mounted on /sys/fs/cgroup.
+    None,
+}
+
+/// The mode of this host.
+pub fn cgroup_mode() -> CgroupMode {
+    let is_v2 = |path: &str| statfs(path).is_ok_and(|found| found.f_type as i64 == CGROUP2_MAGIC);
+    if is_v2("/sys/fs/cgroup") {
+        CgroupMode::V2
+    } else if is_v2("/sys/fs/cgroup/unified") {
+        CgroupMode::Hybrid
+    } else if fs::metadata("/sys/fs/cgroup/memory").is_ok() || fs::metadata("/sys/fs/cgroup/cpu").is_ok() {
+        CgroupMode::V1
+    } else {
+        CgroupMode::None
+    }
+}
+
+/// Whether this process has root's rights.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// What a report says of the machine it was made on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Machine {
+    /// `uname -sr`.
+    pub kernel: String,
+    /// The CPU's model.
+    pub cpu: String,
+    /// How many of them this process may use.
+    pub cpus: usize,
+    /// v1, v2, hybrid or none.
+    pub cgroup: String,
+    /// Whether the harness ran as root.
+    pub root: bool,
+    /// The largest pipe that an unprivileged user may make (proc_sys_fs(5)), in bytes.
+    pub pipe_max_size_bytes: Option<u64>,
+    /// How many user namespaces a user may make; 0: none.
+    pub user_namespaces_max: Option<u64>,
+}
+
+/// This machine.
+pub fn this() -> Machine {
+    let uname = rustix::system::uname();
+    let (system, release) = (uname.sysname().to_string_lossy(), uname.release().to_string_lossy());
+    Machine {
+        kernel: format!("{system} {release}"),
+        cpu: cpu_model().unwrap_or_else(|| "unknown".to_owned()),
+        cpus: std::thread::available_parallelism().map_or(1, usize::from),
+        cgroup: format!("{:?}", cgroup_mode()).to_lowercase(),
+        root: is_root(),
+        pipe_max_size_bytes: number("/proc/sys/fs/pipe-max-size"),
+        user_namespaces_max: number("/proc/sys/user/max_user_namespaces"),
+    }
+}
+
+/// The load averages of the last 1, 5 and 15 minutes, as the kernel prints them.
+pub fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
+}
+
+fn cpu_model() -> Option<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn number(path: &str) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// The command of this system's package manager that installs `package`; None where none is known.
+pub fn install_command(package: &str) -> Option<String> {
+    let managers = [
+        ("/usr/bin/apt-get", "apt-get install -y"),
+        ("/usr/bin/dnf", "dnf install -y"),
+        ("/sbin/apk", "apk add"),
+        ("/usr/bin/pacman", "pacman -S --noconfirm"),
+        ("/usr/bin/zypper", "zypper install -y"),
+    ];
+    let (_, command) = managers.into_iter().find(|(path, _)| fs::metadata(path).is_ok())?;
+    Some(format!("{command} {package}"))
+}

@@ -1,0 +1,123 @@
+//! The matrix: which cells there are, and in which order they run. Pure.
+
+use crate::capturer::Capturer;
+use crate::experiment::{Case, Experiment, Size};
+use crate::recording::CellId;
+
+/// One cell to be run.
+#[derive(Clone)]
+pub struct Cell {
+    /// Its name.
+    pub id: CellId,
+    /// Which of the runtimes, by its place.
+    pub runtime: usize,
+    /// Which of the capturers.
+    pub capturer: usize,
+    /// What is tried.
+    pub experiment: &'static Experiment,
+    /// With which script.
+    pub case: Case,
+}
+
+/// What the matrix is made from.
+pub struct Matrix<'a> {
+    /// The labels of the runtimes.
+    pub runtimes: &'a [String],
+    /// The capturers.
+    pub capturers: &'a [Capturer],
+    /// The experiments.
+    pub experiments: &'a [&'static Experiment],
+    /// Parts of ids; a cell is in the plan when its id contains one of them, or when there are none.
+    pub filters: &'a [String],
+    /// How often each cell is run.
+    pub runs: u32,
+    /// Less of everything.
+    pub quick: bool,
+    /// Determines the scripts and the order.
+    pub seed: u64,
+}
+
+impl Matrix<'_> {
+    /// All cells: by runtime, strategy, experiment and case, in the order of their lists.
+    pub fn cells(&self) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for (runtime, label) in self.runtimes.iter().enumerate() {
+            for (capturer, one) in self.capturers.iter().enumerate() {
+                let size = Size { seed: self.seed, quick: self.quick, syncs_each_line: one.syncs_each_line };
+                for experiment in self.experiments {
+                    for case in (experiment.cases)(size) {
+                        let id = CellId {
+                            runtime: label.clone(),
+                            strategy: one.name.clone(),
+                            experiment: experiment.name.to_owned(),
+                            case: case.name.clone(),
+                            run: 0,
+                        };
+                        let name = id.to_string();
+                        if !self.filters.is_empty() && !self.filters.iter().any(|part| name.contains(part.as_str())) {
+                            continue;
+                        }
+                        cells.extend((0..self.runs).map(|run| Cell {
+                            id: CellId { run, ..id.clone() },
+                            runtime,
+                            capturer,
+                            experiment,
+                            case: case.clone(),
+                        }));
+                    }
+                }
+            }
+        }
+        cells
+    }
+}
+
+/// The order in which cells run: shuffled from the seed, so that no strategy always follows the same other one.
+pub fn shuffle<T>(cells: &mut [T], seed: u64) {
+    fastrand::Rng::with_seed(seed).shuffle(cells);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::strategy;
+    use std::path::Path;
+
+    fn cells(filters: &[String], runs: u32) -> Vec<Cell> {
+        let capturers: Vec<_> =
+            strategy::ALL.iter().map(|&one| Capturer::built_in(one, Path::new("crun-capture"))).collect();
+        let runtimes = ["crun".to_owned(), "fake".to_owned()];
+        let matrix = Matrix {
+            runtimes: &runtimes,
+            capturers: &capturers,
+            experiments: crate::experiment::ALL,
+            filters,
+            runs,
+            quick: true,
+            seed: 7,
+        };
+        matrix.cells()
+    }
+
+    #[test]
+    fn ids_are_unique_and_the_filter_takes_parts_of_them() {
+        let all = cells(&[], 1);
+        let mut ids: Vec<_> = all.iter().map(|cell| cell.id.to_string()).collect();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), all.len());
+        let some = cells(&["crun/tee/long-line/65537".into()], 3);
+        assert_eq!(some.iter().map(|cell| cell.id.run).collect::<Vec<_>>(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_order_and_another_seed_another() {
+        let order = |seed| {
+            let mut all = cells(&[], 1);
+            shuffle(&mut all, seed);
+            all.into_iter().map(|cell| cell.id).collect::<Vec<_>>()
+        };
+        assert_eq!(order(1), order(1));
+        assert_ne!(order(1), order(2));
+    }
+}

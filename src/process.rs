@@ -1,0 +1,217 @@
+//! Processes that the harness starts: each one is known, waited for, and ended by its id.
+//!
+//! The harness is a subreaper (PR_SET_CHILD_SUBREAPER): whatever a capturer or a runtime leaves behind becomes a child of
+//! the harness, where it is found among the children that nobody here started.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, waitpid};
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// The children of this process that it knows.
+#[derive(Debug, Default)]
+pub struct Family {
+    known: Mutex<HashSet<u32>>,
+}
+
+impl Family {
+    /// Makes this process the one that orphans of its descendants go to.
+    ///
+    /// # Errors
+    /// As prctl(2).
+    pub fn adopt_orphans() -> io::Result<()> {
+        Ok(rustix::process::set_child_subreaper(Some(Pid::INIT))?)
+    }
+
+    /// Starts a child that is known from its first moment on.
+    ///
+    /// # Errors
+    /// As fork(2) and execve(2).
+    pub fn spawn(&self, command: &mut Command) -> io::Result<Child> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let child = command.spawn()?;
+        known.insert(child.id());
+        Ok(child)
+    }
+
+    /// Starts a child without input, and blocks until it has ended and its output is read.
+    ///
+    /// # Errors
+    /// As `spawn`, and read(2).
+    pub fn output(&self, command: &mut Command) -> io::Result<Output> {
+        let child = self.spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))?;
+        let pid = child.id();
+        let output = child.wait_with_output();
+        self.forget(pid);
+        output
+    }
+
+    /// Forgets a child that was waited for.
+    pub fn forget(&self, pid: u32) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
+    }
+
+    /// The children that nobody here started and that bear `mark` in their environment, with a descriptor for each.
+    /// Those that have ended are reaped on the way.
+    pub fn strangers(&self, mark: &str) -> Vec<Stranger> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let unknown = children("self").into_iter().filter(|pid| !known.contains(pid));
+        unknown
+            .filter_map(|pid| Stranger::of(pid).filter(|stranger| stranger.lives() && stranger.bears(mark)))
+            .collect()
+    }
+}
+
+/// A process that this one did not start itself.
+#[derive(Debug)]
+pub struct Stranger {
+    /// Its id.
+    pub pid: u32,
+    /// What it is called.
+    pub name: String,
+    descriptor: OwnedFd,
+}
+
+impl Stranger {
+    fn of(pid: u32) -> Option<Stranger> {
+        let descriptor = pidfd_open(Pid::from_raw(pid as i32)?, PidfdFlags::empty()).ok()?;
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned();
+        Some(Stranger { pid, name, descriptor })
+    }
+
+    /// Whether it has not ended. If it has, and is a child of this process, it is reaped.
+    fn lives(&self) -> bool {
+        if !readable(self.descriptor.as_fd(), Duration::ZERO) {
+            return true;
+        }
+        self.reap();
+        false
+    }
+
+    fn reap(&self) {
+        // ECHILD says that it is a child of another process, which then reaps it.
+        let _not_ours = Pid::from_raw(self.pid as i32).map(|pid| waitpid(Some(pid), WaitOptions::NOHANG));
+    }
+
+    fn bears(&self, mark: &str) -> bool {
+        let environment = fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default();
+        environment.split(|&byte| byte == 0).any(|variable| variable == mark.as_bytes())
+    }
+
+    /// Kills it and waits until it is gone, at most a second.
+    pub fn kill(&self) {
+        // ESRCH: it has ended by itself.
+        let _already_gone = pidfd_send_signal(&self.descriptor, Signal::KILL);
+        readable(self.descriptor.as_fd(), Duration::from_secs(1));
+        self.reap();
+    }
+}
+
+/// The children of a process; `self` for this one.
+pub fn children(pid: &str) -> Vec<u32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let lists = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>()).collect()
+}
+
+/// All processes below `pid`, parents before their children. Each is held by a descriptor, so none is mistaken for another.
+pub fn descendants(pid: u32) -> Vec<Stranger> {
+    let mut found: Vec<Stranger> = Vec::new();
+    let mut parents = vec![pid];
+    while let Some(parent) = parents.pop() {
+        for child in children(&parent.to_string()) {
+            parents.push(child);
+            found.extend(Stranger::of(child));
+        }
+    }
+    found
+}
+
+/// Whether the descriptor becomes readable, or hung up, within this time.
+pub fn readable(descriptor: BorrowedFd<'_>, within: Duration) -> bool {
+    let timeout = Timespec { tv_sec: within.as_secs() as i64, tv_nsec: i64::from(within.subsec_nanos()) };
+    poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&timeout)).is_ok_and(|ready| ready > 0)
+}
+
+/// Becomes readable when the user interrupts the run, and stays so.
+#[derive(Debug)]
+pub struct Interrupt {
+    reader: UnixStream,
+    _writer: UnixStream,
+}
+
+impl Interrupt {
+    /// By SIGINT, SIGTERM or SIGHUP, which then no longer end this process.
+    ///
+    /// # Errors
+    /// A handler cannot be installed.
+    pub fn by_signals() -> io::Result<Interrupt> {
+        let interrupt = Interrupt::never()?;
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            signal_hook::low_level::pipe::register(signal, interrupt._writer.try_clone()?)?;
+        }
+        Ok(interrupt)
+    }
+
+    /// By nothing.
+    ///
+    /// # Errors
+    /// There are no descriptors left.
+    pub fn never() -> io::Result<Interrupt> {
+        let (reader, _writer) = UnixStream::pair()?;
+        Ok(Interrupt { reader, _writer })
+    }
+
+    /// Whether it has happened.
+    pub fn happened(&self) -> bool {
+        readable(self.reader.as_fd(), Duration::ZERO)
+    }
+}
+
+impl AsFd for Interrupt {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_orphan_is_found_by_its_mark_and_killed() {
+        Family::adopt_orphans().unwrap();
+        let family = Family::default();
+        let mark = format!("CRUN_CAPTURE_TEST={}", fastrand::u64(..));
+        let (name, value) = mark.split_once('=').unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 1000 >/dev/null 2>&1 & echo $!"]).env(name, value);
+        let output = family.output(&mut command).unwrap();
+        let orphan: u32 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+        assert!(family.strangers("CRUN_CAPTURE_TEST=another").is_empty());
+        let found = family.strangers(&mark);
+        assert_eq!(found.iter().map(|stranger| stranger.pid).collect::<Vec<_>>(), [orphan]);
+        found[0].kill();
+        assert!(fs::metadata(format!("/proc/{orphan}")).is_err(), "it is reaped, too");
+    }
+
+    #[test]
+    fn descendants_are_found_below_their_parent() {
+        let mut child = Command::new("sh").args(["-c", "sleep 1000 & wait"]).spawn().unwrap();
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        while descendants(child.id()).is_empty() && std::time::Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        let found = descendants(child.id());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(found.len(), 1);
+        found[0].kill();
+    }
+}

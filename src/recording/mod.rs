@@ -1,0 +1,99 @@
+//! Recordings: everything that is known of one run, before anybody judges it.
+
+pub mod store;
+
+use crate::capturer::Summary;
+use crate::experiment::ExpectedEnd;
+use crate::outcome::Exit;
+use crate::script::Script;
+use crate::script::journal::Journal;
+use crate::stream::{Delivered, Stream};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Names a cell, and which of its runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CellId {
+    /// The runtime's label.
+    pub runtime: String,
+    /// The capturer's name.
+    pub strategy: String,
+    /// The experiment's name.
+    pub experiment: String,
+    /// The case's name.
+    pub case: String,
+    /// From 0.
+    pub run: u32,
+}
+
+impl fmt::Display for CellId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}/{}/{}", self.runtime, self.strategy, self.experiment, self.case)
+    }
+}
+
+/// What was seen of one run. Times are CLOCK_MONOTONIC ns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recording {
+    /// What was seen from outside.
+    pub facts: Facts,
+    /// The ground truth of what was written; None when the workload never started.
+    pub journal: Option<Journal>,
+    /// What arrived, in the order of arrival.
+    pub deliveries: Vec<Delivered>,
+    /// The files that the capturer left, stdout's and stderr's; None where it left none.
+    pub files: [Option<Vec<u8>>; 2],
+}
+
+impl Recording {
+    /// The file of `stream`.
+    pub fn file(&self, stream: Stream) -> Option<&[u8]> {
+        self.files[stream.index()].as_deref()
+    }
+}
+
+/// The small part of a recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Which cell.
+    pub id: CellId,
+    /// What the workload was told to do.
+    pub script: Script,
+    /// How it was to end.
+    pub expected: ExpectedEnd,
+    /// Whether the capturer had a live descriptor. Without one it counts and discards.
+    pub live: bool,
+    /// Where the workload and the capturer ran: `unpinned`.
+    pub placement: String,
+    /// When the capturer was started.
+    pub started_ns: u64,
+    /// When the workload's process ended; None when it never started, or was still there at the deadline.
+    pub init_ended_ns: Option<u64>,
+    /// When the capturer ended, or was killed.
+    pub capturer_ended_ns: u64,
+    /// How the capturer ended. None: it was killed at the deadline.
+    pub capturer_exit: Option<Exit>,
+    /// The capturer's own account; None where it gave none.
+    pub summary: Option<Summary>,
+    /// What the runtime's own log says went wrong.
+    pub runtime_errors: Vec<String>,
+    /// Whether the deadline came before the end.
+    pub deadline_hit: bool,
+    /// Processes of this cell that were still there after it, and state that could not be removed, in words.
+    pub left_behind: Vec<String>,
+    /// Threads of the capturer when the workload ended.
+    pub threads: Option<u64>,
+    /// Its read and write system calls, by /proc/PID/io.
+    pub syscalls: Option<Syscalls>,
+    /// What went wrong with the frames.
+    pub protocol_error: Option<String>,
+}
+
+/// System calls of a capturer, by kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Syscalls {
+    /// read(2) and its kin.
+    pub read: u64,
+    /// write(2) and its kin.
+    pub write: u64,
+}

@@ -1,0 +1,117 @@
+//! The one place that knows the format of recordings on disk.
+//!
+//! A cell's folder is `cells/RUNTIME/STRATEGY/EXPERIMENT/CASE/RUN`: `facts.json`, `deliveries` (frames), `journal`,
+//! and `stdout` and `stderr` where the capturer wrote files. `facts.json` is written last and renamed into place, so that
+//! a folder with it is whole.
+
+use super::{CellId, Facts, Recording};
+use crate::bundle::with_path;
+use crate::script::journal::Journal;
+use crate::sink::frame::{Decoder, Frame, encode};
+use crate::stream::{Delivered, Stream};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Where the recording of `id` lies under the run's directory.
+pub fn folder(root: &Path, id: &CellId) -> PathBuf {
+    let parts = [&id.runtime, &id.strategy, &id.experiment, &id.case];
+    parts.iter().fold(root.join("cells"), |path, part| path.join(part)).join(id.run.to_string())
+}
+
+/// Where a capturer puts the file of `stream`.
+pub fn file(folder: &Path, stream: Stream) -> PathBuf {
+    folder.join(match stream {
+        Stream::Stdout => "stdout",
+        Stream::Stderr => "stderr",
+    })
+}
+
+/// Makes the folder of `id`, empty of an earlier recording.
+///
+/// # Errors
+/// It cannot be made, with the path.
+pub fn prepare(root: &Path, id: &CellId) -> io::Result<PathBuf> {
+    let folder = folder(root, id);
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(with_path(&error, &folder)),
+        _ => {}
+    }
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+    made.map_err(|error| with_path(&error, &folder))?;
+    Ok(folder)
+}
+
+/// Writes what is not there yet: the files of the streams are, the capturer has written them.
+///
+/// # Errors
+/// Something cannot be written, with its path.
+pub fn write(folder: &Path, recording: &Recording) -> io::Result<()> {
+    let mut frames = Vec::new();
+    for delivered in &recording.deliveries {
+        encode(delivered.origin, delivered.ending, Some(delivered.at_ns), &delivered.bytes, &mut frames);
+    }
+    replace(&folder.join("deliveries"), &frames)?;
+    if let Some(journal) = &recording.journal {
+        replace(&folder.join("journal"), &journal.to_bytes())?;
+    }
+    let partial = folder.join("facts.json.partial");
+    replace(&partial, &serde_json::to_vec_pretty(&recording.facts)?)?;
+    let whole = folder.join("facts.json");
+    fs::rename(&partial, &whole).map_err(|error| with_path(&error, &whole))
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.and_then(|mut file| io::Write::write_all(&mut file, bytes)).map_err(|error| with_path(&error, path))
+}
+
+/// Reads a recording back.
+///
+/// # Errors
+/// A part cannot be read, or is not what `write` writes; with its path.
+pub fn read(folder: &Path) -> io::Result<Recording> {
+    let path = folder.join("facts.json");
+    let json = fs::read(&path).map_err(|error| with_path(&error, &path))?;
+    let facts: Facts = serde_json::from_slice(&json).map_err(|error| with_path(&error.into(), &path))?;
+    Ok(Recording {
+        facts,
+        journal: Journal::read(&folder.join("journal"))?,
+        deliveries: deliveries(&folder.join("deliveries"))?,
+        files: [read_file(folder, Stream::Stdout)?, read_file(folder, Stream::Stderr)?],
+    })
+}
+
+/// The file of a stream; None where the capturer wrote none.
+///
+/// # Errors
+/// It is there and cannot be read.
+pub fn read_file(folder: &Path, stream: Stream) -> io::Result<Option<Vec<u8>>> {
+    let path = file(folder, stream);
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(with_path(&error, &path)),
+    }
+}
+
+fn deliveries(path: &Path) -> io::Result<Vec<Delivered>> {
+    let bytes = fs::read(path).map_err(|error| with_path(&error, path))?;
+    let mut decoder = Decoder::default();
+    decoder.push(&bytes);
+    let mut deliveries = Vec::new();
+    loop {
+        match decoder.next(0).map_err(|error| with_path(&io::Error::other(error), path))? {
+            Some(Frame::Delivered(delivered)) => deliveries.push(delivered),
+            Some(Frame::Outcome(_)) => {}
+            None if decoder.pending() == 0 => return Ok(deliveries),
+            None => return Err(with_path(&io::ErrorKind::UnexpectedEof.into(), path)),
+        }
+    }
+}
+
+/// Whether a recording was written to its end.
+pub fn is_whole(folder: &Path) -> bool {
+    folder.join("facts.json").is_file()
+}

@@ -1,0 +1,98 @@
+//! Markdown, for an issue or a pull request.
+
+use super::failures::failures;
+use super::words::{HEADS, name, printable, words};
+use super::{Report, table};
+use crate::comparison::{CapabilityState, Comparison, RuntimeInfo};
+use crate::strategy::Capability;
+use std::io::{self, Write};
+
+/// For issues and pull requests.
+pub(super) struct Markdown;
+
+impl Report for Markdown {
+    fn name(&self) -> &'static str {
+        "markdown"
+    }
+
+    fn summary(&self) -> &'static str {
+        "for an issue or a pull request: the tables, capabilities and failures of every runtime"
+    }
+
+    fn write(&self, comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()> {
+        for sentence in &comparison.answer {
+            writeln!(writer, "{}", escape(sentence))?;
+        }
+        for runtime in &comparison.run.runtimes {
+            match &runtime.skipped {
+                Some(reason) => writeln!(writer, "\n**{}** skipped: {}", escape(&runtime.name), escape(reason))?,
+                None => section(comparison, runtime, writer)?,
+            }
+        }
+        let counts = comparison.counts();
+        writeln!(
+            writer,
+            "\n{} cells: {} pass, {} fail ({} expected), {} unexpected results, {} unsupported, {} skipped.",
+            counts.cells,
+            counts.pass,
+            counts.fail,
+            counts.expected_failures,
+            counts.unexpected,
+            counts.unsupported,
+            counts.skipped
+        )
+    }
+}
+
+fn section(comparison: &Comparison, runtime: &RuntimeInfo, writer: &mut dyn Write) -> io::Result<()> {
+    writeln!(writer, "\n### {}\n", escape(&table::headline(comparison, runtime)))?;
+    writeln!(writer, "| said by the spike / measured | {} |", HEADS.join(" | "))?;
+    writeln!(writer, "|---{}|", "|---".repeat(HEADS.len()))?;
+    let rows: Vec<_> = comparison.rows.iter().filter(|row| row.runtime == runtime.name).collect();
+    for row in &rows {
+        let words = words(row).map(|word| {
+            let text = escape(word.text.trim());
+            if word.broken { format!("**{text}**") } else { text }
+        });
+        writeln!(writer, "| {} | {} |", escape(&name(row)), words.join(" | "))?;
+    }
+    writeln!(writer, "\n| declared / measured | {} |", Capability::ALL.map(Capability::name).join(" | "))?;
+    writeln!(writer, "|---{}|", "|---".repeat(Capability::ALL.len()))?;
+    for row in &rows {
+        let states: Vec<String> = row.capabilities.iter().map(state).collect();
+        writeln!(writer, "| {} | {} |", escape(&row.strategy), states.join(" | "))?;
+    }
+    for (at, failure) in failures(comparison, &runtime.name).iter().enumerate() {
+        if at == 0 {
+            writeln!(writer)?;
+        }
+        let word = if failure.expected { "" } else { "**unexpected** " };
+        let (id, broken, reason) = (escape(&failure.id()), escape(&failure.broken), escape(&failure.reason));
+        writeln!(writer, "- {word}{}/{id}: {broken}. {reason}. `{}`", escape(&failure.runtime), failure.repeat)?;
+    }
+    Ok(())
+}
+
+fn state(state: &CapabilityState) -> String {
+    let measured = match state.measured {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "-",
+    };
+    format!("{}/{measured}", if state.declared { "yes" } else { "no" })
+}
+
+/// Text that neither ends a table cell nor becomes HTML or markup.
+fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in printable(text).chars() {
+        match c {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '|' | '*' | '_' | '`' | '[' | ']' | '\\' => escaped.extend(['\\', c]),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}

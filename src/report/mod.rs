@@ -1,0 +1,36 @@
+//! Reports: a comparison, written for a reader.
+
+mod csv;
+mod failures;
+mod json;
+mod markdown;
+mod table;
+mod words;
+
+pub use json::Export;
+
+use crate::comparison::Comparison;
+use std::io::{self, Write};
+
+/// All reports.
+pub static ALL: &[&dyn Report] = &[&table::Table, &json::Json, &markdown::Markdown, &csv::Csv];
+
+/// One way of writing a comparison. Writes to its writer and nowhere else.
+pub trait Report: Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// What it is, in one line.
+    fn summary(&self) -> &'static str;
+
+    /// Writes the whole report. What a workload wrote is never in it as it is.
+    ///
+    /// # Errors
+    /// The writer's.
+    fn write(&self, comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()>;
+}
+
+/// The report of this name.
+pub fn find(name: &str) -> Option<&'static dyn Report> {
+    ALL.iter().copied().find(|report| report.name() == name)
+}

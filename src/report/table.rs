@@ -1,0 +1,135 @@
+//! The table for a terminal: the first real runtime in full, the others a line each.
+
+use super::Report;
+use super::failures::failures;
+use super::words::{HEADS, name, printable, seconds, words};
+use crate::comparison::{Comparison, RuntimeInfo};
+use anstyle::{AnsiColor, Style};
+use std::io::{self, Write};
+
+/// For people at a terminal.
+pub(super) struct Table;
+
+/// Colour marks a broken duty, and nothing else.
+const BROKEN: Style = AnsiColor::Red.on_default();
+
+/// So many differing or unexpected cells are listed; the JSON has all.
+const LISTED_MAX: usize = 12;
+
+impl Report for Table {
+    fn name(&self) -> &'static str {
+        "table"
+    }
+
+    fn summary(&self) -> &'static str {
+        "for a terminal: the first real runtime in full, the others a line each"
+    }
+
+    fn write(&self, comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()> {
+        for runtime in comparison.run.runtimes.iter().filter(|runtime| runtime.skipped.is_some()) {
+            skipped(runtime, writer)?;
+        }
+        let first = comparison.rows.first().map(|row| row.runtime.clone());
+        if let Some(runtime) = comparison.run.runtimes.iter().find(|runtime| Some(&runtime.name) == first.as_ref()) {
+            rows(comparison, runtime, writer)?;
+            agreements(comparison, writer)?;
+            writeln!(writer)?;
+            for sentence in &comparison.answer {
+                writeln!(writer, "{}", printable(sentence))?;
+            }
+        }
+        for runtime in comparison.run.runtimes.iter().filter(|runtime| runtime.skipped.is_none()) {
+            failed(comparison, runtime, Some(&runtime.name) == first.as_ref(), writer)?;
+        }
+        footer(comparison, writer)
+    }
+}
+
+fn skipped(runtime: &RuntimeInfo, writer: &mut dyn Write) -> io::Result<()> {
+    let reason = printable(runtime.skipped.as_deref().unwrap_or_default());
+    let must = if runtime.required { " It is required: the run fails." } else { "" };
+    match &runtime.mend {
+        Some(mend) => writeln!(writer, "SKIPPED {}: {reason}.{must} To mend it: {mend}", runtime.name),
+        None => writeln!(writer, "SKIPPED {}: {reason}.{must}", runtime.name),
+    }
+}
+
+/// `crun 1.8.1, rootful, private cgroup view · seed 7 · 41 s`.
+pub(super) fn headline(comparison: &Comparison, runtime: &RuntimeInfo) -> String {
+    let words = [runtime.version.as_str(), runtime.mode.as_str()].map(printable);
+    let version = if words[0].is_empty() { String::new() } else { format!(" {}", words[0]) };
+    let mode = if words[1].is_empty() { String::new() } else { format!(", {}", words[1]) };
+    let quick = if comparison.run.quick { ", quick" } else { "" };
+    let seconds = seconds(comparison.run.wall_ns);
+    format!("{}{version}{mode} · seed {}{quick} · {seconds}", runtime.name, comparison.run.seed)
+}
+
+fn rows(comparison: &Comparison, runtime: &RuntimeInfo, writer: &mut dyn Write) -> io::Result<()> {
+    writeln!(writer, "{}        said by the spike / measured", headline(comparison, runtime))?;
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING).enforce_styling();
+    table.set_header(std::iter::once("").chain(HEADS));
+    for row in comparison.rows.iter().filter(|row| row.runtime == runtime.name) {
+        let cells = words(row).map(|word| {
+            let cell = comfy_table::Cell::new(word.text);
+            if word.broken { cell.fg(comfy_table::Color::DarkRed) } else { cell }
+        });
+        table.add_row(std::iter::once(comfy_table::Cell::new(name(row))).chain(cells));
+    }
+    for line in table.lines() {
+        writeln!(writer, "{}", line.trim_end())?;
+    }
+    if comparison.rows.iter().any(|row| row.recommended) {
+        writeln!(writer, "* the spike's recommendation.")?;
+    }
+    Ok(())
+}
+
+fn agreements(comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()> {
+    for agreement in &comparison.agreements {
+        let (runtime, reference) = (&agreement.runtime, &agreement.reference);
+        writeln!(
+            writer,
+            "{runtime} agrees with {reference} on {} of {} cells (crun-capture compare --runtime {runtime})",
+            agreement.same, agreement.both
+        )?;
+        for id in agreement.different.iter().take(LISTED_MAX) {
+            writeln!(writer, "  not on {id}")?;
+        }
+        if agreement.different.len() > LISTED_MAX {
+            writeln!(writer, "  and {} more", agreement.different.len() - LISTED_MAX)?;
+        }
+    }
+    Ok(())
+}
+
+/// The first runtime's failures in full; of the others only what nobody expected.
+fn failed(comparison: &Comparison, runtime: &RuntimeInfo, full: bool, writer: &mut dyn Write) -> io::Result<()> {
+    let all = failures(comparison, &runtime.name);
+    let shown = all.iter().filter(|failure| full || !failure.expected);
+    for (at, failure) in shown.enumerate() {
+        if at == 0 {
+            writeln!(writer, "\nFailed on {}:", runtime.name)?;
+        }
+        let word = if failure.expected { "" } else { "UNEXPECTED " };
+        writeln!(writer, "  {BROKEN}{word}{}{BROKEN:#}: {}", printable(&failure.id()), failure.broken)?;
+        writeln!(writer, "    {}", failure.reason)?;
+        writeln!(writer, "    {}", failure.repeat)?;
+    }
+    Ok(())
+}
+
+fn footer(comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()> {
+    let counts = comparison.counts();
+    let failures = match (counts.fail, counts.unexpected) {
+        (0, 0) => "no failures".to_owned(),
+        (fail, 0) => format!("{fail} failures, all expected (fixtures/expected-failures.toml)"),
+        (fail, unexpected) => format!("{fail} failures, {unexpected} results UNEXPECTED"),
+    };
+    let (cells, unsupported, skipped) = (counts.cells, counts.unsupported, counts.skipped);
+    writeln!(writer, "\n{cells} cells · {failures} · {unsupported} unsupported · {skipped} skipped")?;
+    if comparison.run.quick {
+        writeln!(writer, "--quick: every case, with fewer lines and a deadline of 3 s instead of 10 s.")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! The words of a row, which table and Markdown share.
+
+use crate::comparison::{LongLine, Row};
+
+/// The heads of the columns after the strategy's.
+pub(super) const HEADS: [&str; 10] =
+    ["LIVE", "APART", "FILE", "ORDER", "LOST", "LINE>64K", "EXIT", "P50/P99 us", "MB/s", "RSS MiB"];
+
+/// One word of a row, and whether it stands for a broken duty.
+pub(super) struct Word {
+    pub(super) text: String,
+    pub(super) broken: bool,
+}
+
+fn plain(text: impl Into<String>) -> Word {
+    Word { text: text.into(), broken: false }
+}
+
+/// The words under the heads.
+pub(super) fn words(row: &Row) -> [Word; 10] {
+    let said = |column: fn(&crate::comparison::Said) -> bool| row.said.as_ref().map(column);
+    [
+        said_and_measured(said(|said| said.live), row.live),
+        said_and_measured(said(|said| said.apart), row.apart),
+        said_and_measured(said(|said| said.file), row.file),
+        plain(row.order_off.map_or("-".to_owned(), |off| {
+            if off == 0.0 { "exact".to_owned() } else { format!("{:.0}% off", (off * 100.0).max(1.0)) }
+        })),
+        match row.lost_lines {
+            None => plain("-"),
+            Some(0) => plain("0"),
+            Some(lost) => Word { text: format!("{lost}!"), broken: true },
+        },
+        match row.long_line {
+            None => plain("-"),
+            Some(LongLine::Ok) => plain("ok"),
+            Some(LongLine::Lost) => Word { text: "LOST".to_owned(), broken: true },
+            Some(LongLine::Hangs) => Word { text: "HANGS".to_owned(), broken: true },
+        },
+        Word { text: format!("{}/{}", row.exit_right, row.exit_total), broken: row.exit_right < row.exit_total },
+        plain(match (row.latency_p50_ns, row.latency_p99_ns) {
+            (Some(p50), Some(p99)) => format!("{} / {}", micros(p50), micros(p99)),
+            _ if row.at_exit => "at exit".to_owned(),
+            _ => "-".to_owned(),
+        }),
+        plain(row.throughput_bytes_per_s.map_or("-".to_owned(), |rate| (rate / 1_000_000).to_string())),
+        plain(row.max_rss_bytes.map_or("-".to_owned(), |bytes| format!("{:.1}", bytes as f64 / f64::from(1 << 20)))),
+    ]
+}
+
+/// `yes/no`: what the spike says, and what was measured.
+fn said_and_measured(said: Option<bool>, measured: Option<bool>) -> Word {
+    let word = |value: Option<bool>| match value {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "-",
+    };
+    plain(format!("{:<3}/{:<3}", word(said), word(measured)))
+}
+
+fn micros(ns: u64) -> String {
+    if ns < 10_000 { format!("{:.1}", ns as f64 / 1_000.0) } else { (ns / 1_000).to_string() }
+}
+
+/// The strategy, with a star where the spike recommends it.
+pub(super) fn name(row: &Row) -> String {
+    if row.recommended { format!("{} *", row.strategy) } else { row.strategy.clone() }
+}
+
+/// A duration for a reader.
+pub(super) fn seconds(ns: u64) -> String {
+    format!("{:.0} s", (ns as f64 / 1e9).max(1.0))
+}
+
+/// Text without control characters: what comes from outside must not steer a terminal.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

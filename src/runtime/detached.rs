@@ -1,0 +1,36 @@
+//! Runs a container detached and waits for it: what a shim such as conmon does, without the copying.
+
+use crate::outcome::Exit;
+use crate::sys::release_standard_streams;
+use rustix::process::{Pid, WaitOptions, set_child_subreaper, waitpid};
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+
+/// Runs `command` (`run --detach --pid-file PID_FILE …`), which inherits the caller's descriptors; then keeps none of
+/// them, waits for the container's init, and returns how that ended. What the runtime itself exits with, unless 0, is
+/// returned as it is. Blocks until the init has ended.
+///
+/// # Errors
+/// The command cannot be run, or its container cannot be found.
+pub fn run_and_wait(command: &[OsString], pid_file: &Path) -> io::Result<Exit> {
+    // The init of a detached container is orphaned to the nearest subreaper (prctl(2), PR_SET_CHILD_SUBREAPER).
+    set_child_subreaper(Some(Pid::INIT))?;
+    let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let status = Command::new(program).args(arguments).status()?;
+    if !status.success() {
+        return Ok(Exit::from(status));
+    }
+    let pid = fs::read_to_string(pid_file)?;
+    let pid = pid.trim().parse().ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
+    release_standard_streams()?;
+    match waitpid(Some(pid), WaitOptions::empty())? {
+        Some((_, status)) => {
+            use std::os::unix::process::ExitStatusExt;
+            Ok(Exit::from(ExitStatus::from_raw(status.as_raw())))
+        }
+        None => Err(io::Error::other("the container's init is not a child of this process")),
+    }
+}

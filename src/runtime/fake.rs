@@ -1,0 +1,28 @@
+//! `fake-crun`, the stand-in for crun that comes with the harness and needs no root.
+
+use super::Runtime;
+
+/// The embedded default.
+pub(super) struct Fake;
+
+impl Runtime for Fake {
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
+    fn summary(&self) -> &'static str {
+        "fake-crun: crun's command line, messages and exit codes, for hosts without crun"
+    }
+
+    fn is_real(&self) -> bool {
+        false
+    }
+
+    fn by_default(&self) -> bool {
+        true
+    }
+
+    fn program(&self) -> Option<&'static str> {
+        None
+    }
+}

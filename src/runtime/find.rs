@@ -1,0 +1,222 @@
+//! Which runtimes there are on this machine, in which mode they run, and why one cannot.
+
+use super::{Container, Runtime};
+use crate::bundle::{self, Flaw, Rootfs};
+use crate::machine::{self, CgroupMode};
+use crate::script::{End, Script};
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The programs of the harness itself.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// `crun-capture`.
+    pub crun_capture: PathBuf,
+    /// The workload, static.
+    pub emit: PathBuf,
+    /// `fake-crun`.
+    pub fake_crun: PathBuf,
+}
+
+impl Programs {
+    /// Those that lie beside the program at `crun_capture`.
+    ///
+    /// # Errors
+    /// One is missing, with its path.
+    pub fn beside(crun_capture: &Path) -> io::Result<Programs> {
+        let folder = crun_capture.parent().unwrap_or(Path::new("/"));
+        let beside = |name: &str| {
+            let path = folder.join(name);
+            let found = path.metadata().map_err(|error| bundle::with_path(&error, &path));
+            found.map(|_| path)
+        };
+        Ok(Programs {
+            crun_capture: crun_capture.to_owned(),
+            emit: beside("crun-capture-emit")?,
+            fake_crun: beside("fake-crun")?,
+        })
+    }
+}
+
+/// How a runtime is run here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mode {
+    /// By a user without privileges.
+    pub rootless: bool,
+    /// In a user namespace that the harness makes.
+    pub user_namespace: bool,
+    /// In a private cgroup2 view that the harness makes.
+    pub cgroup_view: bool,
+}
+
+/// A runtime that is there.
+#[derive(Clone)]
+pub struct Found {
+    /// Which.
+    pub runtime: &'static dyn Runtime,
+    /// What it is called in ids: its name, or what the user called it.
+    pub label: String,
+    /// The program.
+    pub program: PathBuf,
+    /// What it says its version is; empty for `bare`.
+    pub version: String,
+    /// How it is run.
+    pub mode: Mode,
+    /// A second word of its mode, by its own account; empty where it has none.
+    pub own_mode: String,
+    pub(super) crun_capture: PathBuf,
+    pub(super) emit: PathBuf,
+}
+
+/// A runtime that cannot be used here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// What is missing or fails.
+    pub reason: String,
+    /// What to do about it; empty where there is nothing.
+    pub mend: String,
+}
+
+impl Found {
+    /// Its mode in words: `rootful, private cgroup view`.
+    pub fn mode_words(&self) -> String {
+        if !self.runtime.is_oci() {
+            return String::new();
+        }
+        let mut words = vec![if self.mode.rootless { "rootless" } else { "rootful" }];
+        words.extend(self.mode.user_namespace.then_some("user namespace"));
+        words.extend(self.mode.cgroup_view.then_some("private cgroup view"));
+        words.extend(Some(self.own_mode.as_str()).filter(|words| !words.is_empty()));
+        words.join(", ")
+    }
+
+    /// Whether a container of it can have a pid namespace of its own.
+    pub fn has_pid_namespace(&self) -> bool {
+        self.runtime.is_oci() && self.own_mode != "plain"
+    }
+}
+
+/// Looks for `runtime`: at `path` where one is given, else in PATH or beside the harness.
+///
+/// # Errors
+/// It is not there, or what is there is no runtime.
+pub fn find(
+    runtime: &'static dyn Runtime,
+    label: Option<&str>,
+    path: Option<&Path>,
+    programs: &Programs,
+) -> Result<Found, Unusable> {
+    let program = match (path, runtime.program()) {
+        (Some(path), _) => path.to_owned(),
+        (None, Some(name)) => in_path(name).ok_or_else(|| Unusable {
+            reason: format!("{name} is not in PATH"),
+            mend: machine::install_command(name).unwrap_or_else(|| format!("install {name} and put it into PATH")),
+        })?,
+        (None, None) if runtime.is_oci() => programs.fake_crun.clone(),
+        (None, None) => programs.emit.clone(),
+    };
+    let (version, own_mode) = if runtime.is_oci() { version(&program)? } else { Default::default() };
+    let rootless = !machine::is_root();
+    Ok(Found {
+        runtime,
+        label: label.unwrap_or(runtime.name()).to_owned(),
+        program,
+        version,
+        own_mode,
+        mode: Mode {
+            rootless: rootless && runtime.is_oci(),
+            user_namespace: rootless && runtime.is_real(),
+            cgroup_view: runtime.needs_cgroup_view() && machine::cgroup_mode() == CgroupMode::Hybrid,
+        },
+        crun_capture: programs.crun_capture.clone(),
+        emit: programs.emit.clone(),
+    })
+}
+
+/// The program of this name in PATH.
+fn in_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|candidate| {
+        use std::os::unix::fs::PermissionsExt;
+        candidate.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    })
+}
+
+/// `NAME version X` of the first line, and X of a line `mode: X`.
+fn version(program: &Path) -> Result<(String, String), Unusable> {
+    let not_one = |why: String| Unusable {
+        reason: format!("{} is not an OCI runtime: {why}", program.display()),
+        mend: "give the path of a program that takes crun's command line".to_owned(),
+    };
+    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output();
+    let output = output.map_err(|error| not_one(format!("it cannot be run: {error}")))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut words = text.lines().next().unwrap_or_default().split_whitespace().skip_while(|word| *word != "version");
+    let version = words.nth(1).filter(|_| output.status.success());
+    let version = version.ok_or_else(|| not_one("`--version` does not print `NAME version X`".to_owned()))?;
+    let own_mode = text.lines().find_map(|line| line.strip_prefix("mode: ")).unwrap_or_default();
+    Ok((version.to_owned(), own_mode.to_owned()))
+}
+
+/// Runs one container that does nothing, to see whether the runtime works here.
+///
+/// # Errors
+/// It does not, with its own words.
+pub fn probe(found: &Found) -> Result<(), Unusable> {
+    let failed = |reason: String| Unusable { reason, mend: String::new() };
+    if !found.runtime.is_oci() {
+        return Ok(());
+    }
+    let directory = tempfile::Builder::new().prefix("crun-capture-probe-").tempdir();
+    let directory = directory.map_err(|error| failed(format!("cannot make a temporary directory: {error}")))?;
+    let output = probe_in(found, directory.path());
+    let output = output.map_err(|error| failed(format!("cannot start a container: {error}")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    let words = text.lines().next().unwrap_or("it says nothing").trim();
+    Err(failed(format!("a container does not start ({}): {words}", output.status)))
+}
+
+fn probe_in(found: &Found, directory: &Path) -> io::Result<std::process::Output> {
+    let rootfs = Rootfs::create(directory.join("rootfs"), &found.emit)?;
+    let (cell, bundle_path, state_root) = (directory.join("cell"), directory.join("bundle"), directory.join("state"));
+    bundle::write_cell(&cell, &Script::new(0, End::Exit(0)))?;
+    let plan = bundle::Plan {
+        rootfs: &rootfs,
+        cell: &cell,
+        pid_namespace: found.has_pid_namespace(),
+        flaw: Flaw::None,
+        mark: "CRUN_CAPTURE_PROBE=1",
+    };
+    bundle::write(&bundle_path, &plan)?;
+    bundle::make_directory(&state_root)?;
+    let id = new_id();
+    let container = Container {
+        id: &id,
+        bundle: &bundle_path,
+        state_root: &state_root,
+        pid_file: &directory.join("pid"),
+        log: &directory.join("log"),
+        cell: &cell,
+    };
+    let command = found.run_command(&container);
+    let output = run(&command)?;
+    if state_root.join(&id).exists() {
+        run(&found.verb_command(&state_root, &["delete", "-f", &id]))?;
+    }
+    Ok(output)
+}
+
+fn run<S: AsRef<OsStr>>(command: &[S]) -> io::Result<std::process::Output> {
+    let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    Command::new(program).args(arguments).stdin(Stdio::null()).output()
+}
+
+/// A container id that nobody else has.
+pub fn new_id() -> String {
+    format!("cc-{:016x}", fastrand::u64(..))
+}

@@ -1,0 +1,130 @@
+//! What runs a bundle.
+
+mod bare;
+pub mod cgroup_view;
+mod crun;
+pub mod detached;
+mod fake;
+mod find;
+mod runc;
+pub mod stop;
+
+pub use find::{Found, Mode, Programs, Unusable, find, new_id, probe};
+
+use std::ffi::OsString;
+use std::path::Path;
+
+/// All runtimes: the real ones first, each followed by its detached kind. The order is that of every report.
+pub static ALL: &[&dyn Runtime] = &[
+    &crun::Crun { detached: false },
+    &crun::Crun { detached: true },
+    &runc::Runc { detached: false },
+    &runc::Runc { detached: true },
+    &fake::Fake,
+    &bare::Bare,
+];
+
+/// One way of running a bundle.
+pub trait Runtime: Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// What it is, in one line.
+    fn summary(&self) -> &'static str;
+
+    /// Whether it is a real OCI runtime, so that its rows come first and its absence is said loudly.
+    fn is_real(&self) -> bool {
+        true
+    }
+
+    /// Whether `compare` uses it when none is named.
+    fn by_default(&self) -> bool {
+        false
+    }
+
+    /// The program to look for in PATH; None for a runtime that comes with the harness.
+    fn program(&self) -> Option<&'static str>;
+
+    /// Whether it runs bundles at all: `bare` starts the workload itself.
+    fn is_oci(&self) -> bool {
+        true
+    }
+
+    /// Whether `run` gets `--detach`, and a subreaper of ours waits for the container.
+    fn detached(&self) -> bool {
+        false
+    }
+
+    /// Whether it starts on a hybrid cgroup host only in a private cgroup2 view.
+    fn needs_cgroup_view(&self) -> bool {
+        false
+    }
+
+    /// Options before the verb, besides `--root` and `--log`.
+    fn global_options(&self) -> &'static [&'static str] {
+        &[]
+    }
+}
+
+/// A container to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Container<'a> {
+    /// Its id: unique and random.
+    pub id: &'a str,
+    /// Its bundle.
+    pub bundle: &'a Path,
+    /// The runtime's state directory.
+    pub state_root: &'a Path,
+    /// Where the runtime writes the pid of the container's init.
+    pub pid_file: &'a Path,
+    /// The runtime's own log, as JSON lines.
+    pub log: &'a Path,
+    /// The directory that is `/cell` in the container.
+    pub cell: &'a Path,
+}
+
+impl Found {
+    /// The command line that runs `container` to its end with the caller's own descriptors.
+    pub fn run_command(&self, container: &Container<'_>) -> Vec<OsString> {
+        if !self.runtime.is_oci() {
+            return vec![self.emit.clone().into(), container.cell.into()];
+        }
+        let mut command = self.front(self.runtime.detached().then_some(container.pid_file));
+        command.push(self.program.clone().into());
+        command.extend(["--root".into(), container.state_root.into()]);
+        command.extend(["--log".into(), container.log.into(), "--log-format".into(), "json".into()]);
+        command.extend(self.runtime.global_options().iter().map(OsString::from));
+        command.push("run".into());
+        command.extend(self.runtime.detached().then(|| "--detach".into()));
+        command.extend(["--bundle".into(), container.bundle.into()]);
+        command.extend(["--pid-file".into(), container.pid_file.into(), container.id.into()]);
+        command
+    }
+
+    /// The command line of another verb: kill, delete, state, list.
+    pub fn verb_command(&self, state_root: &Path, arguments: &[&str]) -> Vec<OsString> {
+        let mut command = if self.mode.rootless { self.front(None) } else { Vec::new() };
+        command.push(self.program.clone().into());
+        command.extend(["--root".into(), state_root.into()]);
+        command.extend(self.runtime.global_options().iter().map(OsString::from));
+        command.extend(arguments.iter().map(OsString::from));
+        command
+    }
+
+    /// What stands before the runtime: nothing, where it needs no view and nobody to wait for its container.
+    fn front(&self, wait_for: Option<&Path>) -> Vec<OsString> {
+        let mut options: Vec<OsString> = Vec::new();
+        options.extend(self.mode.user_namespace.then(|| "--user-namespace".into()));
+        options.extend(self.mode.cgroup_view.then(|| "--cgroup-view".into()));
+        if let Some(pid_file) = wait_for {
+            options.extend(["--wait-for".into(), pid_file.into()]);
+        }
+        if options.is_empty() {
+            return Vec::new();
+        }
+        let mut front = vec![self.crun_capture.clone().into(), "front".into()];
+        front.append(&mut options);
+        front.push("--".into());
+        front
+    }
+}

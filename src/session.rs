@@ -1,0 +1,154 @@
+//! Runs a plan: the run's directories, the order of the cells, and how many run at a time.
+
+use crate::bundle::{self, Rootfs};
+use crate::capturer::Capturer;
+use crate::cell::{self, Ground};
+use crate::experiment::ExpectedEnd;
+use crate::plan::{self, Cell};
+use crate::process::{Family, Interrupt};
+use crate::recording::Recording;
+use crate::runtime::Found;
+use rustix::fs::statfs;
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::thread;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// tmpfs's f_type (statfs(2)).
+const TMPFS_MAGIC: i64 = 0x0102_1994;
+
+/// How many cells that are known to wait for their deadline do so at a time: they need no core.
+const WAITING_MAX: usize = 32;
+
+/// How a plan is run.
+pub struct Options<'a> {
+    /// The runtimes that the cells name by place; None for one that is not there, and of which no cell is run.
+    pub runtimes: &'a [Option<Found>],
+    /// The capturers.
+    pub capturers: &'a [Capturer],
+    /// The run's directory.
+    pub output: &'a Path,
+    /// The workload's program.
+    pub emit: &'a Path,
+    /// How long a cell may take.
+    pub deadline: Duration,
+    /// How many cells run at a time, of those that do not measure time.
+    pub jobs: usize,
+    /// Determines the order.
+    pub seed: u64,
+    /// Ends the run early.
+    pub interrupt: &'a Interrupt,
+    /// Whether this cell is known to wait for its deadline.
+    pub waits: &'a (dyn Fn(&Cell) -> bool + Sync),
+    /// Takes each recording as soon as it is stored.
+    pub recorded: &'a (dyn Fn(Recording) + Sync),
+}
+
+/// Runs all cells. Each one's recording is on disk when `recorded` gets it, so that a later failure loses nothing.
+/// Blocks until all have ended, or the user interrupts: then false, and nothing of the run is left running.
+///
+/// # Errors
+/// A file of the harness's own cannot be written: the first such error, after the cells under way have ended.
+pub fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result<bool> {
+    Family::adopt_orphans()?;
+    let family = Family::default();
+    let scratch = directory(&std::env::temp_dir())?;
+    let in_memory = directory(&memory_directory())?;
+    let rootfs = Rootfs::create(scratch.path().join("rootfs"), options.emit)?;
+    let ground = Ground {
+        rootfs: &rootfs,
+        scratch: scratch.path(),
+        cells: in_memory.path(),
+        output: options.output,
+        deadline: options.deadline,
+        interrupt: options.interrupt,
+        family: &family,
+    };
+    let queues = Queues::of(cells, options);
+    let failure = Mutex::new(None);
+    let work = |queue: &Mutex<VecDeque<(Cell, ExpectedEnd)>>| {
+        while let Some((cell, expected)) = next(queue, options.interrupt, &failure) {
+            let Some(found) = &options.runtimes[cell.runtime] else { continue };
+            let capturer = &options.capturers[cell.capturer];
+            match cell::run(&cell, expected, found, capturer, &ground) {
+                Ok(Some(recording)) => (options.recorded)(recording),
+                Ok(None) => {}
+                Err(error) => {
+                    let error = io::Error::new(error.kind(), format!("{}: {error}", cell.id));
+                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let work = &work;
+        for _ in 0..queues.waiting_len.min(WAITING_MAX) {
+            scope.spawn(|| work(&queues.waiting));
+        }
+        for _ in 0..options.jobs.max(1) {
+            scope.spawn(|| work(&queues.together));
+        }
+    });
+    work(&queues.alone);
+    scratch.close()?;
+    in_memory.close()?;
+    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => Ok(!options.interrupt.happened()),
+    }
+}
+
+type Queue = Mutex<VecDeque<(Cell, ExpectedEnd)>>;
+
+/// The cells by how they may share the machine.
+struct Queues {
+    waiting_len: usize,
+    waiting: Queue,
+    together: Queue,
+    alone: Queue,
+}
+
+impl Queues {
+    fn of(mut cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> Queues {
+        plan::shuffle(&mut cells, options.seed);
+        let mut queues = [VecDeque::new(), VecDeque::new(), VecDeque::new()];
+        for (cell, end) in cells {
+            let queue = if cell.experiment.measures_time {
+                2
+            } else if (options.waits)(&cell) {
+                0
+            } else {
+                1
+            };
+            queues[queue].push_back((cell, end));
+        }
+        let waiting_len = queues[0].len();
+        let [waiting, together, alone] = queues.map(Mutex::new);
+        Queues { waiting_len, waiting, together, alone }
+    }
+}
+
+fn next(queue: &Queue, interrupt: &Interrupt, failure: &Mutex<Option<io::Error>>) -> Option<(Cell, ExpectedEnd)> {
+    if interrupt.happened() || failure.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+        return None;
+    }
+    queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+}
+
+/// A directory of mode 0700 in `parent`, removed with all that is in it.
+fn directory(parent: &Path) -> io::Result<TempDir> {
+    let made = tempfile::Builder::new().prefix("crun-capture-").tempdir_in(parent);
+    made.map_err(|error| bundle::with_path(&error, parent))
+}
+
+/// /dev/shm where it is memory that this user may use, else the directory for temporary files.
+fn memory_directory() -> std::path::PathBuf {
+    let shm = Path::new("/dev/shm");
+    let writable = rustix::fs::access(shm, rustix::fs::Access::WRITE_OK).is_ok();
+    let in_memory = statfs(shm).is_ok_and(|found| found.f_type as i64 == TMPFS_MAGIC);
+    if writable && in_memory { shm.to_owned() } else { std::env::temp_dir() }
+}
