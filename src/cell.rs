@@ -80,7 +80,7 @@ pub fn run(
     watch.read_account(&site.summary);
     left_behind.extend(site.clear_away(found, ground));
     let journal = Journal::read(&site.cell.join("journal"))?;
-    let runtime_errors = runtime_errors(&site.log);
+    let runtime_errors = if found.runtime.is_oci() { runtime_errors(&site.log)? } else { Vec::new() };
     site.remove()?;
     if end == End::Interrupted {
         fs::remove_dir_all(&folder)?;
@@ -435,9 +435,17 @@ fn syscalls(pid: u32) -> Option<Syscalls> {
 }
 
 /// The errors in a runtime's log, which is JSON lines; never its text on stderr, which the program could have written.
-fn runtime_errors(log: &Path) -> Vec<String> {
-    let text = fs::read_to_string(log).unwrap_or_default();
+/// Every runtime opens its log before it runs a container, crun 1.8.1 after it has read config.json: so a log that is not
+/// there means that it failed before.
+fn runtime_errors(log: &Path) -> io::Result<Vec<String>> {
+    let text = match fs::read(log) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(vec!["the runtime failed before it opened its log".to_owned()]);
+        }
+        Err(error) => return Err(bundle::with_path(&error, log)),
+    };
     let entries = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let errors = entries.filter(|entry| matches!(entry["level"].as_str(), Some("error" | "fatal")));
-    errors.filter_map(|entry| entry["msg"].as_str().map(str::to_owned)).collect()
+    Ok(errors.filter_map(|entry| entry["msg"].as_str().map(str::to_owned)).collect())
 }

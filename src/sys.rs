@@ -152,3 +152,21 @@ pub fn release_standard_streams() -> io::Result<()> {
     rustix::stdio::dup2_stderr(null.as_fd())?;
     Ok(())
 }
+
+/// Marks every descriptor from `first` on close-on-exec (close_range(2)), so that the next program gets none of them.
+pub fn close_on_exec_from(first: u32) -> io::Result<()> {
+    let flags = libc::CLOSE_RANGE_CLOEXEC as libc::c_int;
+    // SAFETY: with this flag nothing is closed, so no owner of a descriptor is affected before an exec.
+    let done = unsafe { libc::close_range(first, libc::c_uint::MAX, flags) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Sends a signal, given by number (real-time ones and 0 too), to one process (kill(2)).
+pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
+    if pid <= 0 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: kill(2) touches no memory of this process.
+    let done = unsafe { libc::kill(pid, signal) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

@@ -30,7 +30,7 @@ pub(super) fn match_lines(truth: &Truth, received: &Received) -> Matched {
     let mut matched = Matched { places: vec![None; truth.lines.len()], ..Matched::default() };
     if truth.stamped {
         match_stamped(truth, received, &mut matched);
-    } else if received.lines.iter().any(|line| line.origin == Origin::Merged) {
+    } else if received.is_merged() {
         match_raw(truth, received, &mut matched, |_| true, |_| true);
     } else {
         for stream in Stream::BOTH {

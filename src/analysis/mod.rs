@@ -18,8 +18,10 @@ use truth::Truth;
 
 /// All findings of one recording.
 pub fn findings(recording: &Recording) -> Findings {
-    let truth = Truth::of(&recording.facts.script, recording.journal.as_ref());
-    let received = Received::of(&recording.deliveries, truth.seed);
+    let (script, journal) = (&recording.facts.script, recording.journal.as_ref());
+    let apart = Truth::of(script, journal);
+    let received = Received::of(&recording.deliveries, script.seed);
+    let truth = if received.is_merged() { apart.merged(script, journal) } else { apart.clone() };
     let matched = loss::match_lines(&truth, &received);
     let mut findings = Findings::default();
     if recording.facts.live {
@@ -30,7 +32,7 @@ pub fn findings(recording: &Recording) -> Findings {
     } else {
         loss::counts(&truth, recording, &mut findings);
     }
-    loss::files(&truth, recording, &mut findings);
+    loss::files(&apart, recording, &mut findings);
     exit::measure(recording, &mut findings);
     cost::measure(recording, &mut findings);
     findings

@@ -47,6 +47,11 @@ impl Received {
         Received { lines: received }
     }
 
+    /// Whether the capturer could not tell the streams apart.
+    pub(super) fn is_merged(&self) -> bool {
+        self.lines.iter().any(|line| line.origin == Origin::Merged)
+    }
+
     /// The lines of a file.
     pub(super) fn of_file(origin: Origin, bytes: &[u8], seed: u64) -> Received {
         let lines = lines(bytes).map(|(content, ending)| line(origin, content, ending, 0, seed));

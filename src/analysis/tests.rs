@@ -218,6 +218,26 @@ fn a_made_up_final_newline_is_a_wrong_ending() {
 }
 
 #[test]
+fn merged_bytes_are_compared_in_the_order_of_the_writes() {
+    let write = |stream, bytes: &[u8]| Step::Write { stream, data: Data::bytes(bytes), piece_bytes: None };
+    let script = Script::new(3, End::Exit(0))
+        .then(write(Stream::Stdout, b"one\ntwo"))
+        .then(write(Stream::Stderr, b"three\nfour"));
+    let mut recording = perfect(script);
+    assert_eq!(faults(&recording), Faults::default());
+    let merged =
+        |bytes: &[u8], ending, at_ns| Delivered { origin: Origin::Merged, bytes: bytes.to_vec(), ending, at_ns };
+    recording.deliveries = vec![
+        merged(b"one", Ending::Lf, 1_100),
+        merged(b"twothree", Ending::Lf, 2_100),
+        merged(b"four", Ending::None, 2_100),
+    ];
+    assert_eq!(faults(&recording), Faults { unattributed: 3, ..Faults::default() });
+    recording.deliveries.remove(1);
+    assert_eq!(faults(&recording), Faults { lost: 1, unattributed: 2, ..Faults::default() });
+}
+
+#[test]
 fn raw_lines_that_moved_are_inversions() {
     let mut recording = perfect(raw(b"one\ntwo\nthree\n"));
     recording.deliveries.swap(0, 1);

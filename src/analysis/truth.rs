@@ -69,6 +69,29 @@ impl Truth {
         truth
     }
 
+    /// The same for a reader that cannot tell the streams apart: the bytes as they followed each other, cut into lines.
+    /// Stamped lines are written whole, so for them it makes no difference.
+    pub(super) fn merged(&self, script: &Script, journal: Option<&Journal>) -> Truth {
+        if self.stamped {
+            return self.clone();
+        }
+        let (mut open, mut lines) = (Vec::new(), Vec::new());
+        for (index, write, bytes) in accepted_writes(script, journal.map_or(&[][..], |journal| &journal.writes)) {
+            open.extend_from_slice(&bytes);
+            while let Some(end) = memchr::memchr(b'\n', &open) {
+                let rest = open.split_off(end + 1);
+                open.truncate(end);
+                lines.push(merged_line(std::mem::replace(&mut open, rest), Ending::Lf, index, &write));
+            }
+        }
+        if let (false, Some(journal)) = (open.is_empty(), journal)
+            && let Some(last) = journal.writes.last()
+        {
+            lines.push(merged_line(open, Ending::None, journal.writes.len() - 1, last));
+        }
+        Truth { lines, ..self.clone() }
+    }
+
     /// The lines that must be delivered.
     pub(super) fn accepted(&self) -> impl Iterator<Item = (usize, &TruthLine)> {
         self.lines.iter().enumerate().filter(|(_, line)| line.accepted)
@@ -111,6 +134,48 @@ fn lines_of(script: &Script, stream: Stream) -> Vec<TruthLine> {
     lines
 }
 
+/// Each write of a script of raw bytes that the kernel accepted: its place, the write, and the bytes.
+fn accepted_writes(script: &Script, writes: &[Write]) -> Vec<(usize, Write, Vec<u8>)> {
+    let mut streams: [Vec<u8>; 2] = Default::default();
+    for (stream, content) in script.contents() {
+        if let Content::Raw(bytes) = content {
+            streams[stream.index()].extend_from_slice(&bytes);
+        }
+    }
+    let mut at = [0; 2];
+    let mut accepted = Vec::new();
+    for (index, write) in writes.iter().enumerate() {
+        let (bytes, from) = (&streams[write.stream.index()], &mut at[write.stream.index()]);
+        let length = advance(write);
+        let to = (*from + write.accepted as usize).min(bytes.len());
+        accepted.push((index, *write, bytes[(*from).min(to)..to].to_vec()));
+        *from += length as usize;
+    }
+    accepted
+}
+
+/// By how much a write moves its stream on: the workload drops what the kernel refuses, unless it is to be tried again.
+fn advance(write: &Write) -> u64 {
+    match (write.accepted, write.errno) {
+        (0, 0 | TRIED_AGAIN) => 0,
+        (0, _) => write.offered,
+        (accepted, _) => accepted,
+    }
+}
+
+fn merged_line(content: Vec<u8>, ending: Ending, index: usize, write: &Write) -> TruthLine {
+    TruthLine {
+        stream: write.stream,
+        bytes: (content.len() + ending.terminator().len()) as u64,
+        key: Key::Raw(content),
+        ending,
+        accepted: true,
+        cut: false,
+        written_ns: Some(write.before_ns),
+        write: index,
+    }
+}
+
 /// A range of a stream's bytes that the kernel accepted in one write.
 struct Range {
     from: u64,
@@ -131,11 +196,8 @@ impl Coverage {
             if write.accepted > 0 {
                 let to = at + write.accepted;
                 ranges.push(Range { from: at, to, before_ns: write.before_ns, write: index });
-                at = to;
-            } else if write.errno != 0 && write.errno != TRIED_AGAIN {
-                // The workload drops what the kernel refuses.
-                at += write.offered;
             }
+            at += advance(write);
         }
         Coverage { ranges }
     }

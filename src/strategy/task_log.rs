@@ -47,10 +47,11 @@ impl Strategy for TaskLog {
     fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
         let files = [command.create_file(Stream::Stdout)?, command.create_file(Stream::Stderr)?];
         let mut child = go::start_with_pipes(command)?;
-        let (stdout, stdout_closer) = take_pipe(child.stdout.take())?;
-        let (stderr, stderr_closer) = take_pipe(child.stderr.take())?;
+        let (mut stdout, stdout_closer) = take_pipe(child.stdout.take())?;
+        let (mut stderr, stderr_closer) = take_pipe(child.stderr.take())?;
         thread::scope(|scope| {
-            let threads = [(Stream::Stdout, stdout), (Stream::Stderr, stderr)].map(|(stream, pipe)| {
+            let pipes = [(Stream::Stdout, &mut stdout), (Stream::Stderr, &mut stderr)];
+            let threads = pipes.map(|(stream, pipe)| {
                 let file = &files[stream.index()];
                 scope.spawn(move || stream_logs(stream, pipe, file, command.line_interval_ns, sink))
             });
@@ -84,7 +85,7 @@ fn wait(child: &mut Child, closers: [go::Closer; 2]) -> Result<(Exit, u64), Capt
 /// The published `streamLogs` for one stream, and the ticker of its "Rate Limiting" where an interval is given.
 fn stream_logs(
     stream: Stream,
-    pipe: go::PipeReader,
+    pipe: &mut go::PipeReader,
     mut file: &File,
     line_interval_ns: Option<u64>,
     sink: &dyn Sink,

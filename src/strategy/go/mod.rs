@@ -66,20 +66,22 @@ pub(super) fn note(first: &mut Option<io::Error>, result: io::Result<()>) {
 }
 
 /// Reads both streams, a thread each, and waits only then: the order that the documentation of `Cmd.Wait` asks for.
+/// As in Go the read ends stay open until the command was waited for, also when a reader gave up: so a command that
+/// writes on does not die of SIGPIPE but blocks, once the pipe is full, for ever.
 pub(super) fn read_both_then_wait(
     mut child: Child,
-    read: impl Fn(Stream, Box<dyn Read + Send>) -> ReadEnd + Sync,
+    read: impl Fn(Stream, &mut (dyn Read + Send)) -> ReadEnd + Sync,
 ) -> Result<Outcome, CaptureError> {
-    let stdout = child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
-    let stderr = child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
+    let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
     let reads = thread::scope(|scope| {
         let read = &read;
-        let threads = [(Stream::Stdout, stdout), (Stream::Stderr, stderr)]
-            .map(|(stream, pipe)| pipe.map(|pipe| scope.spawn(move || read(stream, pipe))));
-        threads.map(|thread| thread.map(|thread| thread.join().expect("a reader does not panic")).unwrap_or_default())
+        let stdout = stdout.as_mut().map(|pipe| scope.spawn(move || read(Stream::Stdout, pipe)));
+        let stderr = stderr.as_mut().map(|pipe| scope.spawn(move || read(Stream::Stderr, pipe)));
+        [stdout, stderr].map(|thread| thread.map(|thread| thread.join().expect("a reader does not panic")))
     });
     let status = child.wait().map_err(CaptureError::Wait)?;
-    Ok(outcome(Exit::from(status), reads))
+    drop((stdout, stderr));
+    Ok(outcome(Exit::from(status), reads.into_iter().flatten()))
 }
 
 /// An outcome with what went wrong in the readers.

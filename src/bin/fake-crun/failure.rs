@@ -1,0 +1,70 @@
+//! What went wrong, in crun's words, and where it is said: always on stderr, and in the log file if there is one.
+
+use std::fs::File;
+use std::io::{self, Write};
+
+use crate::state;
+
+/// The exit code of a command, or the reason why it failed.
+pub(crate) type Outcome = Result<u8, Failure>;
+
+/// A message for the user and the exit code that goes with it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    text: String,
+    code: u8,
+}
+
+/// The file of `--log` and how its lines look.
+pub(crate) struct Log {
+    pub(crate) file: File,
+    pub(crate) json: bool,
+}
+
+impl Failure {
+    /// An error of the runtime: exit code 1.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), code: 1 }
+    }
+
+    /// A misused flag of the command `name`: exit code 64 and a hint.
+    pub(crate) fn usage(name: &str, text: &str) -> Self {
+        let hint = format!("{name}: {text}\nTry `{name} --help' or `{name} --usage' for more information.");
+        Self { text: hint, code: 64 }
+    }
+
+    /// A failed system call: what was tried, a colon, the system's text.
+    pub(crate) fn io(what: &str, error: &io::Error) -> Self {
+        Self::new(format!("{what}: {}", reason(error)))
+    }
+
+    /// The message alone.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Prints the message (a stderr that cannot be written is nobody's business) and returns the exit code.
+    pub(crate) fn report(&self, log: Option<&Log>) -> u8 {
+        if let Some(log) = log.filter(|_| self.code == 1) {
+            let mut file = &log.file;
+            let line = if log.json { self.json_line() } else { self.text.clone() };
+            let _ = writeln!(file, "{line}");
+        }
+        let _ = writeln!(io::stderr(), "{}", self.text);
+        self.code
+    }
+
+    fn json_line(&self) -> String {
+        let text = serde_json::Value::from(self.text.as_str());
+        format!(r#"{{"msg":{text},"level":"error","time":"{}"}}"#, state::now())
+    }
+}
+
+/// The text of the C library for an error, without Rust's "(os error N)".
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}

@@ -1,0 +1,104 @@
+//! What is remembered of a container: `ROOT/ID/status`, and what the kernel says of its init.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::args::Global;
+use crate::failure::{Failure, reason};
+
+/// The status file.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Status {
+    pub(crate) pid: i32,
+    #[serde(rename = "process-start-time")]
+    pub(crate) started: u64,
+    pub(crate) rootfs: String,
+    pub(crate) bundle: String,
+    pub(crate) created: String,
+    pub(crate) owner: String,
+    pub(crate) detached: bool,
+}
+
+/// The directory of one container.
+pub(crate) fn directory(global: &Global, id: &str) -> PathBuf {
+    global.root.join(id)
+}
+
+/// Where a created container waits for its start.
+pub(crate) fn fifo(global: &Global, id: &str) -> PathBuf {
+    directory(global, id).join("exec.fifo")
+}
+
+/// Reads the status file of a container.
+pub(crate) fn read(global: &Global, id: &str) -> Result<Status, Failure> {
+    let path = directory(global, id).join("status");
+    let unreadable = |error| Failure::new(format!("error opening file `{}`: {}", path.display(), reason(&error)));
+    let text = fs::read(&path).map_err(unreadable)?;
+    serde_json::from_slice(&text).map_err(|error| Failure::new(format!("parse `{}`: {error}", path.display())))
+}
+
+/// Writes the status file in one step, so that no reader sees half of it.
+pub(crate) fn write(global: &Global, id: &str, status: &Status) -> Result<(), Failure> {
+    let (directory, text) = (directory(global, id), serde_json::to_vec(status).unwrap_or_default());
+    let half = directory.join("status.new");
+    fs::write(&half, text)
+        .and_then(|()| fs::rename(&half, directory.join("status")))
+        .map_err(|error| Failure::io("cannot write status file", &error))
+}
+
+/// Forgets a container.
+pub(crate) fn remove(global: &Global, id: &str) -> Result<(), Failure> {
+    fs::remove_dir_all(directory(global, id)).map_err(|error| Failure::io("cannot rm state directory", &error))
+}
+
+impl Status {
+    /// Whether the init lives: the process has the number and the start time it had, and is no zombie.
+    pub(crate) fn alive(&self) -> bool {
+        process(self.pid).is_some_and(|(state, started)| started == self.started && !['Z', 'X'].contains(&state))
+    }
+
+    /// The word for its state.
+    pub(crate) fn word(&self, global: &Global, id: &str) -> &'static str {
+        match (self.alive(), fifo(global, id).exists()) {
+            (false, _) => "stopped",
+            (true, true) => "created",
+            (true, false) => "running",
+        }
+    }
+}
+
+/// The state letter and the start time of a process.
+pub(crate) fn process(pid: i32) -> Option<(char, u64)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.nth(18)?.parse().ok()?))
+}
+
+/// The name of the caller, or its number when it has none.
+pub(crate) fn owner(uid: u32) -> String {
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let number = uid.to_string();
+    let entry = users.lines().find(|line| line.split(':').nth(2) == Some(number.as_str()));
+    entry.and_then(|line| line.split(':').next()).map_or(number.clone(), str::to_owned)
+}
+
+/// The time in UTC with microseconds, as crun writes it.
+pub(crate) fn now() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+    // The civil calendar from a count of days, in years that begin with March.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let (hour, minute, rest) = (second / 3_600, second / 60 % 60, second % 60);
+    let year = era * 400 + year + later;
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{rest:02}.{:06}Z", since.subsec_micros())
+}
