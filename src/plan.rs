@@ -3,6 +3,7 @@
 use crate::capturer::Capturer;
 use crate::experiment::{Case, Experiment, Size};
 use crate::recording::CellId;
+use std::collections::HashSet;
 
 /// One cell to be run.
 #[derive(Clone)]
@@ -27,7 +28,8 @@ pub struct Matrix<'a> {
     pub capturers: &'a [Capturer],
     /// The experiments.
     pub experiments: &'a [&'static Experiment],
-    /// Parts of ids; a cell is in the plan when its id contains one of them, or when there are none.
+    /// Parts of ids; a cell is in the plan when its id contains one of them, or when there are none. One that is the whole
+    /// id of a cell means that cell alone: `…/code-7` is not `…/code-77`.
     pub filters: &'a [String],
     /// How often each cell is run.
     pub runs: u32,
@@ -40,6 +42,20 @@ pub struct Matrix<'a> {
 impl Matrix<'_> {
     /// All cells: by runtime, strategy, experiment and case, in the order of their lists.
     pub fn cells(&self) -> Vec<Cell> {
+        let mut cells = self.all();
+        if self.filters.is_empty() {
+            return cells;
+        }
+        let ids: HashSet<String> = cells.iter().map(|cell| cell.id.to_string()).collect();
+        cells.retain(|cell| {
+            let id = cell.id.to_string();
+            let fits = |part: &String| if ids.contains(part) { id == *part } else { id.contains(part.as_str()) };
+            self.filters.iter().any(fits)
+        });
+        cells
+    }
+
+    fn all(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
         for (runtime, label) in self.runtimes.iter().enumerate() {
             for (capturer, one) in self.capturers.iter().enumerate() {
@@ -53,10 +69,6 @@ impl Matrix<'_> {
                             case: case.name.clone(),
                             run: 0,
                         };
-                        let name = id.to_string();
-                        if !self.filters.is_empty() && !self.filters.iter().any(|part| name.contains(part.as_str())) {
-                            continue;
-                        }
                         cells.extend((0..self.runs).map(|run| Cell {
                             id: CellId { run, ..id.clone() },
                             runtime,
@@ -108,6 +120,8 @@ mod tests {
         assert_eq!(ids.len(), all.len());
         let some = cells(&["crun/tee/long-line/65537".into()], 3);
         assert_eq!(some.iter().map(|cell| cell.id.run).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(cells(&["crun/tee/exit-status/code-7".into()], 1).len(), 1, "code-77 is another cell");
+        assert_eq!(cells(&["tee/exit-status/code-7".into()], 1).len(), 4, "a part fits both, on both runtimes");
     }
 
     #[test]

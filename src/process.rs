@@ -14,6 +14,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+/// How often, and how long after another, a process is asked for its environment while it shows none.
+const EXEC_TRIES: u32 = 20;
+const EXEC_PAUSE: Duration = Duration::from_millis(1);
+
 /// The children of this process that it knows.
 #[derive(Debug, Default)]
 pub struct Family {
@@ -99,9 +103,19 @@ impl Stranger {
         let _not_ours = Pid::from_raw(self.pid as i32).map(|pid| waitpid(Some(pid), WaitOptions::NOHANG));
     }
 
+    /// A process shows no environment for the moment between the closing of its descriptors in execve(2) and the end
+    /// of that, which is just when its parent goes on; so one that shows none is asked again for a while.
     fn bears(&self, mark: &str) -> bool {
-        let environment = fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default();
-        environment.split(|&byte| byte == 0).any(|variable| variable == mark.as_bytes())
+        for _ in 0..EXEC_TRIES {
+            let environment = fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default();
+            if !environment.is_empty() {
+                return environment.split(|&byte| byte == 0).any(|variable| variable == mark.as_bytes());
+            }
+            if readable(self.descriptor.as_fd(), EXEC_PAUSE) {
+                return false;
+            }
+        }
+        false
     }
 
     /// Kills it and waits until it is gone, at most a second.

@@ -118,12 +118,13 @@ fn match_stamped(truth: &Truth, received: &Received, matched: &mut Matched) {
     }
     let missing: Vec<&TruthLine> =
         truth.accepted().filter(|(at, _)| matched.places[*at].is_none()).map(|(_, line)| line).collect();
-    settle(&missing, &unknown, matched);
+    let cut = truth.lines.iter().zip(&matched.places).filter(|(line, place)| line.cut && place.is_none()).count();
+    settle(&missing, &unknown, cut, matched);
 }
 
 /// Pairs lines that are missing with deliveries that are unknown: each pair is one altered line, and none of its bytes
-/// counts as lost.
-fn settle(missing: &[&TruthLine], unknown: &[&ReceivedLine], matched: &mut Matched) {
+/// counts as lost. What is then unknown may be the part of one of the `cut` lines that the kernel took.
+fn settle(missing: &[&TruthLine], unknown: &[&ReceivedLine], cut: usize, matched: &mut Matched) {
     let mut unpaired: Vec<Option<&ReceivedLine>> = unknown.iter().copied().map(Some).collect();
     for line in missing {
         let fits = |candidate: &ReceivedLine| candidate.origin.stream().is_none_or(|stream| stream == line.stream);
@@ -136,7 +137,7 @@ fn settle(missing: &[&TruthLine], unknown: &[&ReceivedLine], matched: &mut Match
             }
         }
     }
-    matched.foreign += unpaired.iter().flatten().count() as u64;
+    matched.foreign += unpaired.iter().flatten().count().saturating_sub(cut) as u64;
 }
 
 fn match_raw(
@@ -183,7 +184,8 @@ fn match_raw(
         matched.duplicated += u64::from(again);
         !again
     });
-    let missing: Vec<&TruthLine> = missing.into_iter().map(|at| wanted[at].1).filter(|line| line.accepted).collect();
+    let (missing, cut): (Vec<&TruthLine>, Vec<&TruthLine>) =
+        missing.into_iter().map(|at| wanted[at].1).partition(|line| line.accepted);
     let extra: Vec<&ReceivedLine> = extra.into_iter().map(|place| got[place].1).collect();
-    settle(&missing, &extra, matched);
+    settle(&missing, &extra, cut.len(), matched);
 }

@@ -26,7 +26,7 @@ pub(super) struct TruthLine {
     pub(super) ending: Ending,
     /// The kernel took all of it.
     pub(super) accepted: bool,
-    /// The kernel took a part of it: then neither its delivery nor its absence is a fault.
+    /// The kernel took a part of it, or may have: then neither its delivery nor its absence is a fault.
     pub(super) cut: bool,
     /// When the write began that carried its last byte.
     pub(super) written_ns: Option<u64>,
@@ -186,20 +186,25 @@ struct Range {
 
 struct Coverage {
     ranges: Vec<Range>,
+    /// What a write offered that had not returned at the end: the kernel may have taken any part of it.
+    pending: Option<(u64, u64)>,
 }
 
 impl Coverage {
     fn of(writes: &[Write], stream: Stream) -> Coverage {
         let mut at = 0;
-        let mut ranges = Vec::new();
+        let (mut ranges, mut pending) = (Vec::new(), None);
         for (index, write) in writes.iter().enumerate().filter(|(_, write)| write.stream == stream) {
             if write.accepted > 0 {
                 let to = at + write.accepted;
                 ranges.push(Range { from: at, to, before_ns: write.before_ns, write: index });
             }
+            if write.after_ns == 0 {
+                pending = Some((at, at + write.offered));
+            }
             at += advance(write);
         }
-        Coverage { ranges }
+        Coverage { ranges, pending }
     }
 
     fn settle(&self, line: &mut TruthLine, from: u64) {
@@ -216,6 +221,7 @@ impl Coverage {
             }
         }
         line.accepted = covered == line.bytes;
-        line.cut = covered > 0 && !line.accepted;
+        let pending = self.pending.is_some_and(|(begin, end)| begin < to && from < end);
+        line.cut = !line.accepted && (covered > 0 || pending);
     }
 }

@@ -1,5 +1,6 @@
 //! How far another runtime agrees with the first real one: which is what the fake's results are worth.
 
+use super::expectation::Expectations;
 use super::run::Run;
 use super::verdict::{CellResult, Verdict};
 use std::collections::HashMap;
@@ -11,7 +12,7 @@ pub struct Agreement {
     pub runtime: String,
     /// The first real runtime.
     pub reference: String,
-    /// Cells with the same verdict, for the same broken findings.
+    /// Cells where the same findings are broken, but for those that a race decides (`when = "sometimes"`).
     pub same: usize,
     /// Cells that were run on both.
     pub both: usize,
@@ -19,11 +20,11 @@ pub struct Agreement {
     pub different: Vec<String>,
 }
 
-pub(super) fn agreements(run: &Run, cells: &[CellResult]) -> Vec<Agreement> {
+pub(super) fn agreements(run: &Run, cells: &[CellResult], expectations: &Expectations) -> Vec<Agreement> {
     let mut usable = run.runtimes.iter().filter(|runtime| runtime.skipped.is_none());
     let Some(reference) = usable.clone().find(|runtime| runtime.real).or(usable.next()) else { return Vec::new() };
     let others = run.runtimes.iter().filter(|runtime| runtime.skipped.is_none() && runtime.name != reference.name);
-    others.map(|other| agreement(&other.name, &reference.name, cells)).collect()
+    others.map(|other| agreement(&other.name, &reference.name, cells, expectations)).collect()
 }
 
 type Key<'a> = (&'a str, &'a str, &'a str, u32);
@@ -36,13 +37,13 @@ fn results<'a>(runtime: &str, cells: &'a [CellResult]) -> HashMap<Key<'a>, &'a C
         .collect()
 }
 
-fn agreement(runtime: &str, reference: &str, cells: &[CellResult]) -> Agreement {
+fn agreement(runtime: &str, reference: &str, cells: &[CellResult], expectations: &Expectations) -> Agreement {
     let (own, other) = (results(runtime, cells), results(reference, cells));
     let mut pairs: Vec<_> = own.iter().filter_map(|(key, cell)| Some((key, cell, other.get(key)?))).collect();
     pairs.sort_by_key(|(key, ..)| **key);
     let different: Vec<String> = pairs
         .iter()
-        .filter(|(_, cell, reference)| cell.broken != reference.broken)
+        .filter(|(_, cell, reference)| certain(cell, expectations) != certain(reference, expectations))
         .map(|((strategy, experiment, case, _), ..)| format!("{strategy}/{experiment}/{case}"))
         .collect();
     Agreement {
@@ -52,4 +53,10 @@ fn agreement(runtime: &str, reference: &str, cells: &[CellResult]) -> Agreement 
         both: pairs.len(),
         different,
     }
+}
+
+/// What is broken, without what a race decides.
+fn certain<'a>(cell: &'a CellResult, expectations: &Expectations) -> Vec<&'a str> {
+    let broken = cell.broken.iter().map(String::as_str);
+    broken.filter(|name| !expectations.a_race_decides(cell, name)).collect()
 }

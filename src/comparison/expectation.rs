@@ -3,7 +3,7 @@
 //! An entry says `always` or `sometimes`. A failure that no entry names is unexpected, and so is an `always` that did not
 //! happen: a stale entry fails.
 
-use super::verdict::NAMES;
+use super::verdict::{CellResult, NAMES};
 use crate::recording::CellId;
 use serde::Deserialize;
 
@@ -60,10 +60,14 @@ struct Entry {
 
 impl Entry {
     fn is_about(&self, id: &CellId) -> bool {
-        self.runtime.has(&id.runtime)
-            && self.strategy.has(&id.strategy)
-            && self.experiment.has(&id.experiment)
-            && self.case.has(&id.case)
+        self.names([&id.runtime, &id.strategy, &id.experiment, &id.case])
+    }
+
+    fn names(&self, [runtime, strategy, experiment, case]: [&str; 4]) -> bool {
+        self.runtime.has(runtime)
+            && self.strategy.has(strategy)
+            && self.experiment.has(experiment)
+            && self.case.has(case)
     }
 }
 
@@ -127,6 +131,13 @@ impl Expectations {
     pub fn waits_for_deadline(&self, id: &CellId) -> bool {
         let hang = |entry: &&Entry| entry.when == When::Always && entry.finding.has("deadline_hit");
         self.failure.iter().filter(hang).any(|entry| entry.is_about(id))
+    }
+
+    /// Whether an entry says that this finding of the cell is broken sometimes.
+    pub(super) fn a_race_decides(&self, cell: &CellResult, finding: &str) -> bool {
+        let sometimes = self.failure.iter().filter(|entry| entry.when == When::Sometimes && entry.finding.has(finding));
+        let names: [&str; 4] = [&cell.runtime, &cell.strategy, &cell.experiment, &cell.case];
+        sometimes.into_iter().any(|entry| entry.names(names))
     }
 
     pub(super) fn judge(&self, id: &CellId, broken: &[&str]) -> Judged {

@@ -62,7 +62,7 @@ impl Comparison {
         let cells: Vec<CellResult> =
             run.plan.iter().map(|planned| CellResult::new(planned, &run, findings, expectations)).collect();
         let rows = row::rows(&run, &cells);
-        let agreements = agreement::agreements(&run, &cells);
+        let agreements = agreement::agreements(&run, &cells, expectations);
         let answer = answer::sentences(&run, &rows, &cells);
         let exit_code = exit_code(&run, &cells);
         Comparison { run, rows, cells, agreements, answer, exit_code }

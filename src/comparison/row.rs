@@ -173,7 +173,8 @@ fn apart(own: &Own<'_>) -> Option<bool> {
 /// What is delivered is in the file. That something is lost from both is another finding.
 fn file(own: &Own<'_>) -> Option<bool> {
     own.every("paced", |found| {
-        found.file_lost_lines.is_some_and(|lost| lost <= found.lost_lines) && found.file_altered_lines == Some(0)
+        let no_worse = |of_file: Option<u64>, delivered| of_file.is_some_and(|of_file| of_file <= delivered);
+        no_worse(found.file_lost_lines, found.lost_lines) && no_worse(found.file_altered_lines, found.altered_lines)
     })
 }
 

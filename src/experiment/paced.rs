@@ -15,6 +15,9 @@ pub(super) static PACED: Experiment = Experiment {
             let lines = Lines { streams, count, length_bytes: 100, per_write: 1, interval_ns };
             Case::new(name, Script::new(size.seed, End::Exit(0)).then(Step::Lines(lines)))
         };
-        vec![case("200us", 200_000, size.pick(5_000, 500, 5_000)), case("1ms", 1_000_000, size.pick(1_000, 100, 1_000))]
+        vec![
+            case("200us", 200_000, size.pick(5_000, 1_000, 5_000)),
+            case("1ms", 1_000_000, size.pick(1_000, 200, 1_000)),
+        ]
     },
 };

@@ -26,11 +26,15 @@ pub fn run_and_wait(command: &[OsString], pid_file: &Path) -> io::Result<Exit> {
     let pid = fs::read_to_string(pid_file)?;
     let pid = pid.trim().parse().ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
     release_standard_streams()?;
-    match waitpid(Some(pid), WaitOptions::empty())? {
-        Some((_, status)) => {
-            use std::os::unix::process::ExitStatusExt;
-            Ok(Exit::from(ExitStatus::from_raw(status.as_raw())))
+    // The runtime may have started the container from a process of its own that outlives it by a moment; that is an
+    // orphan of ours by now, and the container becomes one when it is gone. So every child is reaped until the init is.
+    loop {
+        match waitpid(None, WaitOptions::empty())? {
+            Some((child, status)) if child == pid => {
+                use std::os::unix::process::ExitStatusExt;
+                return Ok(Exit::from(ExitStatus::from_raw(status.as_raw())));
+            }
+            _ => {}
         }
-        None => Err(io::Error::other("the container's init is not a child of this process")),
     }
 }

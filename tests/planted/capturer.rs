@@ -1,0 +1,113 @@
+//! A capturer that is sound but for one planted fault. It shares the protocol's codec with the library, and reads for itself.
+
+use crun_capture::capturer::protocol::Request;
+use crun_capture::clock::now_ns;
+use crun_capture::sink::frame::encode;
+use crun_capture::stream::{Delivered, Ending, Origin, Stream, lines};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Mutex;
+use std::thread;
+
+/// Holds deliveries back, for the faults that need more than one.
+struct Deliveries {
+    kept: Vec<Delivered>,
+    live: File,
+}
+
+pub(crate) fn run(words: &[OsString]) -> ExitCode {
+    let fault = words[0].to_str().expect("a fault has a plain name");
+    let request = Request::from_environment().expect("the environment is sound").expect("the harness runs this");
+    let command = words.iter().skip_while(|word| *word != "--").skip(1).collect::<Vec<_>>();
+    let live = request.live.expect("no cell of these measures cost");
+    let deliveries = Mutex::new(Deliveries { kept: Vec::new(), live });
+    let mut child = Command::new(command[0])
+        .args(&command[1..])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let (stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+    let files =
+        [request.stdout_file, request.stderr_file].map(|path| File::create(path.expect("given")).expect("made"));
+    thread::scope(|scope| {
+        let deliveries = &deliveries;
+        scope.spawn(|| read(fault, Stream::Stdout, stdout, &files[0], deliveries));
+        scope.spawn(|| read(fault, Stream::Stderr, stderr, &files[1], deliveries));
+    });
+    let status = child.wait().expect("it can be waited for");
+    let mut deliveries = deliveries.into_inner().expect("no reader panics");
+    plant(fault, &mut deliveries.kept);
+    flush(&mut deliveries);
+    match fault {
+        "babble" => deliveries.live.write_all(b"this is no frame\n").expect("the harness reads"),
+        "hang" => thread::park(),
+        "leak" => drop(Command::new("sleep").arg("1000").stdout(Stdio::null()).stderr(Stdio::null()).spawn()),
+        "killed" => {
+            let own = rustix::process::getpid();
+            rustix::process::kill_process(own, rustix::process::Signal::KILL).expect("one may kill oneself");
+        }
+        _ => {}
+    }
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+    ExitCode::from(if fault == "status" { 0 } else { code as u8 })
+}
+
+/// Reads line by line; a fault that needs all the lines keeps them until the end.
+fn read(fault: &str, stream: Stream, pipe: impl Read, mut file: &File, deliveries: &Mutex<Deliveries>) {
+    let mut reader = BufReader::new(pipe);
+    let mut line = Vec::new();
+    let mut written = 0;
+    while reader.read_until(b'\n', &mut line).expect("a pipe can be read") > 0 {
+        let at_ns = now_ns();
+        written += 1;
+        let altered = fault == "file-altered" && written == 3;
+        match (fault, written) {
+            ("file-cut", 3) => {}
+            _ if altered => file.write_all(&line.to_ascii_uppercase()).expect("a file can be written"),
+            _ => file.write_all(&line).expect("a file can be written"),
+        }
+        let (content, ending) = lines(&line).next().expect("a line is not empty");
+        let ending = if fault == "newline" { Ending::Lf } else { ending };
+        let delivered = Delivered { origin: Origin::from(stream), bytes: content.to_vec(), ending, at_ns };
+        let mut deliveries = deliveries.lock().expect("no reader panics");
+        deliveries.kept.push(delivered);
+        if matches!(fault, "none" | "hang" | "leak" | "status" | "newline") {
+            flush(&mut deliveries);
+        }
+        line.clear();
+    }
+}
+
+fn plant(fault: &str, kept: &mut Vec<Delivered>) {
+    let end_ns = now_ns();
+    match fault {
+        "lost" => drop(kept.pop()),
+        "swapped" => {
+            let places: Vec<usize> = (0..kept.len()).filter(|&at| kept[at].origin == Origin::Stdout).collect();
+            kept.swap(places[4], places[5]);
+        }
+        "altered" => kept[3].bytes[60] ^= 1,
+        "duplicated" => kept.push(kept[3].clone()),
+        "made-up" => kept.insert(3, Delivered { bytes: b"hello".to_vec(), ..kept[3].clone() }),
+        "mislabelled" => {
+            kept[3].origin = if kept[3].origin == Origin::Stdout { Origin::Stderr } else { Origin::Stdout };
+        }
+        "merged" => kept.iter_mut().for_each(|delivered| delivered.origin = Origin::Merged),
+        "reordered" => kept.sort_by_key(|delivered| delivered.origin == Origin::Stderr),
+        "late" => kept.iter_mut().for_each(|delivered| delivered.at_ns = end_ns),
+        _ => {}
+    }
+}
+
+fn flush(deliveries: &mut Deliveries) {
+    let mut frames = Vec::new();
+    for delivered in deliveries.kept.drain(..) {
+        encode(delivered.origin, delivered.ending, Some(delivered.at_ns), &delivered.bytes, &mut frames);
+    }
+    deliveries.live.write_all(&frames).expect("the harness reads");
+}
