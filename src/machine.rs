@@ -23,7 +23,7 @@ pub enum CgroupMode {
 
 /// The mode of this host.
 pub fn cgroup_mode() -> CgroupMode {
-    let is_v2 = |path: &str| statfs(path).is_ok_and(|found| found.f_type as i64 == CGROUP2_MAGIC);
+    let is_v2 = |path: &str| statfs(path).is_ok_and(|found| found.f_type == CGROUP2_MAGIC);
     if is_v2("/sys/fs/cgroup") {
         CgroupMode::V2
     } else if is_v2("/sys/fs/cgroup/unified") {

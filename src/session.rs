@@ -151,6 +151,6 @@ fn directory(parent: &Path) -> io::Result<TempDir> {
 fn memory_directory() -> std::path::PathBuf {
     let shm = Path::new("/dev/shm");
     let writable = rustix::fs::access(shm, rustix::fs::Access::WRITE_OK).is_ok();
-    let in_memory = statfs(shm).is_ok_and(|found| found.f_type as i64 == TMPFS_MAGIC);
+    let in_memory = statfs(shm).is_ok_and(|found| found.f_type == TMPFS_MAGIC);
     if writable && in_memory { shm.to_owned() } else { std::env::temp_dir() }
 }

@@ -117,7 +117,7 @@ fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Op
     scored.filter(|(score, _)| *score > 0.6).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate)
 }
 
-/// `there is no strategy "tea"; did you mean "tee"? There are: …`.
+/// `there is no KIND "tea"; did you mean …? There are: …`.
 fn unknown(kind: &str, typed: &str, candidates: &[&str]) -> anyhow::Error {
     let hint = nearest(typed, candidates.iter().copied());
     let hint = hint.map(|hint| format!("did you mean {hint:?}? ")).unwrap_or_default();

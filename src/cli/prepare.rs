@@ -31,7 +31,7 @@ pub(super) fn wanted(named: &[String], required: &[String]) -> anyhow::Result<Ve
         path: None,
         required: required.iter().any(|name| name == runtime.name()),
     };
-    for name in required.iter().filter(|name| !known.contains(&name.as_str())) {
+    if let Some(name) = required.iter().find(|name| !known.contains(&name.as_str())) {
         return Err(unknown("runtime", name, &known));
     }
     for word in named {

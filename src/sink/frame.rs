@@ -144,11 +144,11 @@ impl<W: Write + Send> Sink for Frames<W> {
     fn deliver(&self, delivery: &Delivery<'_>) -> io::Result<()> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         encode(delivery.origin, delivery.ending, Some(delivery.at_ns), delivery.bytes, &mut inner.1);
-        if inner.1.len() >= BUFFER_BYTES { write_out(&mut *inner) } else { Ok(()) }
+        if inner.1.len() >= BUFFER_BYTES { write_out(&mut inner) } else { Ok(()) }
     }
 
     fn flush(&self) -> io::Result<()> {
-        write_out(&mut *self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+        write_out(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

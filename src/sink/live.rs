@@ -98,7 +98,6 @@ mod tests {
         raw.deliver(&delivery(Origin::Stdout, b"a\xff", Ending::Crlf)).unwrap();
         raw.deliver(&delivery(Origin::Stderr, b"b", Ending::None)).unwrap();
         raw.deliver(&delivery(Origin::Merged, b"c", Ending::Partial)).unwrap();
-        drop(raw);
         assert_eq!((out.as_slice(), err.as_slice()), (b"a\xff\r\nc".as_slice(), b"b".as_slice()));
     }
 
@@ -108,7 +107,6 @@ mod tests {
         let json = Json::new(&mut out);
         json.deliver(&delivery(Origin::Stdout, b"a\x1b[1m", Ending::Lf)).unwrap();
         json.deliver(&delivery(Origin::Stderr, b"\xff\xfe", Ending::None)).unwrap();
-        drop(json);
         let text = String::from_utf8(out).unwrap();
         assert_eq!(
             text,

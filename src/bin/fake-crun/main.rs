@@ -28,33 +28,45 @@ fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(failure) => return ExitCode::from(failure.report(None)),
     };
+    let call = match prepare(&global, rest) {
+        Ok(call) => call,
+        Err(failure) => return ExitCode::from(failure.report(None)),
+    };
     let log = match global.open_log() {
         Ok(log) => log,
         Err(failure) => return ExitCode::from(failure.report(None)),
     };
-    match dispatch(&global, rest) {
+    match call() {
         Ok(code) => ExitCode::from(code),
         Err(failure) => ExitCode::from(failure.report(log.as_ref())),
     }
 }
 
-/// Calls the command named by the first word after the global flags.
-fn dispatch(global: &Global, words: &[String]) -> Outcome {
+/// What is left to do once the log is open.
+type Call<'a> = Box<dyn FnOnce() -> Outcome + 'a>;
+
+/// What crun does before it opens its log: it tells the command from the first word after the global flags, and for a
+/// container it reads the configuration. What fails here is said on stderr only, and the log is not even created.
+fn prepare<'a>(global: &'a Global, words: &'a [String]) -> Result<Call<'a>, Failure> {
     if global.version {
-        return version();
+        return Ok(Box::new(version));
     }
     let Some((verb, rest)) = words.split_first() else {
         return Err(Failure::new("please specify a command"));
     };
-    match verb.as_str() {
-        "create" | "run" => run::main(global, verb, rest),
-        "start" => verbs::start(global, rest),
-        "state" => verbs::state(global, rest),
-        "kill" => verbs::kill(global, rest),
-        "delete" => verbs::delete(global, rest),
-        "list" => verbs::list(global, rest),
-        unknown => Err(Failure::new(format!("unknown command {unknown}"))),
-    }
+    let verb_of_state = match verb.as_str() {
+        "create" | "run" => {
+            let job = run::prepare(global, verb, rest)?;
+            return Ok(Box::new(move || job.run()));
+        }
+        "start" => verbs::start,
+        "state" => verbs::state,
+        "kill" => verbs::kill,
+        "delete" => verbs::delete,
+        "list" => verbs::list,
+        unknown => return Err(Failure::new(format!("unknown command {unknown}"))),
+    };
+    Ok(Box::new(move || verb_of_state(global, rest)))
 }
 
 /// Says the version and, after really trying it, whether containers get namespaces here.

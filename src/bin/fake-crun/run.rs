@@ -31,7 +31,7 @@ const FLAGS: &[(&str, Option<char>, bool)] = &[
 ];
 
 /// A container about to be, and how it was asked for.
-struct Job<'a> {
+pub(crate) struct Job<'a> {
     global: &'a Global,
     parsed: Parsed<'a>,
     id: String,
@@ -39,9 +39,11 @@ struct Job<'a> {
     bundle: Bundle,
     owner: String,
     waits: bool,
+    foreground: bool,
 }
 
-pub(crate) fn main(global: &Global, verb: &str, words: &[String]) -> Outcome {
+/// Reads the command line and the configuration.
+pub(crate) fn prepare<'a>(global: &'a Global, verb: &str, words: &'a [String]) -> Result<Job<'a>, Failure> {
     let known = if verb == "run" { FLAGS } else { &FLAGS[..FLAGS.len() - 1] };
     let parsed = args::parse(verb, known, words)?;
     let id = parsed.id(verb, 1)?.to_owned();
@@ -51,10 +53,7 @@ pub(crate) fn main(global: &Global, verb: &str, words: &[String]) -> Outcome {
     std::env::set_current_dir(directory)
         .map_err(|error| Failure::new(format!("chdir `{directory}` failed: {}", reason(&error))))?;
     let bundle = bundle::load(&config)?;
-    let job = Job { global, parsed, id, config, bundle, owner: mode::caller(), waits: verb == "create" };
-    job.check_terminal()?;
-    job.make_directory()?;
-    job.start(foreground)
+    Ok(Job { global, parsed, id, config, bundle, owner: mode::caller(), waits: verb == "create", foreground })
 }
 
 /// A configuration file given by name is found from the caller's directory, not from the bundle.
@@ -66,6 +65,13 @@ fn config_path(given: &str) -> String {
 }
 
 impl Job<'_> {
+    /// Makes the container, and in the foreground waits for it.
+    pub(crate) fn run(&self) -> Outcome {
+        self.check_terminal()?;
+        self.make_directory()?;
+        self.start(self.foreground)
+    }
+
     fn check_terminal(&self) -> Result<(), Failure> {
         if self.parsed.has("console-socket") {
             return Err(Failure::new("--console-socket is not supported by this fake yet"));

@@ -1,0 +1,96 @@
+//! `capture` as a user calls it.
+
+use crate::run::Run;
+use predicates::prelude::*;
+use rstest::rstest;
+use serde_json::Value;
+
+const BOTH_AND_7: &str = "echo a; echo b >&2; exit 7";
+
+fn capture(strategy: &str, options: &[&str], script: &str) -> Run {
+    Run::new(["capture", "--strategy", strategy]).with(options.iter().copied()).with(["--", "sh", "-c", script])
+}
+
+#[rstest]
+fn both_lines_pass_through_and_the_summary_says_so(
+    #[values("combined", "buffered", "scanner", "file", "tee", "task-log")] strategy: &str,
+) {
+    // A moment before the exit, so that task-log has read both.
+    let script = "echo a; echo b >&2; sleep 0.2; exit 7";
+    let ended = capture(strategy, &["--summary", "s.json"], script).exits(7);
+    let summary: Value = serde_json::from_slice(&std::fs::read(ended.path("s.json")).unwrap()).unwrap();
+    assert_eq!((&summary["exit_code"], &summary["signal"]), (&7.into(), &Value::Null));
+    assert_eq!(summary["strategy"], strategy);
+    if strategy == "combined" {
+        assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("a\nb\n", ""));
+        assert_eq!(summary["merged"], serde_json::json!({"bytes": 4, "lines": 2}));
+    } else {
+        assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("a\n", "b\n"));
+        for stream in ["stdout", "stderr"] {
+            assert_eq!(summary[stream], serde_json::json!({"bytes": 2, "lines": 1}), "{stream}");
+        }
+    }
+}
+
+#[test]
+fn a_signal_is_reported_as_a_shell_does_and_named_in_the_summary() {
+    let ended = capture("scanner", &["--summary", "-", "--live", "none"], "kill -TERM $$").exits(143);
+    assert_eq!((&ended.json()["exit_code"], &ended.json()["signal"]), (&143.into(), &15.into()));
+}
+
+#[test]
+fn live_json_has_one_object_a_line() {
+    let ended = capture("combined", &["--live", "json"], "printf 'a\\r\\nb'").exits(0);
+    let objects: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(objects.len(), 2);
+    assert_eq!((&objects[0]["line"], &objects[0]["ending"]), (&"a".into(), &"crlf".into()));
+    assert_eq!((&objects[1]["ending"], &objects[1]["arrival"]), (&"none".into(), &1.into()));
+}
+
+#[rstest]
+#[case("file")]
+#[case("tee")]
+#[case("task-log")]
+fn a_strategy_that_writes_files_writes_them_where_it_is_told(#[case] strategy: &str) {
+    let options = ["--stdout-path", "out.log", "--stderr-path", "err.log", "--live", "none"];
+    let ended = capture(strategy, &options, "echo a; echo b >&2; sleep 0.2").exits(0);
+    assert_eq!(std::fs::read_to_string(ended.path("out.log")).unwrap(), "a\n");
+    assert_eq!(std::fs::read_to_string(ended.path("err.log")).unwrap(), "b\n");
+}
+
+#[test]
+fn a_path_for_a_strategy_that_writes_no_file_is_noted_and_not_created() {
+    let ended = capture("scanner", &["--stdout-path", "out.log"], BOTH_AND_7).exits(7);
+    assert!(predicate::str::contains("scanner writes no files: out.log").eval(&ended.stderr));
+    assert!(!ended.path("out.log").exists());
+}
+
+#[test]
+fn a_command_that_cannot_be_run_has_its_own_codes() {
+    Run::new(["capture", "--strategy", "tee", "--", "./no-such-program"]).exits(127).says("./no-such-program");
+    Run::new(["capture", "--strategy", "tee", "--", "./plain"]).file("plain", "text").exits(126).says("./plain");
+    let unwritable = ["capture", "--strategy", "file", "--stdout-path", "no/such/dir", "--", "true"];
+    Run::new(unwritable).exits(125).says("no/such/dir");
+}
+
+#[test]
+fn an_unknown_strategy_is_a_usage_error_with_the_nearest_name() {
+    Run::new(["capture", "--strategy", "scaner", "--", "true"]).exits(2).says("scanner");
+    Run::new(["capture", "--strategy", "tee"]).exits(2);
+}
+
+#[test]
+fn the_protocol_is_kept_from_the_environment() {
+    let run = || capture("scanner", &[], "true").env("CRUN_CAPTURE_PROTOCOL", "1");
+    run().env("CRUN_CAPTURE_LIVE_FD", "977").exits(125).says("CRUN_CAPTURE_LIVE_FD=977");
+    run().env("CRUN_CAPTURE_LIVE_FD", "x").exits(125).says("not a descriptor");
+    capture("scanner", &[], "true").env("CRUN_CAPTURE_PROTOCOL", "2").exits(125).says("version 1");
+    run().env("CRUN_CAPTURE_SUMMARY_FILE", "s.json").exits(0);
+}
+
+#[test]
+fn the_rate_limit_of_the_spike_holds_lines_back() {
+    let options = ["--line-interval-ns", "20000000", "--summary", "-", "--live", "none"];
+    let ended = capture("task-log", &options, "for i in 1 2 3 4 5; do echo $i; done; sleep 0.5").exits(0);
+    assert_eq!(ended.json()["stdout"]["lines"], 5);
+}

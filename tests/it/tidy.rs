@@ -1,0 +1,151 @@
+//! The layout: what is in a registry's folder is in its list, and what must stand in one place stands there alone.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All Rust files below `folder`, with their text.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                files.push((path, text));
+            }
+        }
+    }
+    files
+}
+
+/// The text before the unit tests.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap()
+}
+
+fn stems(folder: &str) -> Vec<String> {
+    let files = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let sources = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    sources.map(|path| path.file_stem().unwrap().to_str().unwrap().replace('_', "-")).collect()
+}
+
+/// Every entry has a file of its name, and every file is an entry or one of `helpers`.
+#[track_caller]
+fn check_registry(folder: &str, names: &[&str], helpers: &[&str]) {
+    let files = stems(folder);
+    for name in names {
+        assert!(files.iter().any(|file| file == name), "{folder} has no file for {name}");
+    }
+    for file in files.iter().filter(|file| *file != "mod") {
+        let known = names.contains(&file.as_str()) || helpers.contains(&file.as_str());
+        assert!(known, "{folder}/{file}.rs is not in ALL");
+    }
+    let mut unique = names.to_vec();
+    unique.sort_unstable();
+    unique.dedup();
+    assert_eq!(unique.len(), names.len(), "a name stands twice in {folder}");
+    let plain = |name: &&str| name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    assert!(names.iter().all(plain), "{folder}: names are kebab-case");
+}
+
+#[test]
+fn what_is_in_a_folder_is_in_its_list() {
+    let strategies: Vec<_> = crun_capture::strategy::ALL.iter().map(|one| one.name()).collect();
+    check_registry("src/strategy", &strategies, &["capability", "command", "whole"]);
+    let experiments: Vec<_> = crun_capture::experiment::ALL.iter().map(|one| one.name).collect();
+    check_registry("src/experiment", &experiments, &[]);
+    let reports: Vec<_> = crun_capture::report::ALL.iter().map(|one| one.name()).collect();
+    check_registry("src/report", &reports, &["words", "failures"]);
+    // The detached kinds stand in the file of their runtime.
+    let runtimes: Vec<_> = crun_capture::runtime::ALL.iter().map(|one| one.name()).collect();
+    let plain: Vec<_> = runtimes.iter().copied().filter(|name| !name.ends_with("-detached")).collect();
+    check_registry("src/runtime", &plain, &["cgroup-view", "detached", "find", "stop"]);
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for folder in ["src", "tests", "benches"] {
+        for (path, text) in sources(folder) {
+            assert!(text.starts_with("//! ") || text.starts_with("//! \n"), "{} has no head", path.display());
+        }
+    }
+}
+
+#[test]
+fn unsafe_stands_in_one_file() {
+    for (path, text) in sources("src") {
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let unsafe_lines = code.filter(|line| line.contains("unsafe ") || line.contains("unsafe{")).count();
+        assert!(unsafe_lines == 0 || path.ends_with("src/sys.rs"), "{} has unsafe code", path.display());
+    }
+}
+
+#[test]
+fn analysis_comparison_and_reports_do_no_io() {
+    for folder in ["src/analysis", "src/comparison", "src/report"] {
+        for (path, text) in sources(folder) {
+            for word in ["std::fs", "std::process", "std::net", "File::", "std::env"] {
+                assert!(!without_tests(&text).contains(word), "{} uses {word}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_outside_its_own_file_names_a_strategy() {
+    for strategy in crun_capture::strategy::ALL {
+        let quoted = format!("\"{}\"", strategy.name());
+        for (path, text) in sources("src") {
+            let own = path.file_stem().unwrap().to_str().unwrap().replace('_', "-") == strategy.name();
+            // `file` is also a capability, and `scanner` a word of Go's.
+            let other_meaning = path.ends_with("strategy/capability.rs");
+            assert!(
+                own || other_meaning || !without_tests(&text).contains(&quoted),
+                "{} names {quoted}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_programs_beside_the_harness_share_only_what_they_may() {
+    for (folder, allowed) in
+        [("src/bin/fake-crun", &["sys"][..]), ("src/bin/crun-capture-emit", &["sys", "script", "clock", "stream"][..])]
+    {
+        for (path, text) in sources(folder) {
+            for part in text.split("crun_capture::").skip(1) {
+                let module: String = part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                assert!(allowed.contains(&module.as_str()), "{} uses {module}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_expectation_is_about_something_that_exists() {
+    let text = crun_capture::comparison::Expectations::built_in();
+    let list: toml::Value = toml::from_str(text).unwrap();
+    let names = |value: &toml::Value| -> Vec<String> {
+        let list = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+        list.into_iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    for entry in list["failure"].as_array().unwrap() {
+        for name in names(&entry["strategy"]) {
+            assert!(crun_capture::strategy::find(&name).is_some(), "{name}");
+        }
+        for name in entry.get("experiment").map(&names).unwrap_or_default() {
+            assert!(crun_capture::experiment::find(&name).is_some(), "{name}");
+        }
+        for name in entry.get("runtime").map(&names).unwrap_or_default() {
+            assert!(crun_capture::runtime::ALL.iter().any(|one| one.name() == name), "{name}");
+        }
+    }
+}
