@@ -1,6 +1,156 @@
-//! What a cell costs more than running its command by itself: on `bare`, with an empty script.
+//! All strategies on a plain child: throughput of 100-byte lines in 64 KiB writes, and latency of a line at a time.
+//!
+//! The floors stand beside them in the same run: `redirect` writes to a file and reads nothing, `read` is a blocking
+//! read(2) loop that counts the lines. Compare medians of one run with each other, and with nothing else.
 
-use criterion::{Criterion, criterion_group, criterion_main};
-fn bench(_c: &mut Criterion) {}
-criterion_group!(benches, bench);
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use crun_capture::bundle;
+use crun_capture::clock::now_ns;
+use crun_capture::script::{End, Lines, Script, Step, line};
+use crun_capture::sink::Sink;
+use crun_capture::sink::count::Count;
+use crun_capture::strategy::{self, Command};
+use crun_capture::stream::{Delivery, Stream};
+use std::hint::black_box;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::time::Duration;
+use tempfile::TempDir;
+
+const EMIT: &str = env!("CARGO_BIN_EXE_crun-capture-emit");
+const SEED: u64 = 7;
+
+/// Whether criterion measures, or cargo test runs everything once.
+fn measures() -> bool {
+    std::env::args().any(|word| word == "--bench")
+}
+
+/// On tmpfs where there is one, so that no disk is measured.
+fn site(script: &Script) -> (TempDir, PathBuf) {
+    let shm = Path::new("/dev/shm");
+    let parent = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
+    let directory = tempfile::tempdir_in(parent).unwrap();
+    let cell = directory.path().join("cell");
+    bundle::write_cell(&cell, script).unwrap();
+    (directory, cell)
+}
+
+fn lines(count: u64, length_bytes: usize, per_write: u64, interval_ns: u64) -> Script {
+    let streams = vec![Stream::Stdout];
+    let step = Step::Lines(Lines { streams, count, length_bytes, per_write, interval_ns });
+    Script::new(SEED, End::Exit(0)).then(step)
+}
+
+fn command(directory: &TempDir, cell: &Path) -> Command {
+    Command {
+        stdout_path: Some(directory.path().join("stdout")),
+        stderr_path: Some(directory.path().join("stderr")),
+        ..Command::new(EMIT, [cell])
+    }
+}
+
+fn throughput(criterion: &mut Criterion) {
+    let writes = if measures() { 1_000 } else { 2 };
+    let mut group = criterion.benchmark_group("throughput");
+    group.sample_size(10).measurement_time(Duration::from_secs(5));
+    let (directory, cell) = site(&lines(655 * writes, 99, 655, 0));
+    group.throughput(Throughput::Bytes(65_500 * writes));
+    let emit = || std::process::Command::new(EMIT).arg(&cell).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    group.bench_function("floor/read", |bencher| {
+        bencher.iter(|| {
+            let mut child = emit().unwrap();
+            let mut stdout = child.stdout.take().unwrap();
+            let (mut buffer, mut count) = (vec![0; 64 << 10], 0);
+            while let Ok(read @ 1..) = stdout.read(&mut buffer) {
+                count += memchr::memchr_iter(b'\n', &buffer[..read]).count();
+            }
+            child.wait().unwrap();
+            black_box(count)
+        });
+    });
+    group.bench_function("floor/redirect", |bencher| {
+        bencher.iter(|| {
+            let file = std::fs::File::create(directory.path().join("stdout")).unwrap();
+            std::process::Command::new(EMIT).arg(&cell).stdout(file).status().unwrap()
+        });
+    });
+    for &strategy in strategy::ALL {
+        // One that syncs each line gets a hundredth, and its rate is still a rate.
+        let few = lines(655 * (writes / 100).max(1), 99, 655, 0);
+        let (own, cell) = if strategy.syncs_each_line() { site(&few) } else { site(&lines(655 * writes, 99, 655, 0)) };
+        let bytes = if strategy.syncs_each_line() { 65_500 * (writes / 100).max(1) } else { 65_500 * writes };
+        group.throughput(Throughput::Bytes(bytes));
+        let command = command(&own, &cell);
+        group.bench_function(BenchmarkId::new("strategy", strategy.name()), |bencher| {
+            bencher.iter(|| strategy.capture(&command, &Count::new(None)).unwrap());
+        });
+    }
+    group.finish();
+}
+
+/// Receipt minus stamp of every line.
+#[derive(Default)]
+struct Latencies(Mutex<Vec<u64>>);
+
+impl Sink for Latencies {
+    fn deliver(&self, delivery: &Delivery<'_>) -> io::Result<()> {
+        if let Some(stamped) = line::decode(delivery.bytes, SEED) {
+            self.0.lock().unwrap().push(delivery.at_ns.saturating_sub(stamped.stamp_ns));
+        }
+        Ok(())
+    }
+}
+
+fn median(mut values: Vec<u64>) -> Duration {
+    values.sort_unstable();
+    Duration::from_nanos(values.get(values.len() / 2).copied().unwrap_or(0))
+}
+
+/// Each sample is the median of one run; what is delivered after the exit shows as the length of the run.
+fn latency(criterion: &mut Criterion) {
+    let count = if measures() { 500 } else { 5 };
+    let script = lines(count, 99, 1, 200_000);
+    let (directory, cell) = site(&script);
+    let mut group = criterion.benchmark_group("latency");
+    group.sample_size(10).measurement_time(Duration::from_secs(2));
+    let emit = || std::process::Command::new(EMIT).arg(&cell).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    group.bench_function("floor/read", |bencher| {
+        bencher.iter_custom(|runs| {
+            (0..runs)
+                .map(|_| {
+                    let mut child = emit().unwrap();
+                    let mut stdout = child.stdout.take().unwrap();
+                    let (mut buffer, mut values) = (vec![0; 64 << 10], Vec::new());
+                    while let Ok(read @ 1..) = stdout.read(&mut buffer) {
+                        let at_ns = now_ns();
+                        let lines =
+                            buffer[..read].split(|&byte| byte == b'\n').filter_map(|line| line::decode(line, SEED));
+                        values.extend(lines.map(|line| at_ns.saturating_sub(line.stamp_ns)));
+                    }
+                    child.wait().unwrap();
+                    median(values)
+                })
+                .sum()
+        });
+    });
+    let command = command(&directory, &cell);
+    for &strategy in strategy::ALL {
+        group.bench_function(BenchmarkId::new("strategy", strategy.name()), |bencher| {
+            bencher.iter_custom(|runs| {
+                (0..runs)
+                    .map(|_| {
+                        let sink = Latencies::default();
+                        strategy.capture(&command, &sink).unwrap();
+                        median(sink.0.into_inner().unwrap())
+                    })
+                    .sum()
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, throughput, latency);
 criterion_main!(benches);

@@ -289,7 +289,7 @@ fn execute(
             runtimes: &placed,
             capturers,
             output,
-            emit: &programs.emit,
+            emit: programs.emit.path(),
             deadline: if arguments.quick { DEADLINE_QUICK } else { DEADLINE },
             jobs: arguments.jobs.map_or(run.machine.cpus, usize::from),
             seed: arguments.seed,

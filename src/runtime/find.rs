@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 /// The programs of the harness itself.
 #[derive(Clone, Debug)]
@@ -15,7 +16,7 @@ pub struct Programs {
     /// `crun-capture`.
     pub crun_capture: PathBuf,
     /// The workload, static.
-    pub emit: PathBuf,
+    pub emit: Arc<Emit>,
     /// `fake-crun`.
     pub fake_crun: PathBuf,
 }
@@ -34,11 +35,50 @@ impl Programs {
         };
         Ok(Programs {
             crun_capture: crun_capture.to_owned(),
-            emit: beside("crun-capture-emit")?,
+            emit: Arc::new(Emit::find(&beside("crun-capture-emit")?)?),
             fake_crun: beside("fake-crun")?,
         })
     }
 }
+
+/// The workload's program.
+#[derive(Debug)]
+pub struct Emit {
+    path: PathBuf,
+    /// Holds it, where it had to be written out.
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Emit {
+    /// The program at `path` where it is static, else the one that was built into this program.
+    ///
+    /// # Errors
+    /// Neither is there, or it cannot be written out.
+    fn find(path: &Path) -> io::Result<Emit> {
+        if bundle::is_static(path)? {
+            return Ok(Emit { path: path.to_owned(), _folder: None });
+        }
+        let Some(bytes) = EMBEDDED else {
+            let message = format!("{} is not static, and a rootfs holds nothing else", path.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        };
+        let folder = tempfile::Builder::new().prefix("crun-capture-emit-").tempdir()?;
+        let path = folder.path().join("crun-capture-emit");
+        bundle::write_private(&path, bytes)?;
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+        Ok(Emit { path, _folder: Some(folder) })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(embedded_emit)]
+const EMBEDDED: Option<&[u8]> = Some(include_bytes!(env!("CRUN_CAPTURE_EMBEDDED_EMIT")));
+#[cfg(not(embedded_emit))]
+const EMBEDDED: Option<&[u8]> = None;
 
 /// How a runtime is run here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,7 +107,7 @@ pub struct Found {
     /// A second word of its mode, by its own account; empty where it has none.
     pub own_mode: String,
     pub(super) crun_capture: PathBuf,
-    pub(super) emit: PathBuf,
+    pub(super) emit: Arc<Emit>,
 }
 
 /// A runtime that cannot be used here.
@@ -115,7 +155,7 @@ pub fn find(
             mend: machine::install_command(name).unwrap_or_else(|| format!("install {name} and put it into PATH")),
         })?,
         (None, None) if runtime.is_oci() => programs.fake_crun.clone(),
-        (None, None) => programs.emit.clone(),
+        (None, None) => programs.emit.path().to_owned(),
     };
     let (version, own_mode) = if runtime.is_oci() { version(&program)? } else { Default::default() };
     let rootless = !machine::is_root();
@@ -182,7 +222,7 @@ pub fn probe(found: &Found) -> Result<(), Unusable> {
 }
 
 fn probe_in(found: &Found, directory: &Path) -> io::Result<std::process::Output> {
-    let rootfs = Rootfs::create(directory.join("rootfs"), &found.emit)?;
+    let rootfs = Rootfs::create(directory.join("rootfs"), found.emit.path())?;
     let (cell, bundle_path, state_root) = (directory.join("cell"), directory.join("bundle"), directory.join("state"));
     bundle::write_cell(&cell, &Script::new(0, End::Exit(0)))?;
     let plan = bundle::Plan {

@@ -9,7 +9,7 @@ mod find;
 mod runc;
 pub mod stop;
 
-pub use find::{Found, Mode, Programs, Unusable, find, new_id, probe};
+pub use find::{Emit, Found, Mode, Programs, Unusable, find, new_id, probe};
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -87,7 +87,7 @@ impl Found {
     /// The command line that runs `container` to its end with the caller's own descriptors.
     pub fn run_command(&self, container: &Container<'_>) -> Vec<OsString> {
         if !self.runtime.is_oci() {
-            return vec![self.emit.clone().into(), container.cell.into()];
+            return vec![self.emit.path().into(), container.cell.into()];
         }
         let mut command = self.front(self.runtime.detached().then_some(container.pid_file));
         command.push(self.program.clone().into());

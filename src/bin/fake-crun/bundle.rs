@@ -11,6 +11,8 @@ const NAMESPACES: &[&str] = &["pid", "network", "mount", "ipc", "uts", "user", "
 
 /// What the container is to be.
 pub(crate) struct Bundle {
+    /// What is wrong with it that crun finds only when it sets the container up.
+    pub(crate) wrong: Option<String>,
     pub(crate) oci_version: String,
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<String>,
@@ -56,7 +58,7 @@ pub(crate) fn load(path: &str) -> Result<Bundle, Failure> {
     let value: Value = serde_json::from_slice(&text)
         .map_err(|error| Failure::new(format!("load `{path}`: cannot parse the data: {}", complaint(&error, &text))))?;
     required(path, &value)?;
-    from_value(&value)
+    Ok(from_value(&value))
 }
 
 /// The three lines that crun's JSON parser would print; the place is not reckoned as it does.
@@ -84,9 +86,10 @@ fn required(path: &str, value: &Value) -> Result<(), Failure> {
     Ok(())
 }
 
-fn from_value(value: &Value) -> Result<Bundle, Failure> {
+fn from_value(value: &Value) -> Bundle {
     let (process, root) = (&value["process"], &value["root"]);
     let bundle = Bundle {
+        wrong: None,
         oci_version: text(&value["ociVersion"]),
         args: texts(&process["args"]),
         env: texts(&process["env"]),
@@ -102,28 +105,25 @@ fn from_value(value: &Value) -> Result<Bundle, Failure> {
         mounts: value["mounts"].as_array().into_iter().flatten().map(mount).collect(),
         namespaces: value["linux"]["namespaces"].as_array().into_iter().flatten().map(|n| text(&n["type"])).collect(),
     };
-    if !bundle.oci_version.contains("1.0") {
-        return Err(Failure::new("unknown version specified"));
-    }
-    if !root.is_object() {
-        return Err(Failure::new("invalid config file, no 'root' block specified"));
-    }
-    check(process, &bundle)?;
-    Ok(bundle)
+    Bundle { wrong: wrong(value, &bundle), ..bundle }
 }
 
-/// What crun finds wrong only when it sets the container up.
-fn check(process: &Value, bundle: &Bundle) -> Result<(), Failure> {
+/// What crun finds wrong only when it sets the container up, in its words.
+fn wrong(value: &Value, bundle: &Bundle) -> Option<String> {
+    if !bundle.oci_version.contains("1.0") {
+        return Some("unknown version specified".to_owned());
+    }
+    if !value["root"].is_object() {
+        return Some("invalid config file, no 'root' block specified".to_owned());
+    }
     if let Some(name) = bundle.namespaces.iter().find(|name| !NAMESPACES.contains(&name.as_str())) {
-        return Err(Failure::new(format!("invalid namespace type: `{name}`")));
+        return Some(format!("invalid namespace type: `{name}`"));
     }
-    if !process["args"].is_array() {
-        return Err(Failure::new("executable path not specified"));
+    if !value["process"]["args"].is_array() {
+        return Some("executable path not specified".to_owned());
     }
-    if let Err(error) = fs::metadata(&bundle.root) {
-        return Err(Failure::new(format!("make `{}` private: {}", bundle.root, reason(&error))));
-    }
-    Ok(())
+    let missing = fs::metadata(&bundle.root).err();
+    missing.map(|error| format!("make `{}` private: {}", bundle.root, reason(&error)))
 }
 
 fn mount(value: &Value) -> Mount {

@@ -1,7 +1,7 @@
 //! The init process of a container: it makes the surroundings, waits for the start if told to, and becomes the workload.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ pub(crate) const VERB: &str = "--init-of-a-container";
 
 /// Becomes the workload; returns only if that fails. Until it may start, complaints go to the process in front.
 pub(crate) fn main(words: &[String]) -> u8 {
-    let [config, mode, complaints, kept, fifo @ ..] = words else {
+    let [config, mode, complaints, kept, go, fifo @ ..] = words else {
         return Failure::new("the init process is not to be called by hand").report(None);
     };
     // Opening it anew gives a descriptor that is not handed on.
@@ -28,8 +28,13 @@ pub(crate) fn main(words: &[String]) -> u8 {
         Ok(file) => Some(file),
         Err(error) => return Failure::io("open the front's pipe", &error).report(None),
     };
+    let mut go = match File::open(format!("/proc/self/fd/{go}")) {
+        Ok(file) => file,
+        Err(error) => return Failure::io("open the front's second pipe", &error).report(None),
+    };
     let fifo = fifo.first().map(PathBuf::from);
-    let failure = match become_workload(config, Mode::from_name(mode), kept, fifo.as_deref(), &mut complaints) {
+    let failure = match become_workload(config, Mode::from_name(mode), kept, fifo.as_deref(), &mut complaints, &mut go)
+    {
         Ok(never) => match never {},
         Err(failure) => failure,
     };
@@ -49,6 +54,7 @@ fn become_workload(
     kept: &str,
     fifo: Option<&Path>,
     complaints: &mut Option<File>,
+    go: &mut File,
 ) -> Result<std::convert::Infallible, Failure> {
     let failed = |error: io::Error| Failure::io("prepare the init process", &error);
     sys::close_on_exec_from(kept.parse().unwrap_or(3)).map_err(failed)?;
@@ -62,6 +68,8 @@ fn become_workload(
         Mode::Plain => stay_outside(&mut bundle)?,
     };
     rustix::process::umask(Bits::from_raw_mode(0o022));
+    // The end of the pipe without a byte: the front has died before the container was known.
+    go.read_exact(&mut [0]).map_err(failed)?;
     if let Some(fifo) = fifo {
         // The front ends when it reads this; if it is gone already, nothing is lost.
         if let Some(mut front) = complaints.take() {

@@ -67,6 +67,9 @@ fn config_path(given: &str) -> String {
 impl Job<'_> {
     /// Makes the container, and in the foreground waits for it.
     pub(crate) fn run(&self) -> Outcome {
+        if let Some(wrong) = &self.bundle.wrong {
+            return Err(Failure::new(wrong.as_str()));
+        }
         self.check_terminal()?;
         self.make_directory()?;
         self.start(self.foreground)
@@ -136,25 +139,34 @@ impl Job<'_> {
                 rustix::process::set_child_subreaper(me).map_err(|error| failed(error.into()))?;
             }
         }
-        let (pid, complaints) = self.spawn().map_err(failed)?;
+        let (pid, complaints, go) = self.spawn().map_err(failed)?;
         self.write_status(pid, foreground)?;
+        // Only now may it become the workload: a container that runs is known. An init that has failed does not read this.
+        let _ = rustix::io::write(&go, &[1]);
         listen(complaints, pid)
     }
 
-    /// Runs this program again as the init, with the caller's descriptors and one more for its complaints.
-    fn spawn(&self) -> std::io::Result<(i32, OwnedFd)> {
+    /// Runs this program again as the init, with the caller's descriptors, one for its complaints, and one on which it
+    /// is told to go on.
+    fn spawn(&self) -> std::io::Result<(i32, OwnedFd, OwnedFd)> {
         let kept = 3 + self.preserved();
+        let hand_over = |descriptor: OwnedFd| {
+            let above = rustix::io::fcntl_dupfd_cloexec(descriptor, i32::try_from(kept).unwrap_or(i32::MAX))?;
+            rustix::io::fcntl_setfd(&above, FdFlags::empty())?;
+            std::io::Result::Ok(above)
+        };
         let (ours, theirs) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        let theirs = rustix::io::fcntl_dupfd_cloexec(theirs, i32::try_from(kept).unwrap_or(i32::MAX))?;
-        rustix::io::fcntl_setfd(&theirs, FdFlags::empty())?;
+        let (go_on, go) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let (theirs, go_on) = (hand_over(theirs)?, hand_over(go_on)?);
         let mode = mode::enter(self.bundle.has("pid"));
         let fifo = state::fifo(self.global, &self.id);
         let child = Command::new("/proc/self/exe")
             .arg(init::VERB)
             .args([&self.config, mode.name(), &theirs.as_raw_fd().to_string(), &kept.to_string()])
+            .arg(go_on.as_raw_fd().to_string())
             .args(self.waits.then_some(fifo))
             .spawn()?;
-        Ok((i32::try_from(child.id()).unwrap_or(-1), ours))
+        Ok((i32::try_from(child.id()).unwrap_or(-1), ours, go))
     }
 
     /// How many descriptors after stderr the container gets too.
