@@ -34,3 +34,6 @@ pub trait Report: Sync {
 pub fn find(name: &str) -> Option<&'static dyn Report> {
     ALL.iter().copied().find(|report| report.name() == name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ mod capture; // `capture` as a user calls it
 mod compare; // `compare`: what it prints, exits with, and leaves
 mod emit; // the workload plays its script
 mod fake; // fake-crun keeps crun's contract
+mod golden; // recordings whose findings were checked by hand
 mod interrupt; // Ctrl-C, SIGTERM: what was done is saved, nothing is left
 mod reports; // `report`, `list`, `doctor`, schemas
 mod run; // the builder for runs of the CLI
