@@ -155,7 +155,7 @@ impl CellResult {
         let judged = expectations.judge(&planned.id, &names);
         self.expected = judged.unexplained.is_empty() && judged.missing.is_empty();
         self.reason = match (judged.unexplained.as_slice(), judged.missing.as_slice()) {
-            ([], []) => judged.reasons.first().cloned(),
+            ([], []) => judged.reason,
             ([], missing) => Some(format!("{} was to happen always, and did not", missing.join(", "))),
             (unexplained, _) => Some(format!("unexpected: {}", unexplained.join(", "))),
         };

@@ -1,28 +1,60 @@
-//! What failed, folded: one entry for all cells of a strategy and experiment that fail for the same reason.
+//! What failed, folded: one entry for all cells of a strategy that fail for the same reason.
 
 use super::words::printable;
 use crate::comparison::{CellResult, Comparison, Verdict};
 
 /// Cells that failed alike.
 pub(super) struct Failure {
-    pub(super) runtime: String,
-    pub(super) strategy: String,
-    pub(super) experiment: String,
-    pub(super) cases: Vec<String>,
-    pub(super) broken: String,
+    runtime: String,
+    strategy: String,
+    /// Experiment and its cases.
+    cases: Vec<(String, Vec<String>)>,
+    broken: Vec<String>,
+    /// Why, or what was not expected.
     pub(super) reason: String,
+    /// Whether the expectations name it.
     pub(super) expected: bool,
-    pub(super) repeat: String,
+    /// The command that runs the first of the cells again.
+    first: String,
+    first_id: String,
 }
 
 impl Failure {
-    /// `tee/long-line/{65536,65537}`.
-    pub(super) fn id(&self) -> String {
-        let cases = match self.cases.as_slice() {
-            [one] => one.clone(),
-            several => format!("{{{}}}", several.join(",")),
+    /// `tee: long-line/{65536,65537}, bytes/crlf`.
+    pub(super) fn cells(&self) -> String {
+        let of_experiment = |(experiment, cases): &(String, Vec<String>)| match cases.as_slice() {
+            [one] => format!("{experiment}/{one}"),
+            several => format!("{experiment}/{{{}}}", several.join(",")),
         };
-        format!("{}/{}/{cases}", self.strategy, self.experiment)
+        format!("{}: {}", self.strategy, self.cases.iter().map(of_experiment).collect::<Vec<_>>().join(", "))
+    }
+
+    /// The findings that are broken in any of the cells.
+    pub(super) fn broken(&self) -> String {
+        if self.broken.is_empty() { "nothing broken".to_owned() } else { self.broken.join(", ") }
+    }
+
+    /// The command that runs all of them again, and at most the rest of their experiment or strategy with them.
+    pub(super) fn repeat(&self) -> String {
+        let common = match self.cases.as_slice() {
+            [(_, cases)] if cases.len() == 1 => return self.first.clone(),
+            [(experiment, _)] => format!("{}/{}/{experiment}/", self.runtime, self.strategy),
+            _ => format!("{}/{}/", self.runtime, self.strategy),
+        };
+        self.first.replace(&self.first_id, &common)
+    }
+
+    fn take(&mut self, cell: &CellResult) {
+        match self.cases.iter_mut().find(|(experiment, _)| *experiment == cell.experiment) {
+            Some((_, cases)) if cases.contains(&cell.case) => {}
+            Some((_, cases)) => cases.push(cell.case.clone()),
+            None => self.cases.push((cell.experiment.clone(), vec![cell.case.clone()])),
+        }
+        for name in &cell.broken {
+            if !self.broken.contains(name) {
+                self.broken.push(name.clone());
+            }
+        }
     }
 }
 
@@ -31,31 +63,27 @@ pub(super) fn failures(comparison: &Comparison, runtime: &str) -> Vec<Failure> {
     let own = comparison.cells.iter().filter(|cell| cell.runtime == runtime);
     let mut folded: Vec<Failure> = Vec::new();
     for cell in own.filter(|cell| cell.verdict == Verdict::Fail || !cell.expected) {
-        let one = failure(cell);
-        let same = folded.iter_mut().find(|other| {
-            other.expected == one.expected
-                && (&other.strategy, &other.experiment) == (&one.strategy, &one.experiment)
-                && (&other.broken, &other.reason) == (&one.broken, &one.reason)
-        });
-        match same {
-            Some(other) if other.cases.contains(&cell.case) => {}
-            Some(other) => other.cases.push(cell.case.clone()),
-            None => folded.push(one),
+        let reason = printable(cell.reason.as_deref().unwrap_or("no reason is known"));
+        let alike = |other: &&mut Failure| {
+            other.strategy == cell.strategy && other.expected == cell.expected && other.reason == reason
+        };
+        if let Some(other) = folded.iter_mut().find(alike) {
+            other.take(cell);
+            continue;
         }
+        let mut failure = Failure {
+            runtime: cell.runtime.clone(),
+            strategy: cell.strategy.clone(),
+            cases: Vec::new(),
+            broken: Vec::new(),
+            reason,
+            expected: cell.expected,
+            first: cell.repeat.clone(),
+            first_id: cell.id.clone(),
+        };
+        failure.take(cell);
+        folded.push(failure);
     }
     folded.sort_by_key(|failure| failure.expected);
     folded
-}
-
-fn failure(cell: &CellResult) -> Failure {
-    Failure {
-        runtime: cell.runtime.clone(),
-        strategy: cell.strategy.clone(),
-        experiment: cell.experiment.clone(),
-        cases: vec![cell.case.clone()],
-        broken: if cell.broken.is_empty() { "nothing".to_owned() } else { cell.broken.join(", ") },
-        reason: printable(cell.reason.as_deref().unwrap_or("no reason is known")),
-        expected: cell.expected,
-        repeat: cell.repeat.clone(),
-    }
 }

@@ -67,8 +67,9 @@ fn section(comparison: &Comparison, runtime: &RuntimeInfo, writer: &mut dyn Writ
             writeln!(writer)?;
         }
         let word = if failure.expected { "" } else { "**unexpected** " };
-        let (id, broken, reason) = (escape(&failure.id()), escape(&failure.broken), escape(&failure.reason));
-        writeln!(writer, "- {word}{}/{id}: {broken}. {reason}. `{}`", escape(&failure.runtime), failure.repeat)?;
+        let (cells, broken, reason) = (failure.cells(), failure.broken(), &failure.reason);
+        let (cells, broken, reason) = (escape(&cells), escape(&broken), escape(reason));
+        writeln!(writer, "- {word}{cells}: {broken}. {reason}. `{}`", failure.repeat())?;
     }
     Ok(())
 }

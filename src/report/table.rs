@@ -112,9 +112,9 @@ fn failed(comparison: &Comparison, runtime: &RuntimeInfo, full: bool, writer: &m
             writeln!(writer, "\nFailed on {}:", runtime.name)?;
         }
         let word = if failure.expected { "" } else { "UNEXPECTED " };
-        writeln!(writer, "  {BROKEN}{word}{}{BROKEN:#}: {}", printable(&failure.id()), failure.broken)?;
+        writeln!(writer, "  {BROKEN}{word}{}{BROKEN:#}: {}", printable(&failure.cells()), failure.broken())?;
         writeln!(writer, "    {}", failure.reason)?;
-        writeln!(writer, "    {}", failure.repeat)?;
+        writeln!(writer, "    {}", failure.repeat())?;
     }
     Ok(())
 }
