@@ -147,6 +147,7 @@ impl Site {
                 rootfs: ground.rootfs,
                 cell: &site.cell,
                 pid_namespace: cell.case.pid_namespace,
+                user_namespace: found.mode.user_namespace,
                 flaw: cell.case.flaw,
                 mark: &site.mark,
             };

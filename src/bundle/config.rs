@@ -63,8 +63,16 @@ fn namespaces(pid: bool) -> Result<Vec<oci_spec::runtime::LinuxNamespace>, OciSp
 
 fn mounts(plan: &Plan<'_>) -> Result<Vec<Mount>, OciSpecError> {
     let options = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-    Ok(vec![
-        MountBuilder::default().destination("/proc").typ("proc").source("proc").build()?,
+    let proc = MountBuilder::default().destination("/proc");
+    // Only who owns the pid namespace may mount its proc. Without one of its own, a container in a user namespace sees
+    // the host's processes anyway, and gets the host's /proc, as with `podman run --pid=host`.
+    let proc = if plan.pid_namespace || !plan.user_namespace {
+        proc.typ("proc").source("proc").build()?
+    } else {
+        proc.typ("bind").source("/proc").options(options(&["rbind", "nosuid", "nodev", "noexec"])).build()?
+    };
+    let mut mounts = vec![proc];
+    mounts.extend([
         // Without it the runtime makes its device nodes in the rootfs, on the host.
         MountBuilder::default()
             .destination("/dev")
@@ -78,5 +86,6 @@ fn mounts(plan: &Plan<'_>) -> Result<Vec<Mount>, OciSpecError> {
             .source(plan.cell)
             .options(options(&["bind", "rw", "nosuid", "nodev", "noexec"]))
             .build()?,
-    ])
+    ]);
+    Ok(mounts)
 }

@@ -71,6 +71,8 @@ pub struct Plan<'a> {
     pub cell: &'a Path,
     /// Whether the container gets a pid namespace of its own.
     pub pid_namespace: bool,
+    /// Whether it runs in a user namespace that the harness makes around the runtime.
+    pub user_namespace: bool,
     /// What is wrong with it.
     pub flaw: Flaw,
     /// `NAME=VALUE` for the environment of the workload, by which its processes are found.
@@ -159,7 +161,14 @@ mod tests {
         let rootfs = Rootfs::create(directory.path().join("rootfs"), &emit).unwrap();
         let cell = directory.path().join("cell");
         write_cell(&cell, &Script::new(1, End::Exit(0))).unwrap();
-        let plan = Plan { rootfs: &rootfs, cell: &cell, pid_namespace: true, flaw: Flaw::None, mark: "CELL=1" };
+        let plan = Plan {
+            rootfs: &rootfs,
+            cell: &cell,
+            pid_namespace: true,
+            user_namespace: false,
+            flaw: Flaw::None,
+            mark: "CELL=1",
+        };
         let bundle = directory.path().join("bundle");
         write(&bundle, &plan).unwrap();
         let spec = oci_spec::runtime::Spec::load(bundle.join("config.json")).unwrap();

@@ -62,7 +62,8 @@ fn the_words_of_a_runtime_that_failed_are_not_made_up() {
 
 #[test]
 fn capabilities_hold_for_those_who_declare_them() {
-    let cases: [(Capability, fn(&mut Findings), &str); 6] = [
+    type Case = (Capability, fn(&mut Findings), &'static str);
+    let cases: [Case; 6] = [
         (Capability::File, |found| found.file_lost_bytes = Some(1), "file_lost_bytes"),
         (Capability::File, |found| found.file_altered_lines = Some(1), "file_altered_lines"),
         (Capability::Live, |found| found.delivered_before_exit_fraction = Some(0.1), "delivered_before_exit_fraction"),

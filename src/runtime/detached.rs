@@ -2,7 +2,7 @@
 
 use crate::outcome::Exit;
 use crate::sys::release_standard_streams;
-use rustix::process::{Pid, WaitOptions, set_child_subreaper, waitpid};
+use rustix::process::{Pid, WaitOptions, set_child_subreaper, wait};
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -21,6 +21,8 @@ pub fn run_and_wait(command: &[OsString], pid_file: &Path) -> io::Result<Exit> {
     let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let status = Command::new(program).args(arguments).status()?;
     if !status.success() {
+        // A helper of the runtime's may outlive it by a moment, and is not to be left to somebody else.
+        while wait(WaitOptions::empty()).is_ok() {}
         return Ok(Exit::from(status));
     }
     let pid = fs::read_to_string(pid_file)?;
@@ -29,7 +31,7 @@ pub fn run_and_wait(command: &[OsString], pid_file: &Path) -> io::Result<Exit> {
     // The runtime may have started the container from a process of its own that outlives it by a moment; that is an
     // orphan of ours by now, and the container becomes one when it is gone. So every child is reaped until the init is.
     loop {
-        match waitpid(None, WaitOptions::empty())? {
+        match wait(WaitOptions::empty())? {
             Some((child, status)) if child == pid => {
                 use std::os::unix::process::ExitStatusExt;
                 return Ok(Exit::from(ExitStatus::from_raw(status.as_raw())));

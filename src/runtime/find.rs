@@ -229,6 +229,7 @@ fn probe_in(found: &Found, directory: &Path) -> io::Result<std::process::Output>
         rootfs: &rootfs,
         cell: &cell,
         pid_namespace: found.has_pid_namespace(),
+        user_namespace: found.mode.user_namespace,
         flaw: Flaw::None,
         mark: "CRUN_CAPTURE_PROBE=1",
     };

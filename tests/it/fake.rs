@@ -24,7 +24,14 @@ impl Site {
         let emit = PathBuf::from(env!("CARGO_BIN_EXE_crun-capture-emit"));
         let rootfs = Rootfs::create(path("rootfs"), &emit).unwrap();
         bundle::write_cell(&path("cell"), script).unwrap();
-        let plan = Plan { rootfs: &rootfs, cell: &path("cell"), pid_namespace, flaw, mark: "FAKE_TEST=1" };
+        let plan = Plan {
+            rootfs: &rootfs,
+            cell: &path("cell"),
+            pid_namespace,
+            user_namespace: false,
+            flaw,
+            mark: "FAKE_TEST=1",
+        };
         bundle::write(&path("bundle"), &plan).unwrap();
         Site { directory }
     }
