@@ -98,17 +98,20 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return Err(no_such_cell(&arguments.filter, &all));
     }
     arguments.exports.check()?;
+    // Before the first container: an interrupt must not end this process while one runs.
+    let interrupt = Interrupt::by_signals().context("cannot handle signals")?;
     let found = wanted.iter().map(|one| one.find(&programs)).collect::<anyhow::Result<Vec<_>>>()?;
     let output = output_directory(arguments)?;
-    let interrupt = Interrupt::by_signals().context("cannot handle signals")?;
     let mut run = describe(arguments, &wanted, &found, &capturers, &cells, &expectations_text);
     save(&run, &output)?;
     let start_ns = now_ns();
     let executed =
         execute(cells, &mut run, &found, &capturers, arguments, &programs, &output, &interrupt, &expectations);
     run.wall_ns = now_ns() - start_ns;
-    save(&run, &output)?;
+    // What went wrong first is what the user must know: a full disk fails here, too.
+    let saved = save(&run, &output);
     let findings = executed?;
+    saved?;
     let comparison = Comparison::new(run, &findings, &expectations);
     arguments.exports.write(&comparison)?;
     complain(&format!("recordings: {}", output.display()));
