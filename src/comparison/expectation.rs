@@ -3,7 +3,7 @@
 //! An entry says `always` or `sometimes`. A failure that no entry names is unexpected, and so is an `always` that did not
 //! happen: a stale entry fails.
 
-use super::verdict::{CellResult, NAMES};
+use super::rule::RULES;
 use crate::recording::CellId;
 use serde::Deserialize;
 
@@ -86,11 +86,16 @@ pub enum ExpectationError {
     #[error("{0}")]
     Parse(#[from] Box<toml::de::Error>),
     /// It names a finding that breaks nothing.
-    #[error("`{0}` is no finding that can break a duty or a capability; one of: {all}", all = NAMES.join(", "))]
+    #[error("`{0}` is no finding that can break a duty or a capability; one of: {all}", all = names().join(", "))]
     Finding(String),
     /// An entry without a reason or a source explains nothing.
     #[error("the entry for `{0}` needs a reason and a source")]
     Unexplained(String),
+}
+
+/// The findings that can break something.
+fn names() -> Vec<&'static str> {
+    RULES.iter().map(|(name, _)| *name).collect()
 }
 
 /// What an expectation says of one cell.
@@ -117,7 +122,7 @@ impl Expectations {
     pub fn parse(text: &str) -> Result<Expectations, ExpectationError> {
         let expectations: Expectations = toml::from_str(text).map_err(Box::new)?;
         for entry in &expectations.failure {
-            if let Some(unknown) = entry.finding.all().iter().find(|name| !NAMES.contains(&name.as_str())) {
+            if let Some(unknown) = entry.finding.all().iter().find(|name| !names().contains(&name.as_str())) {
                 return Err(ExpectationError::Finding(unknown.clone()));
             }
             if entry.reason.trim().is_empty() || entry.source.trim().is_empty() {
@@ -133,11 +138,11 @@ impl Expectations {
         self.failure.iter().filter(hang).any(|entry| entry.is_about(id))
     }
 
-    /// Whether an entry says that this finding of the cell is broken sometimes.
-    pub(super) fn a_race_decides(&self, cell: &CellResult, finding: &str) -> bool {
+    /// Whether an entry says that this finding is broken sometimes in the cell of these names: runtime, strategy,
+    /// experiment, case.
+    pub(super) fn a_race_decides(&self, cell: [&str; 4], finding: &str) -> bool {
         let sometimes = self.failure.iter().filter(|entry| entry.when == When::Sometimes && entry.finding.has(finding));
-        let names: [&str; 4] = [&cell.runtime, &cell.strategy, &cell.experiment, &cell.case];
-        sometimes.into_iter().any(|entry| entry.names(names))
+        sometimes.into_iter().any(|entry| entry.names(cell))
     }
 
     pub(super) fn judge(&self, id: &CellId, broken: &[&str]) -> Judged {

@@ -6,14 +6,16 @@ mod agreement;
 mod answer;
 mod expectation;
 mod row;
+mod rule;
 mod run;
 mod verdict;
 
 pub use agreement::Agreement;
 pub use expectation::{ExpectationError, Expectations, When};
 pub use row::{CapabilityState, LongLine, Row, Said};
+pub use rule::broken;
 pub use run::{CapturerInfo, NotRun, Planned, Run, RuntimeInfo};
-pub use verdict::{CellResult, Verdict, broken};
+pub use verdict::{CellResult, Verdict};
 
 use crate::analysis::Findings;
 use crate::recording::CellId;

@@ -1,10 +1,10 @@
-//! Verdicts: which findings break a duty or a declared capability.
+//! Verdicts: each cell of the plan, judged by the rules and held against the expectations.
 
 use super::expectation::Expectations;
-use super::run::{CapturerInfo, NotRun, Planned, Run};
+use super::rule::broken;
+use super::run::{NotRun, Planned, Run};
 use crate::analysis::Findings;
 use crate::recording::CellId;
-use crate::strategy::Capability;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -22,64 +22,6 @@ pub enum Verdict {
     /// It was not run.
     Skipped,
 }
-
-/// A live capturer delivers at least this much of a paced script before the exit.
-const LIVE_FRACTION_MIN: f64 = 0.5;
-
-/// The findings that break something, by their names in JSON. Duties first, in the order of their weight.
-pub fn broken(findings: &Findings, capturer: &CapturerInfo, paced: bool) -> Vec<&'static str> {
-    let declares = |capability| capturer.declares.contains(&capability);
-    // Where the runtime itself failed, its words on stderr are no fault of the capturer.
-    let foreign = findings.runtime_error.is_none() && findings.foreign_lines > 0;
-    let wrong_status = !findings.deadline_hit && findings.exit_reported != Some(findings.exit_expected);
-    let runtime_error = !findings.deadline_hit && findings.runtime_error.is_some() != findings.runtime_error_expected;
-    let file = |count: Option<u64>| declares(Capability::File) && count.is_some_and(|count| count > 0);
-    let late = findings.delivered_before_exit_fraction.is_some_and(|fraction| fraction < LIVE_FRACTION_MIN);
-    let order_lost = findings.cross_inversion_rate.is_some_and(|rate| rate > 0.0);
-    let rules = [
-        ("deadline_hit", findings.deadline_hit),
-        ("lost_bytes", findings.lost_bytes > 0 && !findings.truncated),
-        ("duplicated_lines", findings.duplicated_lines > 0),
-        ("altered_lines", findings.altered_lines > 0),
-        ("foreign_lines", foreign),
-        ("misattributed_lines", findings.misattributed_lines > 0),
-        ("stream_inversions", findings.stream_inversions > 0),
-        ("exit_reported", wrong_status),
-        ("runtime_error", runtime_error),
-        ("left_behind", findings.left_behind > 0),
-        ("protocol_error", !findings.deadline_hit && findings.protocol_error.is_some()),
-        ("file_lost_bytes", file(findings.file_lost_bytes)),
-        ("file_duplicated_lines", file(findings.file_duplicated_lines)),
-        ("file_altered_lines", file(findings.file_altered_lines)),
-        ("delivered_before_exit_fraction", declares(Capability::Live) && paced && late),
-        ("unattributed_lines", declares(Capability::Apart) && findings.unattributed_lines > 0),
-        ("cross_inversion_rate", declares(Capability::Order) && order_lost),
-        ("wrong_endings", declares(Capability::ExactBytes) && findings.wrong_endings > 0),
-    ];
-    rules.into_iter().filter_map(|(name, is_broken)| is_broken.then_some(name)).collect()
-}
-
-/// The names that `broken` can give: what an expectation may name.
-pub(super) const NAMES: [&str; 18] = [
-    "deadline_hit",
-    "lost_bytes",
-    "duplicated_lines",
-    "altered_lines",
-    "foreign_lines",
-    "misattributed_lines",
-    "stream_inversions",
-    "exit_reported",
-    "runtime_error",
-    "left_behind",
-    "protocol_error",
-    "file_lost_bytes",
-    "file_duplicated_lines",
-    "file_altered_lines",
-    "delivered_before_exit_fraction",
-    "unattributed_lines",
-    "cross_inversion_rate",
-    "wrong_endings",
-];
 
 /// One cell, judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
