@@ -3,8 +3,6 @@
 use std::fs::File;
 use std::io::{self, Write};
 
-use crate::state;
-
 /// The exit code of a command, or the reason why it failed.
 pub(crate) type Outcome = Result<u8, Failure>;
 
@@ -56,7 +54,7 @@ impl Failure {
 
     fn json_line(&self) -> String {
         let text = serde_json::Value::from(self.text.as_str());
-        format!(r#"{{"msg":{text},"level":"error","time":"{}"}}"#, state::now())
+        format!(r#"{{"msg":{text},"level":"error","time":"{}"}}"#, now())
     }
 }
 
@@ -67,4 +65,9 @@ pub(crate) fn reason(error: &io::Error) -> String {
         Some(end) => text[..end].to_owned(),
         None => text,
     }
+}
+
+/// The time in UTC with microseconds, as crun writes it.
+pub(crate) fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }

@@ -14,7 +14,7 @@ use signal_hook::iterator::Signals;
 
 use crate::args::{self, Global, Parsed};
 use crate::bundle::{self, Bundle};
-use crate::failure::{Failure, Outcome, reason};
+use crate::failure::{Failure, Outcome, now, reason};
 use crate::wait::{catchable, forward_and_wait};
 use crate::{init, mode, state};
 
@@ -183,7 +183,7 @@ impl Job<'_> {
             started: state::process(pid).map_or(0, |(_, started)| started),
             rootfs: directory.join(&self.bundle.root).to_string_lossy().into_owned(),
             bundle: directory.to_string_lossy().into_owned(),
-            created: state::now(),
+            created: now(),
             owner: self.owner.clone(),
             detached: !foreground,
         };

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -84,21 +83,4 @@ pub(crate) fn owner(uid: u32) -> String {
     let number = uid.to_string();
     let entry = users.lines().find(|line| line.split(':').nth(2) == Some(number.as_str()));
     entry.and_then(|line| line.split(':').next()).map_or(number.clone(), str::to_owned)
-}
-
-/// The time in UTC with microseconds, as crun writes it.
-pub(crate) fn now() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
-    // The civil calendar from a count of days, in years that begin with March.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    let (hour, minute, rest) = (second / 3_600, second / 60 % 60, second % 60);
-    let year = era * 400 + year + later;
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{rest:02}.{:06}Z", since.subsec_micros())
 }
