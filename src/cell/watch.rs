@@ -1,18 +1,15 @@
-//! Runs one cell: a capturer as a process of its own, under a deadline; and cleans up whatever is left.
-//!
-//! The capturer's frames are read as they come, so one that is killed leaves a recording too. The workload's end is seen
-//! by a FIFO that it alone holds open: unlike a pid file that is exact even for a container which lives under a
-//! millisecond. A pidfd shows the capturer's own end.
+//! A capturer that runs, watched: its frames, three ends, and how it is taken down.
 
-use crate::bundle::{self, Rootfs};
+use super::Ground;
+use super::site::Site;
+use crate::bundle;
 use crate::capturer::{Capturer, Summary, protocol};
 use crate::clock::now_ns;
-use crate::experiment::ExpectedEnd;
 use crate::outcome::{Exit, status_field};
 use crate::plan::Cell;
-use crate::process::{Family, Interrupt, descendants, readable};
-use crate::recording::{Facts, Recording, Syscalls, store};
-use crate::runtime::{Container, Found, new_id, stop};
+use crate::process::{descendants, readable};
+use crate::recording::{Syscalls, store};
+use crate::runtime::{Found, stop};
 use crate::script::journal::Journal;
 use crate::sink::frame::{Decoder, Frame};
 use crate::stream::{Delivered, Stream};
@@ -25,7 +22,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -41,178 +38,34 @@ const TIMED_READ: Duration = Duration::from_millis(50);
 
 /// How long the workload may outlive its capturer before that counts as left behind.
 const WORKLOAD_GRACE: Duration = Duration::from_millis(200);
-
-/// What all cells of a run share.
-pub struct Ground<'a> {
-    /// The root file system of all containers.
-    pub rootfs: &'a Rootfs,
-    /// Where bundles and the runtimes' states are.
-    pub scratch: &'a Path,
-    /// Where the directories that are mounted on `/cell` are: memory, so that a journal never waits for a disk.
-    pub cells: &'a Path,
-    /// The run's directory, which takes the recordings.
-    pub output: &'a Path,
-    /// How long a cell may take.
-    pub deadline: Duration,
-    /// Ends the run early.
-    pub interrupt: &'a Interrupt,
-    /// The children of the harness.
-    pub family: &'a Family,
-}
-
-/// Runs `cell`. None: the run was interrupted, and the cell is cleaned up.
-///
-/// # Errors
-/// A file or directory of the harness's own cannot be written, or the capturer not be started.
-pub fn run(
-    cell: &Cell,
-    expected: ExpectedEnd,
-    found: &Found,
-    capturer: &Capturer,
-    ground: &Ground<'_>,
-) -> io::Result<Option<Recording>> {
-    let site = Site::prepare(cell, found, ground)?;
-    let folder = store::prepare(ground.output, &cell.id)?;
-    let mut watch = Watch::start(cell, found, capturer, ground, &site, &folder)?;
-    let end = watch.until_end(ground)?;
-    let mut left_behind = watch.take_down(&end, found, ground, &site);
-    let capturer_exit = watch.reap(ground, &end)?;
-    watch.read_account(&site.summary);
-    left_behind.extend(site.clear_away(found, ground));
-    let journal = Journal::read(&site.cell.join("journal"))?;
-    let runtime_errors = if found.runtime.is_oci() { runtime_errors(&site.log)? } else { Vec::new() };
-    site.remove()?;
-    if end == End::Interrupted {
-        fs::remove_dir_all(&folder)?;
-        return Ok(None);
-    }
-    let facts = Facts {
-        id: cell.id.clone(),
-        script: cell.case.script.clone(),
-        expected,
-        live: !cell.case.measures_cost,
-        placement: "unpinned".to_owned(),
-        started_ns: watch.started_ns,
-        init_ended_ns: watch.init_ended_ns,
-        capturer_ended_ns: watch.capturer_ended_ns,
-        capturer_exit,
-        summary: watch.summary,
-        runtime_errors,
-        deadline_hit: end == End::Deadline,
-        left_behind,
-        threads: watch.threads,
-        syscalls: watch.syscalls,
-        protocol_error: watch.protocol_error,
-    };
-    let files = [store::read_file(&folder, Stream::Stdout)?, store::read_file(&folder, Stream::Stderr)?];
-    let recording = Recording { facts, journal, deliveries: watch.deliveries, files };
-    store::write(&folder, &recording)?;
-    Ok(Some(recording))
-}
-
-/// Where one container lives.
-struct Site {
-    id: String,
-    /// `NAME=VALUE`, in the environment of every process of the cell.
-    mark: String,
-    scratch: PathBuf,
-    bundle: PathBuf,
-    cell: PathBuf,
-    state_root: PathBuf,
-    log: PathBuf,
-    pid_file: PathBuf,
-    summary: PathBuf,
-}
-
-impl Site {
-    fn prepare(cell: &Cell, found: &Found, ground: &Ground<'_>) -> io::Result<Site> {
-        let id = new_id();
-        let scratch = ground.scratch.join(&id);
-        bundle::make_directory(&scratch)?;
-        let site = Site {
-            mark: format!("CRUN_CAPTURE_CELL={id}"),
-            bundle: scratch.join("bundle"),
-            cell: ground.cells.join(&id),
-            state_root: scratch.join("state"),
-            log: scratch.join("log"),
-            pid_file: scratch.join("pid"),
-            summary: scratch.join("summary.json"),
-            scratch,
-            id,
-        };
-        bundle::write_cell(&site.cell, &cell.case.script)?;
-        if found.runtime.is_oci() {
-            bundle::make_directory(&site.state_root)?;
-            let plan = bundle::Plan {
-                rootfs: ground.rootfs,
-                cell: &site.cell,
-                pid_namespace: cell.case.pid_namespace,
-                user_namespace: found.mode.user_namespace,
-                flaw: cell.case.flaw,
-                mark: &site.mark,
-            };
-            bundle::write(&site.bundle, &plan)?;
-        }
-        Ok(site)
-    }
-
-    fn container(&self) -> Container<'_> {
-        Container {
-            id: &self.id,
-            bundle: &self.bundle,
-            state_root: &self.state_root,
-            pid_file: &self.pid_file,
-            log: &self.log,
-            cell: &self.cell,
-        }
-    }
-
-    /// Ends what is left of the container and of the capturer's processes; returns what should not have been there.
-    fn clear_away(&self, found: &Found, ground: &Ground<'_>) -> Vec<String> {
-        let strangers = ground.family.strangers(&self.mark);
-        let mut left: Vec<String> =
-            strangers.iter().map(|stranger| format!("process {} ({})", stranger.pid, stranger.name)).collect();
-        left.extend(stop::kill_and_delete(found, ground.family, &self.state_root, &self.id));
-        strangers.iter().for_each(|stranger| stranger.kill());
-        left
-    }
-
-    fn remove(&self) -> io::Result<()> {
-        for path in [&self.scratch, &self.cell] {
-            fs::remove_dir_all(path).map_err(|error| bundle::with_path(&error, path))?;
-        }
-        Ok(())
-    }
-}
-
 /// Why the watch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Capturer,
     Deadline,
     Interrupted,
 }
 
 /// A capturer that runs, and what was seen of it.
-struct Watch {
+pub(super) struct Watch {
     child: Child,
     pidfd: OwnedFd,
     timed: bool,
     frames: Option<OwnedFd>,
     alive: Option<OwnedFd>,
     decoder: Decoder,
-    deliveries: Vec<Delivered>,
-    summary: Option<Summary>,
-    protocol_error: Option<String>,
-    started_ns: u64,
-    init_ended_ns: Option<u64>,
-    capturer_ended_ns: u64,
-    threads: Option<u64>,
-    syscalls: Option<Syscalls>,
+    pub(super) deliveries: Vec<Delivered>,
+    pub(super) summary: Option<Summary>,
+    pub(super) protocol_error: Option<String>,
+    pub(super) started_ns: u64,
+    pub(super) init_ended_ns: Option<u64>,
+    pub(super) capturer_ended_ns: u64,
+    pub(super) threads: Option<u64>,
+    pub(super) syscalls: Option<Syscalls>,
 }
 
 impl Watch {
-    fn start(
+    pub(super) fn start(
         cell: &Cell,
         found: &Found,
         capturer: &Capturer,
@@ -267,7 +120,7 @@ impl Watch {
     }
 
     /// Reads and watches until the capturer ends, the deadline comes, or the user interrupts.
-    fn until_end(&mut self, ground: &Ground<'_>) -> io::Result<End> {
+    pub(super) fn until_end(&mut self, ground: &Ground<'_>) -> io::Result<End> {
         let deadline_ns = self.started_ns + ground.deadline.as_nanos() as u64;
         loop {
             let left = Duration::from_nanos(deadline_ns.saturating_sub(now_ns()));
@@ -345,7 +198,7 @@ impl Watch {
     }
 
     /// After a deadline or an interrupt: the container first, then the capturer, then what was below it.
-    fn take_down(&mut self, end: &End, found: &Found, ground: &Ground<'_>, site: &Site) -> Vec<String> {
+    pub(super) fn take_down(&mut self, end: &End, found: &Found, ground: &Ground<'_>, site: &Site) -> Vec<String> {
         if *end == End::Capturer {
             self.wait_for_workload(site);
             return Vec::new();
@@ -373,21 +226,8 @@ impl Watch {
         }
     }
 
-    /// Waits for the capturer, which has ended or been killed, and takes its last frames.
-    fn reap(&mut self, ground: &Ground<'_>, end: &End) -> io::Result<Option<Exit>> {
-        let status = self.child.wait()?;
-        ground.family.forget(self.child.id());
-        self.read_frames();
-        if self.decoder.pending() > 0 {
-            self.protocol_error.get_or_insert_with(|| "the last frame is not whole".to_owned());
-        }
-        Ok((*end == End::Capturer).then(|| Exit::from(status)))
-    }
-}
-
-impl Watch {
     /// The account of a capturer that had no live descriptor. One of another make may not give any.
-    fn read_account(&mut self, path: &Path) {
+    pub(super) fn read_account(&mut self, path: &Path) {
         let Ok(json) = fs::read(path) else { return };
         match serde_json::from_slice(&json) {
             Ok(summary) => self.summary = Some(summary),
@@ -395,6 +235,17 @@ impl Watch {
                 self.protocol_error.get_or_insert(format!("the account: {error}"));
             }
         }
+    }
+
+    /// Waits for the capturer, which has ended or been killed, and takes its last frames.
+    pub(super) fn reap(&mut self, ground: &Ground<'_>, end: &End) -> io::Result<Option<Exit>> {
+        let status = self.child.wait()?;
+        ground.family.forget(self.child.id());
+        self.read_frames();
+        if self.decoder.pending() > 0 {
+            self.protocol_error.get_or_insert_with(|| "the last frame is not whole".to_owned());
+        }
+        Ok((*end == End::Capturer).then(|| Exit::from(status)))
     }
 }
 
@@ -433,20 +284,4 @@ fn syscalls(pid: u32) -> Option<Syscalls> {
     let text = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
     Some(Syscalls { read: field("syscr:")?, write: field("syscw:")? })
-}
-
-/// The errors in a runtime's log, which is JSON lines; never its text on stderr, which the program could have written.
-/// Every runtime opens its log before it runs a container, crun 1.8.1 after it has read config.json: so a log that is not
-/// there means that it failed before.
-fn runtime_errors(log: &Path) -> io::Result<Vec<String>> {
-    let text = match fs::read(log) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(vec!["the runtime failed before it opened its log".to_owned()]);
-        }
-        Err(error) => return Err(bundle::with_path(&error, log)),
-    };
-    let entries = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let errors = entries.filter(|entry| matches!(entry["level"].as_str(), Some("error" | "fatal")));
-    Ok(errors.filter_map(|entry| entry["msg"].as_str().map(str::to_owned)).collect())
 }

@@ -1,0 +1,107 @@
+//! Runs one cell: a capturer as a process of its own, under a deadline; and cleans up whatever is left.
+//!
+//! The capturer's frames are read as they come, so one that is killed leaves a recording too. The workload's end is seen
+//! by a FIFO that it alone holds open: unlike a pid file that is exact even for a container which lives under a
+//! millisecond. A pidfd shows the capturer's own end.
+
+mod site;
+mod watch;
+
+use crate::bundle::{self, Rootfs};
+use crate::capturer::Capturer;
+use crate::experiment::ExpectedEnd;
+use crate::plan::Cell;
+use crate::process::{Family, Interrupt};
+use crate::recording::{Facts, Recording, store};
+use crate::runtime::Found;
+use crate::script::journal::Journal;
+use crate::stream::Stream;
+use site::Site;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+use watch::{End, Watch};
+
+/// What all cells of a run share.
+pub struct Ground<'a> {
+    /// The root file system of all containers.
+    pub rootfs: &'a Rootfs,
+    /// Where bundles and the runtimes' states are.
+    pub scratch: &'a Path,
+    /// Where the directories that are mounted on `/cell` are: memory, so that a journal never waits for a disk.
+    pub cells: &'a Path,
+    /// The run's directory, which takes the recordings.
+    pub output: &'a Path,
+    /// How long a cell may take.
+    pub deadline: Duration,
+    /// Ends the run early.
+    pub interrupt: &'a Interrupt,
+    /// The children of the harness.
+    pub family: &'a Family,
+}
+
+/// Runs `cell`. None: the run was interrupted, and the cell is cleaned up.
+///
+/// # Errors
+/// A file or directory of the harness's own cannot be written, or the capturer not be started.
+pub fn run(
+    cell: &Cell,
+    expected: ExpectedEnd,
+    found: &Found,
+    capturer: &Capturer,
+    ground: &Ground<'_>,
+) -> io::Result<Option<Recording>> {
+    let site = Site::prepare(cell, found, ground)?;
+    let folder = store::prepare(ground.output, &cell.id)?;
+    let mut watch = Watch::start(cell, found, capturer, ground, &site, &folder)?;
+    let end = watch.until_end(ground)?;
+    let mut left_behind = watch.take_down(&end, found, ground, &site);
+    let capturer_exit = watch.reap(ground, &end)?;
+    watch.read_account(&site.summary);
+    left_behind.extend(site.clear_away(found, ground));
+    let journal = Journal::read(&site.cell.join("journal"))?;
+    let runtime_errors = if found.runtime.is_oci() { runtime_errors(&site.log)? } else { Vec::new() };
+    site.remove()?;
+    if end == End::Interrupted {
+        fs::remove_dir_all(&folder)?;
+        return Ok(None);
+    }
+    let facts = Facts {
+        id: cell.id.clone(),
+        script: cell.case.script.clone(),
+        expected,
+        live: !cell.case.measures_cost,
+        placement: "unpinned".to_owned(),
+        started_ns: watch.started_ns,
+        init_ended_ns: watch.init_ended_ns,
+        capturer_ended_ns: watch.capturer_ended_ns,
+        capturer_exit,
+        summary: watch.summary,
+        runtime_errors,
+        deadline_hit: end == End::Deadline,
+        left_behind,
+        threads: watch.threads,
+        syscalls: watch.syscalls,
+        protocol_error: watch.protocol_error,
+    };
+    let files = [store::read_file(&folder, Stream::Stdout)?, store::read_file(&folder, Stream::Stderr)?];
+    let recording = Recording { facts, journal, deliveries: watch.deliveries, files };
+    store::write(&folder, &recording)?;
+    Ok(Some(recording))
+}
+/// The errors in a runtime's log, which is JSON lines; never its text on stderr, which the program could have written.
+/// Every runtime opens its log before it runs a container, crun 1.8.1 after it has read config.json: so a log that is not
+/// there means that it failed before.
+fn runtime_errors(log: &Path) -> io::Result<Vec<String>> {
+    let text = match fs::read(log) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(vec!["the runtime failed before it opened its log".to_owned()]);
+        }
+        Err(error) => return Err(bundle::with_path(&error, log)),
+    };
+    let entries = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let errors = entries.filter(|entry| matches!(entry["level"].as_str(), Some("error" | "fatal")));
+    Ok(errors.filter_map(|entry| entry["msg"].as_str().map(str::to_owned)).collect())
+}
