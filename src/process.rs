@@ -8,11 +8,17 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, waitpid};
 use std::collections::HashSet;
 use std::fs;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+/// How much of a helper's output is looked at.
+const OUTPUT_MAX_BYTES: u64 = 1 << 20;
+
+/// How long a verb of a runtime may take: kill, delete, --version. They take a millisecond or two.
+pub const VERB_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How often, and how long after another, a process is asked for its environment while it shows none.
 const EXEC_TRIES: u32 = 20;
@@ -44,16 +50,37 @@ impl Family {
         Ok(child)
     }
 
-    /// Starts a child without input, and blocks until it has ended and its output is read.
+    /// Starts a child without input, and blocks until it has ended, at most for `within`. Its output goes through files,
+    /// so that no process which it leaves behind can be waited for.
     ///
     /// # Errors
-    /// As `spawn`, and read(2).
-    pub fn output(&self, command: &mut Command) -> io::Result<Output> {
-        let child = self.spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))?;
-        let pid = child.id();
-        let output = child.wait_with_output();
-        self.forget(pid);
-        output
+    /// As `spawn`; `TimedOut` when it took longer, and it is then killed with all that is below it.
+    pub fn output(&self, command: &mut Command, within: Duration) -> io::Result<Output> {
+        let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
+        command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
+        let mut child = self.spawn(command)?;
+        let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
+        let in_time = readable(pidfd.as_fd(), within);
+        if !in_time {
+            let below = descendants(child.id());
+            child.kill()?;
+            below.iter().for_each(Stranger::kill);
+        }
+        let status = child.wait()?;
+        self.forget(child.id());
+        if !in_time {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("it did not end within {} s", within.as_secs()),
+            ));
+        }
+        let read = |file: &mut fs::File| {
+            let mut bytes = Vec::new();
+            file.rewind()?;
+            file.take(OUTPUT_MAX_BYTES).read_to_end(&mut bytes)?;
+            io::Result::Ok(bytes)
+        };
+        Ok(Output { status, stdout: read(&mut stdout)?, stderr: read(&mut stderr)? })
     }
 
     /// Forgets a child that was waited for.
@@ -61,14 +88,19 @@ impl Family {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
     }
 
+    /// All children that nobody here started, whatever they bear. Those that have ended are reaped on the way.
+    pub fn all_strangers(&self) -> Vec<Stranger> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let unknown = children("self").into_iter().filter(|pid| !known.contains(pid));
+        unknown.filter_map(Stranger::of).filter(Stranger::lives).collect()
+    }
+
     /// The children that nobody here started and that bear `mark` in their environment, with a descriptor for each.
     /// Those that have ended are reaped on the way.
     pub fn strangers(&self, mark: &str) -> Vec<Stranger> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let unknown = children("self").into_iter().filter(|pid| !known.contains(pid));
-        unknown
-            .filter_map(|pid| Stranger::of(pid).filter(|stranger| stranger.lives() && stranger.bears(mark)))
-            .collect()
+        let mut strangers = self.all_strangers();
+        strangers.retain(|stranger| stranger.bears(mark));
+        strangers
     }
 }
 
@@ -206,13 +238,22 @@ mod tests {
         let (name, value) = mark.split_once('=').unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", "sleep 1000 >/dev/null 2>&1 & echo $!"]).env(name, value);
-        let output = family.output(&mut command).unwrap();
+        let output = family.output(&mut command, Duration::from_secs(60)).unwrap();
         let orphan: u32 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
         assert!(family.strangers("CRUN_CAPTURE_TEST=another").is_empty());
         let found = family.strangers(&mark);
         assert_eq!(found.iter().map(|stranger| stranger.pid).collect::<Vec<_>>(), [orphan]);
         found[0].kill();
         assert!(fs::metadata(format!("/proc/{orphan}")).is_err(), "it is reaped, too");
+    }
+
+    #[test]
+    fn a_child_that_takes_too_long_is_killed_with_what_is_below_it() {
+        Family::adopt_orphans().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 1000 & wait"]);
+        let error = Family::default().output(&mut command, Duration::from_millis(300)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[test]

@@ -48,12 +48,21 @@ pub struct Options<'a> {
     pub recorded: &'a (dyn Fn(Recording) + Sync),
 }
 
+/// How a run went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// Whether all cells were run: the user did not interrupt.
+    pub whole: bool,
+    /// Processes that some cell left and that could not be told to which they belong. They are gone now.
+    pub left_behind: Vec<String>,
+}
+
 /// Runs all cells. Each one's recording is on disk when `recorded` gets it, so that a later failure loses nothing.
-/// Blocks until all have ended, or the user interrupts: then false, and nothing of the run is left running.
+/// Blocks until all have ended, or the user interrupts; nothing of the run is left running then.
 ///
 /// # Errors
 /// A file of the harness's own cannot be written: the first such error, after the cells under way have ended.
-pub fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result<bool> {
+pub fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result<Ran> {
     Family::adopt_orphans()?;
     let family = Family::default();
     let scratch = directory(&std::env::temp_dir())?;
@@ -96,11 +105,16 @@ pub fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result
             scope.spawn(|| work(&queues.together));
         }
     });
+    // What bears no mark of a cell can belong to any of them; nothing of it may stay all the same.
+    let strangers = family.all_strangers();
+    strangers.iter().for_each(|stranger| stranger.kill());
+    let left_behind =
+        strangers.iter().map(|stranger| format!("process {} ({})", stranger.pid, stranger.name)).collect();
     scratch.close()?;
     in_memory.close()?;
     match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),
-        None => Ok(!options.interrupt.happened()),
+        None => Ok(Ran { whole: !options.interrupt.happened(), left_behind }),
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
         let last_ns = recording.deliveries.iter().map(|delivered| delivered.at_ns).max();
         findings.drain_latency_ns = last_ns.map(|last_ns| last_ns.saturating_sub(ended_ns));
     }
+    findings.workload_started = facts.expected.starts.then_some(recording.journal.is_some());
     findings.workload_stalled_ns = recording.journal.as_ref().map(|journal| {
         let blocked = journal.writes.iter().map(|write| match write.after_ns {
             // It had not returned when the run was ended.

@@ -65,6 +65,8 @@ pub struct Findings {
     pub left_behind: u64,
     /// What was wrong with the capturer's frames.
     pub protocol_error: Option<String>,
+    /// Whether the workload started; null where it was not to.
+    pub workload_started: Option<bool>,
     /// How long the workload was blocked in write(2), counting writes of a millisecond and more.
     pub workload_stalled_ns: Option<u64>,
     /// Whether the workload outlived its capturer; null where nobody killed that.

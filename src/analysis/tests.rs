@@ -38,7 +38,7 @@ fn perfect(script: Script) -> Recording {
     Recording {
         facts: Facts {
             id: CellId { runtime: id("r"), strategy: id("s"), experiment: id("e"), case: id("c"), run: 0 },
-            expected: ExpectedEnd { code: 0, runtime_error: false },
+            expected: ExpectedEnd { code: 0, runtime_error: false, starts: true },
             live: true,
             placement: "unpinned".into(),
             started_ns: 1,

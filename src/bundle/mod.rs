@@ -2,7 +2,7 @@
 
 mod config;
 
-use crate::script::Script;
+use crate::script::{Script, journal};
 use rustix::fs::{CWD, Mode};
 use std::fs;
 use std::io;
@@ -34,8 +34,9 @@ impl Rootfs {
         }
         let target = path.join(&EMIT[1..]);
         if fs::hard_link(emit, &target).is_err() {
-            fs::copy(emit, &target)?;
-            fs::set_permissions(&target, fs::Permissions::from_mode(0o755))?;
+            let copied = fs::copy(emit, &target);
+            let copied = copied.and_then(|_| fs::set_permissions(&target, fs::Permissions::from_mode(0o755)));
+            copied.map_err(|error| with_path(&error, &target))?;
         }
         Ok(Rootfs { path })
     }
@@ -93,13 +94,16 @@ pub fn write(directory: &Path, plan: &Plan<'_>) -> io::Result<()> {
     }
 }
 
-/// Makes the directory that is mounted on `/cell`: the script, and the FIFO that shows the workload to be alive.
+/// Makes the directory that is mounted on `/cell`: the script, room for the journal, the FIFO that shows the workload to
+/// be alive, and those of the gates.
 ///
 /// # Errors
 /// The directory cannot be made.
 pub fn write_cell(directory: &Path, script: &Script) -> io::Result<()> {
     make_directory(directory)?;
     write_private(&directory.join("script.json"), &serde_json::to_vec(script)?)?;
+    let journal = directory.join("journal");
+    journal::allocate(&journal, script).map_err(|error| with_path(&error, &journal))?;
     rustix::fs::mkfifoat(CWD, directory.join("alive"), Mode::RUSR | Mode::WUSR)?;
     for step in &script.steps {
         if let crate::script::Step::Wait { gate } = step {

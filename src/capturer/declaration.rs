@@ -30,7 +30,7 @@ struct Declaration {
 #[derive(Debug, thiserror::Error)]
 pub enum DeclarationError {
     /// The file cannot be read.
-    #[error("cannot read the capturer declaration {}: {source}", .path.display())]
+    #[error("cannot read the capturer declaration {}", .path.display())]
     Read {
         /// Which.
         path: PathBuf,
@@ -76,6 +76,9 @@ pub fn read(path: &Path) -> Result<Capturer, DeclarationError> {
         return invalid("`program` names what to run, e.g. [\"./my-driver\", \"--capture\"]");
     };
     let mut program = vec![beside(path, first)];
+    if first.contains('/') && !Path::new(&program[0]).is_file() {
+        return invalid("`program` names a file that is not there; a path is looked up beside the declaration");
+    }
     program.extend(rest.iter().map(OsString::from));
     Ok(Capturer {
         name: declaration.name,
@@ -121,6 +124,7 @@ mod tests {
             ("name = 'a/b'\nprogram = ['x']", "letters"),
             ("name = 'tee'\nprogram = ['x']", "built-in"),
             ("name = 'a'\nprogram = []", "what to run"),
+            ("name = 'a'\nprogram = ['./nope']", "not there"),
             ("name = 'a'\nprogram = ['x']\ncapabilities = ['fast']", "unknown variant"),
         ] {
             let message = declare(text).unwrap_err().to_string();

@@ -61,12 +61,20 @@ pub fn run(
     watch.read_account(&site.summary);
     left_behind.extend(site.clear_away(found, ground));
     let journal = Journal::read(&site.cell.join("journal"))?;
-    let runtime_errors = if found.runtime.is_oci() { runtime_errors(&site.log)? } else { Vec::new() };
+    // Where something was killed, a log that is not there says nothing of the runtime.
+    let undisturbed = end == End::Capturer && left_behind.is_empty();
+    let runtime_errors = if found.runtime.is_oci() { runtime_errors(&site.log, undisturbed)? } else { Vec::new() };
     site.remove()?;
     if end == End::Interrupted {
         fs::remove_dir_all(&folder)?;
         return Ok(None);
     }
+    let files = Stream::BOTH.map(|stream| {
+        store::read_file(&folder, stream).unwrap_or_else(|error| {
+            watch.fault(error.to_string());
+            None
+        })
+    });
     let facts = Facts {
         id: cell.id.clone(),
         script: cell.case.script.clone(),
@@ -85,7 +93,6 @@ pub fn run(
         syscalls: watch.syscalls,
         protocol_error: watch.protocol_error,
     };
-    let files = [store::read_file(&folder, Stream::Stdout)?, store::read_file(&folder, Stream::Stderr)?];
     let recording = Recording { facts, journal, deliveries: watch.deliveries, files };
     store::write(&folder, &recording)?;
     Ok(Some(recording))
@@ -93,11 +100,12 @@ pub fn run(
 /// The errors in a runtime's log, which is JSON lines; never its text on stderr, which the program could have written.
 /// Every runtime opens its log before it runs a container, crun 1.8.1 after it has read config.json: so a log that is not
 /// there means that it failed before.
-fn runtime_errors(log: &Path) -> io::Result<Vec<String>> {
+fn runtime_errors(log: &Path, undisturbed: bool) -> io::Result<Vec<String>> {
     let text = match fs::read(log) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(vec!["the runtime failed before it opened its log".to_owned()]);
+            let failed = undisturbed.then(|| "the runtime failed before it opened its log".to_owned());
+            return Ok(failed.into_iter().collect());
         }
         Err(error) => return Err(bundle::with_path(&error, log)),
     };

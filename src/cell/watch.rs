@@ -36,6 +36,12 @@ const LIVE_PIPE_BYTES: usize = 1 << 20;
 /// How often the frames of a cell that measures time are read: seldom, so that the harness stays off the CPU.
 const TIMED_READ: Duration = Duration::from_millis(50);
 
+/// No cell of ours delivers so much; a capturer that does is not read any further, so that it cannot fill the memory.
+const FRAMES_MAX_BYTES: u64 = 256 << 20;
+
+/// How much is read at a time before the deadline and the user are looked at again.
+const READ_MAX_BYTES: u64 = 4 << 20;
+
 /// How long the workload may outlive its capturer before that counts as left behind.
 const WORKLOAD_GRACE: Duration = Duration::from_millis(200);
 /// Why the watch ended.
@@ -54,6 +60,7 @@ pub(super) struct Watch {
     frames: Option<OwnedFd>,
     alive: Option<OwnedFd>,
     decoder: Decoder,
+    read_bytes: u64,
     pub(super) deliveries: Vec<Delivered>,
     pub(super) summary: Option<Summary>,
     pub(super) protocol_error: Option<String>,
@@ -108,6 +115,7 @@ impl Watch {
             frames,
             alive: Some(alive),
             decoder: Decoder::default(),
+            read_bytes: 0,
             deliveries: Vec::new(),
             summary: None,
             protocol_error: None,
@@ -155,20 +163,32 @@ impl Watch {
         }
     }
 
-    /// Takes what the live pipe has, without blocking.
+    /// Notes the first thing that is wrong with what the capturer says.
+    pub(super) fn fault(&mut self, fault: String) {
+        self.protocol_error.get_or_insert(fault);
+    }
+
+    /// Takes what the live pipe has, without blocking and only so much at a time.
     fn read_frames(&mut self) {
         let mut buffer = [0; 64 << 10];
-        while let Some(frames) = &self.frames {
+        let stop_at = self.read_bytes + READ_MAX_BYTES;
+        while let Some(frames) = self.frames.as_ref().filter(|_| self.read_bytes < stop_at) {
             match rustix::io::read(frames, &mut buffer[..]) {
                 Ok(0) => self.frames = None,
                 Ok(count) => {
+                    self.read_bytes += count as u64;
+                    if self.read_bytes > FRAMES_MAX_BYTES {
+                        self.fault(format!("more than {FRAMES_MAX_BYTES} bytes of frames"));
+                        self.frames = None;
+                        return;
+                    }
                     self.decoder.push(&buffer[..count]);
                     self.decode();
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return,
                 Err(errno) => {
-                    self.protocol_error.get_or_insert(format!("cannot read the frames: {errno}"));
+                    self.fault(format!("cannot read the frames: {errno}"));
                     self.frames = None;
                 }
             }
@@ -179,17 +199,21 @@ impl Watch {
         let arrived_ns = now_ns();
         loop {
             match self.decoder.next(arrived_ns) {
-                Ok(Some(Frame::Delivered(delivered))) => self.deliveries.push(delivered),
+                Ok(Some(Frame::Delivered(delivered))) => {
+                    // It cannot have been received before the capturer was started, nor after it was passed on.
+                    if !(self.started_ns..=arrived_ns).contains(&delivered.at_ns) {
+                        self.fault(format!("a delivery is stamped {} ns, which cannot be", delivered.at_ns));
+                    }
+                    self.deliveries.push(delivered);
+                }
                 Ok(Some(Frame::Outcome(json))) => match serde_json::from_slice(&json) {
                     Ok(summary) => self.summary = Some(summary),
-                    Err(error) => {
-                        self.protocol_error.get_or_insert(format!("the outcome frame: {error}"));
-                    }
+                    Err(error) => self.fault(format!("the outcome frame: {error}")),
                 },
                 Ok(None) => return,
                 Err(error) => {
                     // Nothing after this can be read; the pipe stays open, so that the capturer does not die of it.
-                    self.protocol_error.get_or_insert(error.to_string());
+                    self.fault(error.to_string());
                     self.decoder = Decoder::default();
                     return;
                 }
@@ -228,12 +252,14 @@ impl Watch {
 
     /// The account of a capturer that had no live descriptor. One of another make may not give any.
     pub(super) fn read_account(&mut self, path: &Path) {
-        let Ok(json) = fs::read(path) else { return };
+        let json = match store::read_regular(path) {
+            Ok(Some(json)) => json,
+            Ok(None) => return,
+            Err(error) => return self.fault(error.to_string()),
+        };
         match serde_json::from_slice(&json) {
             Ok(summary) => self.summary = Some(summary),
-            Err(error) => {
-                self.protocol_error.get_or_insert(format!("the account: {error}"));
-            }
+            Err(error) => self.fault(format!("the account: {error}")),
         }
     }
 
@@ -241,9 +267,10 @@ impl Watch {
     pub(super) fn reap(&mut self, ground: &Ground<'_>, end: &End) -> io::Result<Option<Exit>> {
         let status = self.child.wait()?;
         ground.family.forget(self.child.id());
+        // At most what the pipe holds; a process of the capturer's that lives on and writes is not waited for.
         self.read_frames();
         if self.decoder.pending() > 0 {
-            self.protocol_error.get_or_insert_with(|| "the last frame is not whole".to_owned());
+            self.fault("the last frame is not whole".to_owned());
         }
         Ok((*end == End::Capturer).then(|| Exit::from(status)))
     }

@@ -9,6 +9,7 @@ use crun_capture::sink::Sink;
 use crun_capture::sink::frame::Frames;
 use crun_capture::sink::live::{Json, Raw};
 use crun_capture::strategy::{self, Capability, CaptureError, Command, Strategy};
+use crun_capture::sys::Disposition;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufWriter};
@@ -120,12 +121,21 @@ fn for_the_user(strategy: &dyn Strategy, arguments: &Arguments) -> u8 {
             complain(&format!("{} writes no files: {} is not created", strategy.name(), path.display()));
         }
     }
+    if stdout_path.is_some() && stdout_path == stderr_path {
+        complain("--stdout-path and --stderr-path are the same file: each would overwrite the other");
+        return super::USAGE;
+    }
     let command = command(arguments, stdout_path, stderr_path);
     let sink: Option<Box<dyn Sink>> = match arguments.live {
         Live::Raw => Some(Box::new(Raw::new(BufWriter::new(io::stdout()), BufWriter::new(io::stderr())))),
         Live::Json => Some(Box::new(Json::new(BufWriter::new(io::stdout())))),
         Live::None => None,
     };
+    // Whoever reads our output may stop reading: as any filter, this program then dies of SIGPIPE, and the command of its
+    // own next write.
+    if let Err(error) = crun_capture::sys::set_disposition(libc::SIGPIPE, Disposition::Default) {
+        complain(&format!("cannot handle SIGPIPE: {error}"));
+    }
     // A terminal's Ctrl-C reaches the command too; the capturer stays to report how that ended. A handler, unlike
     // SIG_IGN, is not inherited through exec.
     for signal in [libc::SIGINT, libc::SIGQUIT] {
@@ -142,6 +152,10 @@ fn for_the_user(strategy: &dyn Strategy, arguments: &Arguments) -> u8 {
         }
         if let Err(error) = write_summary(arguments, summary) {
             complain(&error);
+            return CAPTURE_FAILED;
+        }
+        // Not everything reached the consumer: that must not look like a success.
+        if summary.truncated && summary.exit_code == Some(0) {
             return CAPTURE_FAILED;
         }
     }

@@ -145,6 +145,11 @@ fn experiments(arguments: &Arguments) -> anyhow::Result<Vec<&'static Experiment>
         return Ok(experiment::ALL.to_vec());
     }
     let find = |name: &String| experiment::find(name).ok_or_else(|| unknown("experiment", name, &known));
+    for (at, name) in arguments.experiment.iter().enumerate() {
+        if arguments.experiment[..at].contains(name) {
+            return Err(Usage(format!("the experiment {name:?} is named twice")).into());
+        }
+    }
     arguments.experiment.iter().map(find).collect()
 }
 
@@ -231,12 +236,29 @@ fn describe(
         seed: arguments.seed,
         quick: arguments.quick,
         wall_ns: 0,
-        interrupted: false,
+        interrupted: true,
+        left_behind: Vec::new(),
+        runtime_words: wanted.iter().map(|one| shell_word(&one.word())).collect(),
+        other_words: other_words(arguments),
         runtimes: wanted.iter().zip(found).map(|(one, found)| one.info(found)).collect(),
         capturers: capturers.iter().map(capturer_info).collect(),
         expectations: expectations.to_owned(),
         plan: cells.iter().map(|cell| planned(cell, &found[cell.runtime])).collect(),
     }
+}
+
+/// The files that a cell needs again, each by its full path.
+fn other_words(arguments: &Arguments) -> String {
+    let full = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string();
+    let capturers = arguments.capturer.iter().map(|path| format!(" --capturer {}", shell_word(&full(path))));
+    let expectations = arguments.expectations.iter().map(|path| format!(" --expectations {}", shell_word(&full(path))));
+    capturers.chain(expectations).collect()
+}
+
+/// A word as a shell takes it.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 fn capturer_info(capturer: &Capturer) -> CapturerInfo {
@@ -306,8 +328,9 @@ fn execute(
         },
     );
     progress.finish_and_clear();
-    let whole = ran.with_context(|| format!("what was finished is kept in {}", output.display()))?;
-    run.interrupted = !whole;
+    let ran = ran.with_context(|| format!("the run ended early; its recordings are in {}", output.display()))?;
+    run.interrupted = !ran.whole;
+    run.left_behind = ran.left_behind;
     Ok(findings.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 

@@ -36,6 +36,11 @@ impl Exports {
 
     /// Creates the files, so that a path that cannot be written is known before anything is run.
     pub(super) fn check(&self) -> anyhow::Result<()> {
+        let to_stdout =
+            self.wanted().iter().filter(|(_, path)| path.is_some_and(|path| path.as_os_str() == "-")).count();
+        if to_stdout > 1 {
+            return Err(super::Usage("only one export can go to stdout".to_owned()).into());
+        }
         for (_, path) in self.wanted() {
             if let Some(path) = path.filter(|path| path.as_os_str() != "-") {
                 create(path)?;

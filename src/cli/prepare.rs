@@ -79,6 +79,14 @@ impl Wanted {
         &self.label
     }
 
+    /// What `--runtime` takes to find it again.
+    pub(super) fn word(&self) -> String {
+        match &self.path {
+            Some(path) => format!("{}={}", self.label, path.display()),
+            None => self.label.clone(),
+        }
+    }
+
     /// Looks for it and runs one container. A path that the user gave must be a runtime; anything else may be missing.
     pub(super) fn find(&self, programs: &Programs) -> anyhow::Result<Result<Found, Unusable>> {
         let found = runtime::find(self.runtime, Some(&self.label), self.path.as_deref(), programs);

@@ -46,6 +46,9 @@ fn recommended(row: &Row, cells: &[CellResult]) -> String {
             .filter(|&off| off > 0.0)
             .map(|off| format!("swaps {:.0}% of the neighbours across the streams", off * 100.0)),
     );
+    if faults.is_empty() && row.fail > 0 {
+        faults.push(format!("fails in {} of {} cells", row.fail, row.fail + row.pass));
+    }
     if faults.is_empty() {
         return format!("{name}, which the spike recommends, {kept}, and breaks no duty here.");
     }
@@ -61,7 +64,7 @@ fn losers(rows: &[&Row]) -> Option<String> {
             row.lost_lines.filter(|&lost| lost > 0).map(|lost| format!("{} loses {lost} lines", row.strategy))
         })
         .collect();
-    (!lost.is_empty()).then(|| format!("{}: what a program wrote just before its exit.", list(&lost)))
+    (!lost.is_empty()).then(|| format!("{} of programs that ended in good order.", list(&lost)))
 }
 
 /// Which strategies passed everything, and what they cannot do.
@@ -73,8 +76,10 @@ fn holders(rows: &[&Row]) -> Option<String> {
     }
     let live: Vec<String> =
         rows.iter().filter(passed).filter(|row| row.live == Some(true)).map(|row| row.strategy.clone()).collect();
-    let rest = if live.is_empty() {
+    let rest = if rows.iter().filter(passed).all(|row| row.live == Some(false)) {
         ", and none of these delivers before the exit".to_owned()
+    } else if live.is_empty() {
+        String::new()
     } else {
         format!(
             ", of which {} live",

@@ -86,13 +86,13 @@ impl Comparison {
     }
 }
 
-/// 130 interrupted, 100 an unexpected result or a required runtime that is missing, 4 nothing was run, else 0.
+/// 130 interrupted; 100 an unexpected result, something left behind, or a required runtime missing; 4 nothing run; else 0.
 fn exit_code(run: &Run, cells: &[CellResult]) -> u8 {
     let ran = cells.iter().any(|cell| matches!(cell.verdict, Verdict::Pass | Verdict::Fail));
     let missing = run.runtimes.iter().any(|runtime| runtime.required && runtime.skipped.is_some());
     if run.interrupted {
         130
-    } else if missing || cells.iter().any(|cell| !cell.expected) {
+    } else if missing || !run.left_behind.is_empty() || cells.iter().any(|cell| !cell.expected) {
         100
     } else if !ran {
         4

@@ -34,8 +34,10 @@ impl Subject<'_> {
 type Rule = (&'static str, fn(&Subject<'_>) -> bool);
 
 /// All rules: duties first, in the order of their weight, then declared capabilities.
-pub(super) const RULES: [Rule; 18] = [
+pub(super) const RULES: [Rule; 19] = [
     ("deadline_hit", |it| it.findings.deadline_hit),
+    // What never ran lost nothing, and proves nothing.
+    ("workload_started", |it| it.findings.workload_started == Some(false)),
     // No *silent* loss: a capturer that says so has kept the duty.
     ("lost_bytes", |it| it.findings.lost_bytes > 0 && !it.findings.truncated),
     ("duplicated_lines", |it| it.findings.duplicated_lines > 0),
@@ -48,7 +50,11 @@ pub(super) const RULES: [Rule; 18] = [
     ("runtime_error", |it| it.ended() && it.findings.runtime_error.is_some() != it.findings.runtime_error_expected),
     ("left_behind", |it| it.findings.left_behind > 0),
     ("protocol_error", |it| it.ended() && it.findings.protocol_error.is_some()),
-    ("file_lost_bytes", |it| it.file(it.findings.file_lost_bytes)),
+    // A file that is declared and not there has lost everything.
+    ("file_lost_bytes", |it| {
+        let missing = it.findings.file_lost_bytes.is_none() && it.findings.workload_started == Some(true);
+        it.file(it.findings.file_lost_bytes) || it.declares(Capability::File) && missing
+    }),
     ("file_duplicated_lines", |it| it.file(it.findings.file_duplicated_lines)),
     ("file_altered_lines", |it| it.file(it.findings.file_altered_lines)),
     ("delivered_before_exit_fraction", |it| {

@@ -24,8 +24,14 @@ pub struct Run {
     pub quick: bool,
     /// How long it took.
     pub wall_ns: u64,
-    /// Whether the user ended it early.
+    /// Whether it ended early: by the user, or by an error. True as long as it runs.
     pub interrupted: bool,
+    /// Processes that some cell left and that could not be told to which they belong.
+    pub left_behind: Vec<String>,
+    /// For the command that runs a cell again: the words for each runtime, in their order, and those for all cells.
+    pub runtime_words: Vec<String>,
+    /// `--capturer FILE` and `--expectations FILE`, ready for a shell.
+    pub other_words: String,
     /// The runtimes that were asked for, in the order of the report.
     pub runtimes: Vec<RuntimeInfo>,
     /// The capturers, in the order of the report.

@@ -107,5 +107,7 @@ impl CellResult {
 
 fn repeat(id: &CellId, run: &Run) -> String {
     let quick = if run.quick { " --quick" } else { "" };
-    format!("crun-capture compare --runtime {} --filter {id} --seed {}{quick}", id.runtime, run.seed)
+    let place = run.runtimes.iter().position(|runtime| runtime.name == id.runtime);
+    let runtime = place.and_then(|place| run.runtime_words.get(place)).unwrap_or(&id.runtime);
+    format!("crun-capture compare --runtime {runtime} --filter {id} --seed {}{quick}{}", run.seed, run.other_words)
 }

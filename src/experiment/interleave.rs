@@ -4,19 +4,22 @@ use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
 use crate::stream::Stream;
 
+/// Two readers of two pipes that take a whole round at once keep its order or not, by who wakes first. After a pause that
+/// is decided anew, so that the order of many rounds is not luck.
+const ROUND_PAUSE_NS: u64 = 500_000;
+
 pub(super) static INTERLEAVE: Experiment = Experiment {
     name: "interleave",
     question: "Do lines that are written to stdout and stderr in turn arrive in that order, and with the right origin?",
     sources: &["moby#31706", "moby#26986", "buildpacks/pack#2330", "python-on-whales#226", "vector#19105"],
     measures_time: false,
     cases: |size| {
-        let lines = Lines {
-            streams: Stream::BOTH.to_vec(),
-            count: size.pick(2_000, 400, 400),
-            length_bytes: 100,
-            per_write: 1,
-            interval_ns: 0,
-        };
-        vec![Case::new("in-turn", Script::new(size.seed, End::Exit(0)).then(Step::Lines(lines)))]
+        let lines =
+            Lines { streams: Stream::BOTH.to_vec(), count: 20, length_bytes: 100, per_write: 1, interval_ns: 0 };
+        let rounds = size.pick(100, 20, 20);
+        let script = (0..rounds).fold(Script::new(size.seed, End::Exit(0)), |script, _| {
+            script.then(Step::Lines(lines.clone())).then(Step::Pause { duration_ns: ROUND_PAUSE_NS })
+        });
+        vec![Case::new("in-turn", script)]
     },
 };

@@ -85,7 +85,7 @@ impl Case {
     /// # Errors
     /// It cannot be tried there, and why.
     pub fn expected_end(&self, oci: bool, pid_namespace: bool) -> Result<ExpectedEnd, String> {
-        let ends = |code: i32| Ok(ExpectedEnd { code, runtime_error: false });
+        let ends = |code: i32| Ok(ExpectedEnd { code, runtime_error: false, starts: self.flaw == Flaw::None });
         let in_namespace = self.pid_namespace && pid_namespace;
         match (self.flaw, self.script.end) {
             (Flaw::ExecutableNotFound, _) if !oci => ends(127),
@@ -102,7 +102,7 @@ impl Case {
             (Flaw::None, End::Signal(number)) => ends(128 + number),
             (Flaw::None, End::Abort) => ends(128 + libc::SIGABRT),
             (_, _) if !oci => Err("without a runtime there is no bundle to be wrong".to_owned()),
-            (_, _) => Ok(ExpectedEnd { code: 1, runtime_error: true }),
+            (_, _) => Ok(ExpectedEnd { code: 1, runtime_error: true, starts: false }),
         }
     }
 }
@@ -114,6 +114,8 @@ pub struct ExpectedEnd {
     pub code: i32,
     /// Whether the runtime itself fails, and says so in its log.
     pub runtime_error: bool,
+    /// Whether the workload starts at all.
+    pub starts: bool,
 }
 
 /// The experiment of this name.
@@ -173,9 +175,12 @@ mod tests {
         assert_eq!(code(case(End::Abort, false), true), Ok(134));
         assert!(code(case(End::Signal(9), true), false).is_err());
         let missing = Case { flaw: Flaw::MissingConfig, ..case(End::Exit(0), true) };
-        assert_eq!(missing.expected_end(true, true), Ok(ExpectedEnd { code: 1, runtime_error: true }));
+        assert_eq!(missing.expected_end(true, true), Ok(ExpectedEnd { code: 1, runtime_error: true, starts: false }));
         assert!(missing.expected_end(false, false).is_err());
         let not_found = Case { flaw: Flaw::ExecutableNotFound, ..case(End::Exit(0), true) };
-        assert_eq!(not_found.expected_end(false, false), Ok(ExpectedEnd { code: 127, runtime_error: false }));
+        assert_eq!(
+            not_found.expected_end(false, false),
+            Ok(ExpectedEnd { code: 127, runtime_error: false, starts: false })
+        );
     }
 }

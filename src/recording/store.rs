@@ -38,9 +38,13 @@ pub fn prepare(root: &Path, id: &CellId) -> io::Result<PathBuf> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(with_path(&error, &folder)),
         _ => {}
     }
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-    made.map_err(|error| with_path(&error, &folder))?;
+    make(&folder)?;
     Ok(folder)
+}
+
+fn make(folder: &Path) -> io::Result<()> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| with_path(&error, folder))
 }
 
 /// Writes what is not there yet: the files of the streams are, the capturer has written them.
@@ -48,6 +52,8 @@ pub fn prepare(root: &Path, id: &CellId) -> io::Result<PathBuf> {
 /// # Errors
 /// Something cannot be written, with its path.
 pub fn write(folder: &Path, recording: &Recording) -> io::Result<()> {
+    // The capturer was told of this folder, and may have removed it.
+    make(folder)?;
     let mut frames = Vec::new();
     for delivered in &recording.deliveries {
         encode(delivered.origin, delivered.ending, Some(delivered.at_ns), &delivered.bytes, &mut frames);
@@ -83,17 +89,36 @@ pub fn read(folder: &Path) -> io::Result<Recording> {
     })
 }
 
+/// No file of ours is larger; one that is was not written by a sound capturer, and would fill the memory.
+const FILE_MAX_BYTES: u64 = 2 << 30;
+
 /// The file of a stream; None where the capturer wrote none.
 ///
 /// # Errors
-/// It is there and cannot be read.
+/// As `read_regular`.
 pub fn read_file(folder: &Path, stream: Stream) -> io::Result<Option<Vec<u8>>> {
-    let path = file(folder, stream);
-    match fs::read(&path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(with_path(&error, &path)),
+    read_regular(&file(folder, stream))
+}
+
+/// A file that somebody else wrote: regular, no link, and not too large. None where there is none. Never blocks.
+///
+/// # Errors
+/// It is something else, or cannot be read; with the path.
+pub fn read_regular(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    use std::io::Read;
+    let opened = fs::File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path);
+    let mut file = match opened {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(|error| with_path(&error, path))?,
+    };
+    let metadata = file.metadata().map_err(|error| with_path(&error, path))?;
+    if !metadata.is_file() || metadata.len() > FILE_MAX_BYTES {
+        let message = format!("not a regular file of at most {FILE_MAX_BYTES} bytes");
+        return Err(with_path(&io::Error::new(io::ErrorKind::InvalidData, message), path));
     }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|error| with_path(&error, path))?;
+    Ok(Some(bytes))
 }
 
 fn deliveries(path: &Path) -> io::Result<Vec<Delivered>> {

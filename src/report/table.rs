@@ -90,7 +90,7 @@ fn agreements(comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()>
         let (runtime, reference) = (&agreement.runtime, &agreement.reference);
         writeln!(
             writer,
-            "{runtime} agrees with {reference} on {} of {} cells (crun-capture compare --runtime {runtime})",
+            "{runtime} agrees with {reference} on {} of {} cells, races aside (crun-capture compare --runtime {runtime})",
             agreement.same, agreement.both
         )?;
         for id in agreement.different.iter().take(LISTED_MAX) {
@@ -120,6 +120,9 @@ fn failed(comparison: &Comparison, runtime: &RuntimeInfo, full: bool, writer: &m
 }
 
 fn footer(comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()> {
+    for left in &comparison.run.left_behind {
+        writeln!(writer, "\nLEFT BEHIND by a cell that cannot be told: {}", printable(left))?;
+    }
     let counts = comparison.counts();
     let failures = match (counts.fail, counts.unexpected) {
         (0, 0) => "no failures".to_owned(),

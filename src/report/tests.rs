@@ -63,7 +63,7 @@ fn comparison(change: impl Fn(&CellId, &mut Findings)) -> Comparison {
             for (experiment, case) in cases {
                 let id = id(runtime, strategy, experiment, case);
                 let skipped = NotRun::Skipped("runc is not in PATH".into());
-                let end = ExpectedEnd { code: 0, runtime_error: false };
+                let end = ExpectedEnd { code: 0, runtime_error: false, starts: true };
                 let expected = if runtime == "runc" { Err(skipped) } else { Ok(end) };
                 let mut found = sound(strategy == "tee");
                 found.deadline_hit = strategy == "tee" && experiment == "long-line";
@@ -96,6 +96,9 @@ fn comparison(change: impl Fn(&CellId, &mut Findings)) -> Comparison {
         quick: true,
         wall_ns: 41_000_000_000,
         interrupted: false,
+        left_behind: Vec::new(),
+        runtime_words: ["crun", "runc", "fake"].map(Into::into).to_vec(),
+        other_words: String::new(),
         runtimes: vec![
             runtime("crun", true, None),
             runtime("runc", true, Some("runc is not in PATH")),

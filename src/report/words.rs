@@ -1,6 +1,7 @@
 //! The words of a row, which table and Markdown share.
 
 use crate::comparison::{LongLine, Row};
+use crate::strategy::Capability;
 
 /// The heads of the columns after the strategy's.
 pub(super) const HEADS: [&str; 10] =
@@ -24,7 +25,13 @@ pub(super) fn words(row: &Row) -> [Word; 10] {
         said_and_measured(said(|said| said.apart), row.apart),
         said_and_measured(said(|said| said.file), row.file),
         plain(row.order_off.map_or("-".to_owned(), |off| {
-            if off == 0.0 { "exact".to_owned() } else { format!("{:.0}% off", (off * 100.0).max(1.0)) }
+            let declared = row.capabilities.iter().any(|one| one.capability == Capability::Order && one.declared);
+            match off == 0.0 {
+                true if declared => "exact".to_owned(),
+                // Nobody promises it: the next run may be otherwise.
+                true => "0% off".to_owned(),
+                false => format!("{:.0}% off", (off * 100.0).max(1.0)),
+            }
         })),
         match row.lost_lines {
             None => plain("-"),

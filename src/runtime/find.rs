@@ -3,11 +3,12 @@
 use super::{Container, Runtime};
 use crate::bundle::{self, Flaw, Rootfs};
 use crate::machine::{self, CgroupMode};
+use crate::process::{Family, VERB_DEADLINE};
 use crate::script::{End, Script};
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 
 /// The programs of the harness itself.
@@ -190,7 +191,7 @@ fn version(program: &Path) -> Result<(String, String), Unusable> {
         reason: format!("{} is not an OCI runtime: {why}", program.display()),
         mend: "give the path of a program that takes crun's command line".to_owned(),
     };
-    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output();
+    let output = Family::default().output(Command::new(program).arg("--version"), VERB_DEADLINE);
     let output = output.map_err(|error| not_one(format!("it cannot be run: {error}")))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut words = text.lines().next().unwrap_or_default().split_whitespace().skip_while(|word| *word != "version");
@@ -254,7 +255,7 @@ fn probe_in(found: &Found, directory: &Path) -> io::Result<std::process::Output>
 
 fn run<S: AsRef<OsStr>>(command: &[S]) -> io::Result<std::process::Output> {
     let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    Command::new(program).args(arguments).stdin(Stdio::null()).output()
+    Family::default().output(Command::new(program).args(arguments), VERB_DEADLINE)
 }
 
 /// A container id that nobody else has.

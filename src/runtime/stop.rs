@@ -1,7 +1,7 @@
 //! Ends a container and sees that it is gone.
 
 use super::Found;
-use crate::process::Family;
+use crate::process::{Family, VERB_DEADLINE};
 use std::path::Path;
 use std::process::Command;
 
@@ -25,7 +25,7 @@ pub fn kill_and_delete(found: &Found, family: &Family, state_root: &Path, id: &s
 
 fn verb(found: &Found, family: &Family, state_root: &Path, arguments: &[&str]) -> Result<(), String> {
     let command = found.verb_command(state_root, arguments);
-    let output = family.output(Command::new(&command[0]).args(&command[1..]));
+    let output = family.output(Command::new(&command[0]).args(&command[1..]), VERB_DEADLINE);
     let output = output.map_err(|error| format!("{}: {error}", arguments.join(" ")))?;
     if output.status.success() {
         return Ok(());

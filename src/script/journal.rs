@@ -4,11 +4,13 @@
 //! by SIGKILL. Header: magic, pid (as the workload sees it), start, end, entries, overflow. Then six words an entry:
 //! stream, before, after, bytes offered, bytes accepted, errno. `after` is 0 while the write has not returned.
 
+use crate::script::{Buffering, Script};
 use crate::stream::Stream;
 use crate::sys::SharedWords;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"ccjrnl01");
@@ -94,6 +96,28 @@ impl Journal {
     }
 }
 
+/// How many entries a journal of this script has room for: the kernel may cut writes short.
+pub fn entries_of(script: &Script) -> usize {
+    // A program that buffers writes its blocks and what is left of them.
+    let factor = if script.buffering == Buffering::None { 1 } else { 2 };
+    script.writes_max() * factor + 64
+}
+
+/// Makes the room that a journal of this script needs, so that a full disk is known before the workload runs: a store
+/// into a mapped page for which there is no room would kill it (SIGBUS).
+///
+/// # Errors
+/// There is no room.
+pub fn allocate(path: &Path, script: &Script) -> io::Result<()> {
+    let file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    let length = (HEADER + entries_of(script) * ENTRY) * size_of::<u64>();
+    match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, length as u64) {
+        // Not every file system can; then the journal grows as it is used.
+        Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
 /// A journal that is being kept.
 pub struct Keeper {
     words: SharedWords,
@@ -101,9 +125,10 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Starts a journal with room for `entries` writes in the file at `path`, which is replaced.
+    /// Starts a journal with room for `entries` writes in the file at `path`, which should not have been used before.
     pub fn create(path: &Path, entries: usize, pid: u32, started_ns: u64) -> io::Result<Keeper> {
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
+        // Not truncated: that would give back the room that `allocate` has made.
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
         let words = SharedWords::map(&file, HEADER + entries * ENTRY)?;
         words.store(1, u64::from(pid));
         words.store(2, started_ns);

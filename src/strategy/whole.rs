@@ -10,6 +10,7 @@ use std::io;
 /// An error of the consumer is noted in the outcome.
 pub(super) fn deliver(sink: &dyn Sink, origin: Origin, captured: &[u8], outcome: &mut Outcome) {
     if let Err(error) = deliver_lines(sink, origin, captured) {
+        outcome.truncated = true;
         outcome.errors.push(format!("consumer: {error}"));
     }
 }

@@ -156,7 +156,7 @@ fn the_table_is_for_the_first_runtime_and_the_others_fold_to_a_line() {
     let run = Run::new(["compare", "--quick", "--runtime", "fake,bare"]).with(SMALL);
     let ended = run.exits(0);
     assert!(ended.stdout.starts_with("fake "), "{}", ended.stdout);
-    assert!(ended.stdout.contains("bare agrees with fake on 24 of 24 cells"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("bare agrees with fake on 24 of 24 cells, races aside"), "{}", ended.stdout);
     assert!(!ended.stdout.contains('\u{1b}'), "no colour where nobody watches");
     assert!(ended.stderr.contains("recordings:"));
 }

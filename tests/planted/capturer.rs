@@ -22,7 +22,14 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     let fault = words[0].to_str().expect("a fault has a plain name");
     let request = Request::from_environment().expect("the environment is sound").expect("the harness runs this");
     let command = words.iter().skip_while(|word| *word != "--").skip(1).collect::<Vec<_>>();
-    let live = request.live.expect("no cell of these measures cost");
+    let mut live = request.live.expect("no cell of these measures cost");
+    match fault {
+        "idle" => return ExitCode::SUCCESS,
+        "flood" => loop {
+            live.write_all(&b"stdout lf - 1\nx".repeat(1 << 12)).expect("the harness reads");
+        },
+        _ => {}
+    }
     let deliveries = Mutex::new(Deliveries { kept: Vec::new(), live });
     let mut child = Command::new(command[0])
         .args(&command[1..])
@@ -32,14 +39,21 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
         .spawn()
         .expect("the command starts");
     let (stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
-    let files =
-        [request.stdout_file, request.stderr_file].map(|path| File::create(path.expect("given")).expect("made"));
+    let paths = [request.stdout_file, request.stderr_file].map(|path| path.expect("given"));
+    let files = paths.clone().map(|path| File::create(path).expect("made"));
     thread::scope(|scope| {
         let deliveries = &deliveries;
         scope.spawn(|| read(fault, Stream::Stdout, stdout, &files[0], deliveries));
         scope.spawn(|| read(fault, Stream::Stderr, stderr, &files[1], deliveries));
     });
     let status = child.wait().expect("it can be waited for");
+    if fault.starts_with("file-missing") || fault == "file-fifo" {
+        paths.iter().for_each(|path| std::fs::remove_file(path).expect("it was made"));
+    }
+    if fault == "file-fifo" {
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mkfifoat(rustix::fs::CWD, &paths[0], mode).expect("the folder is there");
+    }
     let mut deliveries = deliveries.into_inner().expect("no reader panics");
     plant(fault, &mut deliveries.kept);
     flush(&mut deliveries);
@@ -99,6 +113,7 @@ fn plant(fault: &str, kept: &mut Vec<Delivered>) {
         }
         "merged" => kept.iter_mut().for_each(|delivered| delivered.origin = Origin::Merged),
         "reordered" => kept.sort_by_key(|delivered| delivered.origin == Origin::Stderr),
+        "stamps" => kept[3].at_ns = u64::MAX,
         "late" => kept.iter_mut().for_each(|delivered| delivered.at_ns = end_ns),
         _ => {}
     }

@@ -44,6 +44,11 @@ const ALL: &[Planted] = &[
     planted("file-altered", "interleave/in-turn", "file_altered_lines"),
     planted("newline", "bytes/no-final-newline", "wrong_endings"),
     planted("killed", "interleave/in-turn", "exit_reported"),
+    planted("idle", "interleave/in-turn", "workload_started"),
+    planted("file-missing", "interleave/in-turn", "file_lost_bytes"),
+    planted("file-fifo", "interleave/in-turn", "protocol_error"),
+    planted("flood", "interleave/in-turn", "deadline_hit"),
+    planted("stamps", "interleave/in-turn", "protocol_error"),
 ];
 
 fn main() -> ExitCode {

@@ -6,7 +6,7 @@
 
 mod player;
 
-use crun_capture::script::{Buffering, Script};
+use crun_capture::script::Script;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Ok(script) => script,
         Err(error) => return fail(121, &error),
     };
-    match player::Player::new(directory, script.seed, script.buffering == Buffering::None, &script) {
+    match player::Player::new(directory, &script) {
         Ok(player) => player.play(&script),
         Err(error) => fail(122, &format!("{}: cannot keep a journal: {error}", directory.join("journal").display())),
     }

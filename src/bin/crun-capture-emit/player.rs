@@ -1,7 +1,7 @@
 //! Plays the steps of a script with raw write(2), paced by the absolute clock.
 
 use crun_capture::clock::{now_ns, sleep_until};
-use crun_capture::script::journal::Keeper;
+use crun_capture::script::journal::{Keeper, entries_of};
 use crun_capture::script::line::{StampedLine, encode};
 use crun_capture::script::{Buffering, End, Lines, SURVIVED, Script, Sigpipe, Step};
 use crun_capture::stream::Stream;
@@ -41,10 +41,9 @@ enum Policy {
 
 impl Player {
     /// Opens the journal and the FIFO that shows the workload to be alive.
-    pub(crate) fn new(directory: &Path, seed: u64, unbuffered: bool, script: &Script) -> io::Result<Player> {
-        let writes = if unbuffered { script.writes_max() } else { script.writes_max() * 2 };
+    pub(crate) fn new(directory: &Path, script: &Script) -> io::Result<Player> {
         let path = directory.join("journal");
-        let journal = Keeper::create(&path, writes + 64, std::process::id(), now_ns())?;
+        let journal = Keeper::create(&path, entries_of(script), std::process::id(), now_ns())?;
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let alive = rustix::fs::open(directory.join("alive"), flags, Mode::empty()).ok();
         sys::set_disposition(
@@ -59,7 +58,7 @@ impl Player {
         Ok(Player {
             directory: directory.to_owned(),
             journal,
-            seed,
+            seed: script.seed,
             sequence: 0,
             policies: Stream::BOTH.map(|stream| policy(script.buffering, stream)),
             buffers: [Vec::new(), Vec::new()],

@@ -89,6 +89,7 @@ pub(super) fn outcome(exit: Exit, reads: impl IntoIterator<Item = ReadEnd>) -> O
     let mut outcome = Outcome::now(exit);
     for read in reads {
         outcome.errors.extend(read.error);
+        outcome.truncated |= read.sink_error.is_some();
         outcome.errors.extend(read.sink_error.map(|error| format!("consumer: {error}")));
     }
     outcome
