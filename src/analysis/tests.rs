@@ -178,6 +178,26 @@ proptest! {
     }
 
     #[test]
+    fn a_shuffled_recording_has_exactly_the_inversions_of_its_order(
+        order in Just((0..40_usize).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let mut recording = perfect(in_turn(order.len() as u64));
+        let lines = std::mem::take(&mut recording.deliveries);
+        recording.deliveries = order.iter().map(|&at| lines[at].clone()).collect();
+        // Even lines are stdout's and odd ones stderr's.
+        let descents = |stream: usize| {
+            let own: Vec<usize> = order.iter().copied().filter(|at| at % 2 == stream).collect();
+            own.windows(2).filter(|pair| pair[0] > pair[1]).count() as u64
+        };
+        let inversions = descents(0) + descents(1);
+        prop_assert_eq!(faults(&recording), Faults { inversions, ..Faults::default() });
+        let place = |line: usize| order.iter().position(|&at| at == line).unwrap();
+        let swapped = (1..order.len()).filter(|&line| place(line - 1) > place(line)).count();
+        let rate = findings(&recording).cross_inversion_rate.unwrap();
+        prop_assert!((rate - swapped as f64 / (order.len() as f64 - 1.0)).abs() < 1e-9);
+    }
+
+    #[test]
     fn swapped_neighbours_are_counted_across_streams(count in 2..60_usize, at: prop::sample::Index) {
         let mut recording = perfect(in_turn(count as u64));
         let at = at.index(count - 1);

@@ -4,11 +4,13 @@
 //! `cargo test`, it runs the harness on that capturer, on the fake and on real crun. A missing runtime shows as ignored.
 
 mod capturer;
+#[path = "../support/mod.rs"]
+mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 /// A fault, where it is looked for, and the finding that must catch it. None: nothing may be caught.
 struct Planted {
@@ -56,10 +58,8 @@ fn main() -> ExitCode {
     if words.first().is_some_and(|word| word == "--fault") {
         return capturer::run(&words[1..]);
     }
-    let required = std::env::var("CRUN_CAPTURE_REQUIRE").unwrap_or_default();
     let mut trials = Vec::new();
-    for runtime in ["fake", "crun"] {
-        let usable = runtime == "fake" || required.split(',').any(|name| name == runtime) || doctor_says_ok(runtime);
+    for (runtime, usable) in support::usable(&["fake", "crun"]) {
         for planted in ALL {
             let name = format!("{runtime}::{}::{}", planted.fault, planted.cell);
             trials.push(Trial::test(name, move || check(runtime, planted)).with_ignored_flag(!usable));
@@ -69,18 +69,6 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(4);
     libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-fn crun_capture() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_crun-capture"))
-}
-
-fn doctor_says_ok(runtime: &str) -> bool {
-    let output = crun_capture().args(["doctor", "--format", "json"]).output();
-    let diagnosis: Value =
-        output.ok().and_then(|output| serde_json::from_slice(&output.stdout).ok()).unwrap_or_default();
-    let runtimes = diagnosis["runtimes"].as_array().cloned().unwrap_or_default();
-    runtimes.iter().any(|one| one["name"] == runtime && one["skipped"].is_null())
 }
 
 fn check(runtime: &str, planted: &Planted) -> Result<(), Failed> {
@@ -109,14 +97,13 @@ fn check(runtime: &str, planted: &Planted) -> Result<(), Failed> {
 
 /// The one cell of the comparison, as JSON; the exit code must say whether it was unexpected.
 fn run(runtime: &str, cell: &str, declaration: &Path, directory: &Path) -> Result<Value, Failed> {
-    let output = crun_capture()
+    let output = support::crun_capture()
         .args(["compare", "--quick", "--export-json", "-", "--runtime", runtime])
         .args(["--filter", &format!("{runtime}/planted/{cell}")])
         .arg("--capturer")
         .arg(declaration)
         .arg("--output")
         .arg(directory.join("run"))
-        .env_remove("CRUN_CAPTURE_REQUIRE")
         .output()?;
     let export: Value = serde_json::from_slice(&output.stdout)
         .map_err(|error| format!("{error}: {}", String::from_utf8_lossy(&output.stderr)))?;
