@@ -38,8 +38,7 @@ fn site(script: &Script) -> (TempDir, PathBuf) {
 }
 
 fn lines(count: u64, length_bytes: usize, per_write: u64, interval_ns: u64) -> Script {
-    let streams = vec![Stream::Stdout];
-    let step = Step::Lines(Lines { streams, count, length_bytes, per_write, interval_ns });
+    let step = Step::Lines(Lines { per_write, interval_ns, ..Lines::fast(&[Stream::Stdout], count, length_bytes) });
     Script::new(SEED, End::Exit(0)).then(step)
 }
 

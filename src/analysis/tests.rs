@@ -61,9 +61,7 @@ fn perfect(script: Script) -> Recording {
 }
 
 fn in_turn(count: u64) -> Script {
-    let streams = Stream::BOTH.to_vec();
-    let lines = Lines { streams, count, length_bytes: 80, per_write: 1, interval_ns: 0 };
-    Script::new(3, End::Exit(0)).then(Step::Lines(lines))
+    Script::new(3, End::Exit(0)).then(Step::Lines(Lines::fast(&Stream::BOTH, count, 80)))
 }
 
 fn raw(bytes: &[u8]) -> Script {

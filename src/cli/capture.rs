@@ -19,7 +19,10 @@ pub(super) const DETAILS: &str = "\
 Examples:
   crun-capture capture --strategy scanner -- crun run --bundle DIR ID
   crun-capture capture --strategy tee --stdout-path out.log --stderr-path err.log --live none -- make
-  crun-capture capture --strategy combined --live json --summary s.json -- sh -c 'echo a; echo b >&2; exit 7'";
+  crun-capture capture --strategy combined --live json --summary s.json -- sh -c 'echo a; echo b >&2; exit 7'
+
+Ctrl-C reaches the command, and the capture goes on to report how that ended. SIGTERM ends the capture alone: the command \
+then meets a closed pipe at its next write.";
 
 /// The capture itself failed.
 const CAPTURE_FAILED: u8 = 125;

@@ -10,13 +10,7 @@ pub(super) static BURST: Experiment = Experiment {
     sources: &["golang/go#19685", "golang/go#67649", "mongodb/jasper#203", "docker/cli#4338", "moby#45689"],
     measures_time: false,
     cases: |size| {
-        let lines = Lines {
-            streams: Stream::BOTH.to_vec(),
-            count: size.pick(20_000, 5_000, 500),
-            length_bytes: 100,
-            per_write: 1,
-            interval_ns: 0,
-        };
+        let lines = Lines::fast(&Stream::BOTH, size.pick(20_000, 5_000, 500), 100);
         vec![Case::new("exit-at-once", Script::new(size.seed, End::Exit(0)).then(Step::Lines(lines)))]
     },
 };

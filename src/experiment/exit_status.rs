@@ -42,6 +42,5 @@ pub(super) static EXIT_STATUS: Experiment = Experiment {
 
 /// One line on each stream, and the end.
 pub(super) fn script(size: Size, end: End) -> Script {
-    let lines = Lines { streams: Stream::BOTH.to_vec(), count: 2, length_bytes: 100, per_write: 1, interval_ns: 0 };
-    Script::new(size.seed, end).then(Step::Lines(lines))
+    Script::new(size.seed, end).then(Step::Lines(Lines::fast(&Stream::BOTH, 2, 100)))
 }

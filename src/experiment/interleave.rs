@@ -14,8 +14,7 @@ pub(super) static INTERLEAVE: Experiment = Experiment {
     sources: &["moby#31706", "moby#26986", "buildpacks/pack#2330", "python-on-whales#226", "vector#19105"],
     measures_time: false,
     cases: |size| {
-        let lines =
-            Lines { streams: Stream::BOTH.to_vec(), count: 20, length_bytes: 100, per_write: 1, interval_ns: 0 };
+        let lines = Lines::fast(&Stream::BOTH, 20, 100);
         let rounds = size.pick(100, 20, 20);
         let script = (0..rounds).fold(Script::new(size.seed, End::Exit(0)), |script, _| {
             script.then(Step::Lines(lines.clone())).then(Step::Pause { duration_ns: ROUND_PAUSE_NS })

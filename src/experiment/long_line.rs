@@ -13,14 +13,11 @@ pub(super) static LONG_LINE: Experiment = Experiment {
     sources: &["golang/go#11242", "golang/go#9568", "golang/go#65257", "of-watchdog#105", "logexec#2"],
     measures_time: false,
     cases: |size| {
-        let lines = |streams: &[Stream], count, length_bytes| {
-            Step::Lines(Lines { streams: streams.to_vec(), count, length_bytes, per_write: 1, interval_ns: 0 })
-        };
         let case = |length: usize| {
             let script = Script::new(size.seed, End::Exit(0))
-                .then(lines(&[Stream::Stdout], 1, length))
-                .then(lines(&[Stream::Stderr], 10, 100))
-                .then(lines(&[Stream::Stdout], LINES_AFTER, 100));
+                .then(Step::Lines(Lines::fast(&[Stream::Stdout], 1, length)))
+                .then(Step::Lines(Lines::fast(&[Stream::Stderr], 10, 100)))
+                .then(Step::Lines(Lines::fast(&[Stream::Stdout], LINES_AFTER, 100)));
             Case::new(length.to_string(), script)
         };
         [65_535, 65_536, 65_537, 1 << 20].map(case).to_vec()

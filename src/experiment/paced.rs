@@ -11,8 +11,7 @@ pub(super) static PACED: Experiment = Experiment {
     measures_time: true,
     cases: |size| {
         let case = |name, interval_ns, count| {
-            let streams = Stream::BOTH.to_vec();
-            let lines = Lines { streams, count, length_bytes: 100, per_write: 1, interval_ns };
+            let lines = Lines { interval_ns, ..Lines::fast(&Stream::BOTH, count, 100) };
             Case::new(name, Script::new(size.seed, End::Exit(0)).then(Step::Lines(lines)))
         };
         vec![

@@ -10,15 +10,9 @@ pub(super) static STDIO_BUFFERED: Experiment = Experiment {
     sources: &["setbuf(3)", "spike: Buffering Strategy", "nomad#6931"],
     measures_time: false,
     cases: |size| {
-        let lines = Lines {
-            streams: Stream::BOTH.to_vec(),
-            // Fewer than fill a block of stdout: where a block ends within a line, the program itself tears that line, and a
-            // capturer that merges the streams would be blamed for it.
-            count: size.pick(80, 50, 80),
-            length_bytes: 100,
-            per_write: 1,
-            interval_ns: 2_000_000,
-        };
+        // Fewer than fill a block of stdout: where a block ends within a line, the program itself tears that line, and a
+        // capturer that merges the streams would be blamed for it.
+        let lines = Lines { interval_ns: 2_000_000, ..Lines::fast(&Stream::BOTH, size.pick(80, 50, 80), 100) };
         let script = Script { buffering: Buffering::Auto, ..Script::new(size.seed, End::Exit(0)) };
         vec![Case::new("auto", script.then(Step::Lines(lines)))]
     },

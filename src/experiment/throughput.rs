@@ -13,13 +13,8 @@ pub(super) static THROUGHPUT: Experiment = Experiment {
     sources: &["nomad#9858", "nomad#7619", "conmon-rs#2611"],
     measures_time: true,
     cases: |size| {
-        let lines = Lines {
-            streams: vec![Stream::Stdout],
-            count: size.pick(1_000 * LINES_PER_WRITE, 100 * LINES_PER_WRITE, LINES_PER_WRITE),
-            length_bytes: 99,
-            per_write: LINES_PER_WRITE,
-            interval_ns: 0,
-        };
+        let count = size.pick(1_000 * LINES_PER_WRITE, 100 * LINES_PER_WRITE, LINES_PER_WRITE);
+        let lines = Lines { per_write: LINES_PER_WRITE, ..Lines::fast(&[Stream::Stdout], count, 99) };
         let script = Script::new(size.seed, End::Exit(0)).then(Step::Lines(lines));
         vec![Case { measures_cost: true, ..Case::new("64k-writes", script) }]
     },

@@ -297,6 +297,11 @@ impl Script {
 }
 
 impl Lines {
+    /// Lines as fast as the workload can, a write each.
+    pub fn fast(streams: &[Stream], count: u64, length_bytes: usize) -> Lines {
+        Lines { streams: streams.to_vec(), count, length_bytes, per_write: 1, interval_ns: 0 }
+    }
+
     /// The writes: stream, first sequence number, lines.
     pub fn writes(&self, start: u64) -> impl Iterator<Item = (Stream, u64, u64)> {
         let per_write = self.per_write.max(1);
@@ -317,7 +322,7 @@ mod tests {
     use super::*;
 
     fn lines(count: u64, per_write: u64) -> Lines {
-        Lines { streams: Stream::BOTH.to_vec(), count, length_bytes: 100, per_write, interval_ns: 0 }
+        Lines { per_write, ..Lines::fast(&Stream::BOTH, count, 100) }
     }
 
     #[test]

@@ -7,6 +7,11 @@ use serde_json::Value;
 
 const BOTH_AND_7: &str = "echo a; echo b >&2; exit 7";
 
+/// The same, but ends only when both lines are in the files: what task-log has not read by the exit, it loses.
+const BOTH_IN_FILES_AND_7: &str = "echo a; echo b >&2; until [ -s out.log ] && [ -s err.log ]; do :; done; exit 7";
+
+const FILES: [&str; 4] = ["--stdout-path", "out.log", "--stderr-path", "err.log"];
+
 fn capture(strategy: &str, options: &[&str], script: &str) -> Run {
     Run::new(["capture", "--strategy", strategy]).with(options.iter().copied()).with(["--", "sh", "-c", script])
 }
@@ -15,9 +20,11 @@ fn capture(strategy: &str, options: &[&str], script: &str) -> Run {
 fn both_lines_pass_through_and_the_summary_says_so(
     #[values("combined", "buffered", "scanner", "file", "tee", "task-log")] strategy: &str,
 ) {
-    // A moment before the exit, so that task-log has read both.
-    let script = "echo a; echo b >&2; sleep 0.2; exit 7";
-    let ended = capture(strategy, &["--summary", "s.json"], script).exits(7);
+    let run = match strategy {
+        "task-log" => capture(strategy, &[&["--summary", "s.json"][..], &FILES].concat(), BOTH_IN_FILES_AND_7),
+        _ => capture(strategy, &["--summary", "s.json"], BOTH_AND_7),
+    };
+    let ended = run.exits(7);
     let summary: Value = serde_json::from_slice(&std::fs::read(ended.path("s.json")).unwrap()).unwrap();
     assert_eq!((&summary["exit_code"], &summary["signal"]), (&7.into(), &Value::Null));
     assert_eq!(summary["strategy"], strategy);
@@ -52,8 +59,7 @@ fn live_json_has_one_object_a_line() {
 #[case("tee")]
 #[case("task-log")]
 fn a_strategy_that_writes_files_writes_them_where_it_is_told(#[case] strategy: &str) {
-    let options = ["--stdout-path", "out.log", "--stderr-path", "err.log", "--live", "none"];
-    let ended = capture(strategy, &options, "echo a; echo b >&2; sleep 0.2").exits(0);
+    let ended = capture(strategy, &[&FILES[..], &["--live", "none"]].concat(), BOTH_IN_FILES_AND_7).exits(7);
     assert_eq!(std::fs::read_to_string(ended.path("out.log")).unwrap(), "a\n");
     assert_eq!(std::fs::read_to_string(ended.path("err.log")).unwrap(), "b\n");
 }
@@ -91,6 +97,19 @@ fn the_protocol_is_kept_from_the_environment() {
 #[test]
 fn the_rate_limit_of_the_spike_holds_lines_back() {
     let options = ["--line-interval-ns", "20000000", "--summary", "-", "--live", "none"];
-    let ended = capture("task-log", &options, "for i in 1 2 3 4 5; do echo $i; done; sleep 0.5").exits(0);
-    assert_eq!(ended.json()["stdout"]["lines"], 5);
+    let script = "for i in 1 2 3 4 5; do echo $i; done; until [ \"$(grep -c . out.log)\" = 5 ]; do :; done";
+    let summary = capture("task-log", &[&options[..], &FILES].concat(), script).exits(0).json();
+    assert_eq!(summary["stdout"]["lines"], 5);
+    assert!(summary["wall_ns"].as_u64().unwrap() >= 5 * 20_000_000, "{summary}");
+}
+
+#[rstest]
+fn the_command_has_no_input_and_none_of_the_protocol_variables(
+    #[values("combined", "buffered", "scanner", "file", "tee", "task-log")] strategy: &str,
+) {
+    let wait = if strategy == "task-log" { "until [ -s out.log ]; do :; done" } else { "true" };
+    let options = if strategy == "task-log" { &FILES[..] } else { &[] };
+    let script = format!("cat; env | grep -c ^CRUN_CAPTURE_; {wait}");
+    let run = capture(strategy, options, &script).env("CRUN_CAPTURE_SUMMARY_FILE", "nowhere.json");
+    assert_eq!(run.exits(0).stdout, "0\n");
 }

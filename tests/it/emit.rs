@@ -34,7 +34,7 @@ fn write(stream: Stream, bytes: &[u8], piece_bytes: Option<usize>) -> Step {
 }
 
 fn lines(count: u64, per_write: u64, interval_ns: u64) -> Step {
-    Step::Lines(Lines { streams: Stream::BOTH.to_vec(), count, length_bytes: 100, per_write, interval_ns })
+    Step::Lines(Lines { per_write, interval_ns, ..Lines::fast(&Stream::BOTH, count, 100) })
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn what_it_cannot_play_it_says() {
     let missing = run(directory.path());
     assert_eq!(missing.status.code(), Some(121));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("script.json"));
-    let short = Lines { streams: vec![Stream::Stdout], count: 1, length_bytes: 5, per_write: 1, interval_ns: 0 };
+    let short = Lines::fast(&[Stream::Stdout], 1, 5);
     let script = Script::new(1, End::Exit(0)).then(Step::Lines(short));
     std::fs::write(directory.path().join("script.json"), serde_json::to_vec(&script).unwrap()).unwrap();
     let refused = run(directory.path());

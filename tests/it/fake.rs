@@ -67,7 +67,7 @@ impl Site {
 }
 
 fn in_turn(count: u64) -> Step {
-    Step::Lines(Lines { streams: Stream::BOTH.to_vec(), count, length_bytes: 80, per_write: 1, interval_ns: 0 })
+    Step::Lines(Lines::fast(&Stream::BOTH, count, 80))
 }
 
 fn site(end: End) -> Site {
