@@ -6,7 +6,6 @@
 //! number, so that a reader can tell an altered line from a good one without having kept the original.
 
 use crate::stream::Stream;
-use std::io::Write;
 
 /// One stamped line, without its terminator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,14 +41,37 @@ pub fn encode(line: &StampedLine, seed: u64, buffer: &mut Vec<u8>) {
     assert!(line.length >= LENGTH_MIN && line.sequence <= SEQUENCE_MAX);
     let start = buffer.len();
     let letter = match line.stream {
-        Stream::Stdout => 'o',
-        Stream::Stderr => 'e',
+        Stream::Stdout => b'o',
+        Stream::Stderr => b'e',
     };
-    write!(buffer, "{letter} {:010} {:016x} {:016x} ", line.sequence, line.stamp_ns, line.due_ns)
-        .expect("writing to a Vec cannot fail");
+    // By hand: a workload that writes a gigabyte a second formats ten million of these, and `write!` took ten times as long.
+    buffer.extend_from_slice(&[letter, b' ']);
+    append_decimal(buffer, line.sequence);
+    buffer.push(b' ');
+    append_hex::<16>(buffer, line.stamp_ns);
+    buffer.push(b' ');
+    append_hex::<16>(buffer, line.due_ns);
+    buffer.push(b' ');
     append_payload(buffer, seed, line.sequence, line.length - PREFIX - SUFFIX);
     let checksum = crc32fast::hash(&buffer[start..]);
-    write!(buffer, " {checksum:08x}").expect("writing to a Vec cannot fail");
+    buffer.push(b' ');
+    append_hex::<8>(buffer, u64::from(checksum));
+}
+
+/// Ten digits.
+fn append_decimal(buffer: &mut Vec<u8>, value: u64) {
+    let (mut digits, mut rest) = ([b'0'; 10], value);
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    buffer.extend_from_slice(&digits);
+}
+
+/// `N` hex digits in lower case.
+fn append_hex<const N: usize>(buffer: &mut Vec<u8>, value: u64) {
+    let digit = |at: usize| b"0123456789abcdef"[(value >> (4 * (N - 1 - at)) & 0xf) as usize];
+    buffer.extend_from_slice(&std::array::from_fn::<u8, N, _>(digit));
 }
 
 /// Reads a line back. None when it is not a stamped line of this seed, byte for byte.

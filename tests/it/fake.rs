@@ -66,6 +66,13 @@ impl Site {
     }
 }
 
+impl Drop for Site {
+    /// A test that fails leaves no container.
+    fn drop(&mut self) {
+        self.call(&["delete", "-f", "c1"]);
+    }
+}
+
 fn in_turn(count: u64) -> Step {
     Step::Lines(Lines::fast(&Stream::BOTH, count, 80))
 }
