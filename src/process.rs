@@ -189,7 +189,8 @@ pub fn readable(descriptor: BorrowedFd<'_>, within: Duration) -> bool {
 #[derive(Debug)]
 pub struct Interrupt {
     reader: UnixStream,
-    _writer: UnixStream,
+    /// Kept open: without a writer the reader would be readable at once.
+    writer: UnixStream,
 }
 
 impl Interrupt {
@@ -200,7 +201,7 @@ impl Interrupt {
     pub fn by_signals() -> io::Result<Interrupt> {
         let interrupt = Interrupt::never()?;
         for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-            signal_hook::low_level::pipe::register(signal, interrupt._writer.try_clone()?)?;
+            signal_hook::low_level::pipe::register(signal, interrupt.writer.try_clone()?)?;
         }
         Ok(interrupt)
     }
@@ -210,8 +211,8 @@ impl Interrupt {
     /// # Errors
     /// There are no descriptors left.
     pub fn never() -> io::Result<Interrupt> {
-        let (reader, _writer) = UnixStream::pair()?;
-        Ok(Interrupt { reader, _writer })
+        let (reader, writer) = UnixStream::pair()?;
+        Ok(Interrupt { reader, writer })
     }
 
     /// Whether it has happened.

@@ -12,8 +12,7 @@ use rustix::fs::statfs;
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -79,7 +78,7 @@ pub fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result
     };
     let queues = Queues::of(cells, options);
     let failure = Mutex::new(None);
-    let work = |queue: &Mutex<VecDeque<(Cell, ExpectedEnd)>>| {
+    let work = |queue: &Queue| {
         while let Some((cell, expected)) = next(queue, options.interrupt, &failure) {
             let Some(found) = &options.runtimes[cell.runtime] else { continue };
             let capturer = &options.capturers[cell.capturer];
@@ -88,7 +87,7 @@ pub fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result
                 Ok(None) => {}
                 Err(error) => {
                     let error = io::Error::new(error.kind(), format!("{}: {error}", cell.id));
-                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    lock(&failure).get_or_insert(error);
                 }
             }
         }
@@ -98,7 +97,7 @@ pub fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result
     work(&queues.alone);
     thread::scope(|scope| {
         let work = &work;
-        for _ in 0..queues.waiting_len.min(WAITING_MAX) {
+        for _ in 0..lock(&queues.waiting).len().min(WAITING_MAX) {
             scope.spawn(|| work(&queues.waiting));
         }
         for _ in 0..options.jobs.max(1) {
@@ -121,8 +120,9 @@ pub fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result
 type Queue = Mutex<VecDeque<(Cell, ExpectedEnd)>>;
 
 /// The cells by how they may share the machine.
+#[derive(Default)]
 struct Queues {
-    waiting_len: usize,
+    /// Known to wait for their deadline.
     waiting: Queue,
     together: Queue,
     alone: Queue,
@@ -131,28 +131,31 @@ struct Queues {
 impl Queues {
     fn of(mut cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> Queues {
         plan::shuffle(&mut cells, options.seed);
-        let mut queues = [VecDeque::new(), VecDeque::new(), VecDeque::new()];
+        let queues = Queues::default();
         for (cell, end) in cells {
             let queue = if cell.experiment.measures_time {
-                2
+                &queues.alone
             } else if (options.waits)(&cell) {
-                0
+                &queues.waiting
             } else {
-                1
+                &queues.together
             };
-            queues[queue].push_back((cell, end));
+            lock(queue).push_back((cell, end));
         }
-        let waiting_len = queues[0].len();
-        let [waiting, together, alone] = queues.map(Mutex::new);
-        Queues { waiting_len, waiting, together, alone }
+        queues
     }
 }
 
+/// What a thread that panicked left is as good as before: a cell is in a queue or not.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn next(queue: &Queue, interrupt: &Interrupt, failure: &Mutex<Option<io::Error>>) -> Option<(Cell, ExpectedEnd)> {
-    if interrupt.happened() || failure.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+    if interrupt.happened() || lock(failure).is_some() {
         return None;
     }
-    queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    lock(queue).pop_front()
 }
 
 /// A directory of mode 0700 in `parent`, removed with all that is in it.

@@ -46,13 +46,8 @@ impl SharedWords {
     }
 
     /// How many words there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.words
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.words == 0
     }
 
     fn word(&self, index: usize) -> &AtomicU64 {

@@ -10,8 +10,9 @@ use hdrhistogram::Histogram;
 /// Under so many values p99.9 would be one of the last ten, and is not given.
 const P999_MIN: u64 = 10_000;
 
-/// Up to this fraction delivered before the exit, the delivery is "at exit", and its time no number to compare.
-const LIVE_FRACTION: f64 = 0.5;
+/// A live capturer delivers at least this fraction of a paced script before the exit. What is delivered mostly after it is
+/// "at exit", and its time no number to compare.
+pub const LIVE_FRACTION: f64 = 0.5;
 
 pub(super) fn measure(
     recording: &Recording,

@@ -11,6 +11,7 @@ mod received;
 mod truth;
 
 pub use findings::{Findings, Quantiles};
+pub use latency::LIVE_FRACTION;
 
 use crate::recording::Recording;
 use received::Received;
@@ -21,16 +22,17 @@ pub fn findings(recording: &Recording) -> Findings {
     let (script, journal) = (&recording.facts.script, recording.journal.as_ref());
     let apart = Truth::of(script, journal);
     let received = Received::of(&recording.deliveries, script.seed);
-    let truth = if received.is_merged() { apart.merged(script, journal) } else { apart.clone() };
-    let matched = loss::match_lines(&truth, &received);
+    let merged = received.is_merged().then(|| apart.merged(script, journal)).flatten();
+    let truth = merged.as_ref().unwrap_or(&apart);
+    let matched = loss::match_lines(truth, &received);
     let mut findings = Findings::default();
     if recording.facts.live {
         loss::deliveries(&matched, &mut findings);
-        attribution::measure(&truth, &received, &matched, &mut findings);
-        order::measure(&truth, &matched, &mut findings);
-        latency::measure(recording, &truth, &received, &matched, &mut findings);
+        attribution::measure(truth, &received, &matched, &mut findings);
+        order::measure(truth, &matched, &mut findings);
+        latency::measure(recording, truth, &received, &matched, &mut findings);
     } else {
-        loss::counts(&truth, recording, &mut findings);
+        loss::counts(truth, recording, &mut findings);
     }
     loss::files(&apart, recording, &mut findings);
     exit::measure(recording, &mut findings);

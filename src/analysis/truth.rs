@@ -70,10 +70,10 @@ impl Truth {
     }
 
     /// The same for a reader that cannot tell the streams apart: the bytes as they followed each other, cut into lines.
-    /// Stamped lines are written whole, so for them it makes no difference.
-    pub(super) fn merged(&self, script: &Script, journal: Option<&Journal>) -> Truth {
+    /// None where it makes no difference: stamped lines are written whole.
+    pub(super) fn merged(&self, script: &Script, journal: Option<&Journal>) -> Option<Truth> {
         if self.stamped {
-            return self.clone();
+            return None;
         }
         let (mut open, mut lines) = (Vec::new(), Vec::new());
         for (index, write, bytes) in accepted_writes(script, journal.map_or(&[][..], |journal| &journal.writes)) {
@@ -89,7 +89,7 @@ impl Truth {
         {
             lines.push(merged_line(open, Ending::None, journal.writes.len() - 1, last));
         }
-        Truth { lines, ..self.clone() }
+        Some(Truth { lines, ..*self })
     }
 
     /// The lines that must be delivered.

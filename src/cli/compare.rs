@@ -2,7 +2,7 @@
 
 use super::export::Exports;
 use super::prepare::{self, Wanted};
-use super::{Usage, complain, is_watched, nearest, unknown};
+use super::{Usage, complain, is_watched, nearest, refuse_twice, unknown};
 use anyhow::Context;
 use crun_capture::analysis::{self, Findings};
 use crun_capture::bundle::write_private;
@@ -131,11 +131,7 @@ fn capturers(arguments: &Arguments, programs: &Programs) -> anyhow::Result<Vec<C
     if capturers.is_empty() {
         capturers.extend(strategy::ALL.iter().map(|&one| Capturer::built_in(one, &programs.crun_capture)));
     }
-    let mut names: Vec<&str> = capturers.iter().map(|one| one.name.as_str()).collect();
-    names.sort_unstable();
-    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Usage(format!("the capturer {:?} is named twice", twice[0])).into());
-    }
+    refuse_twice("capturer", capturers.iter().map(|one| one.name.as_str()))?;
     Ok(capturers)
 }
 
@@ -145,11 +141,7 @@ fn experiments(arguments: &Arguments) -> anyhow::Result<Vec<&'static Experiment>
         return Ok(experiment::ALL.to_vec());
     }
     let find = |name: &String| experiment::find(name).ok_or_else(|| unknown("experiment", name, &known));
-    for (at, name) in arguments.experiment.iter().enumerate() {
-        if arguments.experiment[..at].contains(name) {
-            return Err(Usage(format!("the experiment {name:?} is named twice")).into());
-        }
-    }
+    refuse_twice("experiment", arguments.experiment.iter().map(String::as_str))?;
     arguments.experiment.iter().map(find).collect()
 }
 

@@ -10,6 +10,7 @@ mod prepare;
 mod report;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -122,4 +123,15 @@ fn unknown(kind: &str, typed: &str, candidates: &[&str]) -> anyhow::Error {
     let hint = nearest(typed, candidates.iter().copied());
     let hint = hint.map(|hint| format!("did you mean {hint:?}? ")).unwrap_or_default();
     Usage(format!("there is no {kind} {typed:?}; {hint}There are: {}", candidates.join(", "))).into()
+}
+
+/// Refuses a list that names something twice: its cells would share an id.
+fn refuse_twice<'a>(kind: &str, names: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(Usage(format!("the {kind} {name:?} is named twice")).into());
+        }
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! What `compare` and `doctor` need before anything runs: the programs, and the runtimes of this machine.
 
-use super::{Usage, unknown};
+use super::{Usage, refuse_twice, unknown};
 use anyhow::Context;
 use crun_capture::comparison::RuntimeInfo;
 use crun_capture::runtime::{self, Found, Programs, Runtime, Unusable};
@@ -52,11 +52,7 @@ pub(super) fn wanted(named: &[String], required: &[String]) -> anyhow::Result<Ve
     }
     // Real runtimes first, whatever the order on the command line: the first is the one that the table is about.
     wanted.sort_by_key(|one| !one.runtime.is_real());
-    let mut labels: Vec<&str> = wanted.iter().map(|one| one.label.as_str()).collect();
-    labels.sort_unstable();
-    if let Some(twice) = labels.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Usage(format!("the runtime {:?} is named twice", twice[0])).into());
-    }
+    refuse_twice("runtime", wanted.iter().map(Wanted::label))?;
     Ok(wanted)
 }
 

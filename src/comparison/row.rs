@@ -2,7 +2,7 @@
 
 use super::run::{CapturerInfo, Run};
 use super::verdict::{CellResult, Verdict};
-use crate::analysis::Findings;
+use crate::analysis::{Findings, LIVE_FRACTION};
 use crate::strategy::Capability;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -163,7 +163,7 @@ fn row(runtime: &str, capturer: &CapturerInfo, cells: &[&CellResult]) -> Row {
 }
 
 fn live(own: &Own<'_>) -> Option<bool> {
-    own.every("paced", |found| found.delivered_before_exit_fraction.is_some_and(|fraction| fraction >= 0.5))
+    own.every("paced", |found| found.delivered_before_exit_fraction.is_some_and(|fraction| fraction >= LIVE_FRACTION))
 }
 
 fn apart(own: &Own<'_>) -> Option<bool> {

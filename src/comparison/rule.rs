@@ -1,11 +1,8 @@
 //! The rules: which finding breaks which duty or declared capability. One line each.
 
 use super::run::CapturerInfo;
-use crate::analysis::Findings;
+use crate::analysis::{Findings, LIVE_FRACTION};
 use crate::strategy::Capability;
-
-/// A live capturer delivers at least this much of a paced script before the exit.
-const LIVE_FRACTION_MIN: f64 = 0.5;
 
 /// What a rule looks at.
 pub(super) struct Subject<'a> {
@@ -58,7 +55,7 @@ pub(super) const RULES: [Rule; 19] = [
     ("file_duplicated_lines", |it| it.file(it.findings.file_duplicated_lines)),
     ("file_altered_lines", |it| it.file(it.findings.file_altered_lines)),
     ("delivered_before_exit_fraction", |it| {
-        let late = it.findings.delivered_before_exit_fraction.is_some_and(|fraction| fraction < LIVE_FRACTION_MIN);
+        let late = it.findings.delivered_before_exit_fraction.is_some_and(|fraction| fraction < LIVE_FRACTION);
         it.declares(Capability::Live) && it.paced && late
     }),
     ("unattributed_lines", |it| it.declares(Capability::Apart) && it.findings.unattributed_lines > 0),

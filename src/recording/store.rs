@@ -59,6 +59,11 @@ pub fn write(folder: &Path, recording: &Recording) -> io::Result<()> {
         encode(delivered.origin, delivered.ending, Some(delivered.at_ns), &delivered.bytes, &mut frames);
     }
     replace(&folder.join("deliveries"), &frames)?;
+    for stream in Stream::BOTH.into_iter().filter(|stream| recording.file(*stream).is_none()) {
+        // What could not be read as a file at the run could not be read for a report either. Mostly there is nothing.
+        let path = file(folder, stream);
+        let _mostly_absent = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
+    }
     if let Some(journal) = &recording.journal {
         replace(&folder.join("journal"), &journal.to_bytes())?;
     }

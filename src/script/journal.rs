@@ -139,7 +139,7 @@ impl Keeper {
     /// Notes that a write begins, so that one which never returns is seen too.
     pub fn begin(&mut self, stream: Stream, before_ns: u64, offered: usize) {
         let at = HEADER + self.entries * ENTRY;
-        if at + ENTRY > self.words.len() {
+        if at + ENTRY > self.words.count() {
             self.words.store(5, 1);
             return;
         }
@@ -152,7 +152,7 @@ impl Keeper {
     /// Notes how the write that `begin` announced ended.
     pub fn end(&mut self, after_ns: u64, accepted: usize, errno: i32) {
         let at = HEADER + self.entries * ENTRY;
-        if at + ENTRY > self.words.len() {
+        if at + ENTRY > self.words.count() {
             return;
         }
         self.words.store(at + 4, accepted as u64);

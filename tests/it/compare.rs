@@ -77,6 +77,7 @@ fn an_unexpected_result_gives_100_and_so_does_a_stale_expectation() {
 #[case(&["--require", "crumb"], "did you mean \"crun\"?")]
 #[case(&["--filter", "fake/tee/long-line/65555"], "the nearest is \"fake/tee/long-line/65")]
 #[case(&["--strategy", "tee,tee"], "named twice")]
+#[case(&["--experiment", "burst,burst"], "named twice")]
 #[case(&["--runtime", "a b=/bin/sh"], "the label \"a b\"")]
 #[case(&["--runs", "0"], "0 is not in")]
 fn what_is_misspelt_is_a_usage_error_with_the_nearest_name(#[case] arguments: &[&str], #[case] says: &str) {

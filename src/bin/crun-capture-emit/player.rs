@@ -167,10 +167,7 @@ impl Player {
 
     /// Opening the FIFO blocks until somebody opens it for writing; reading it ends when they close it.
     fn wait(&mut self, gate: &str) {
-        let path = self.directory.join(format!("gate-{gate}"));
-        if let Ok(bytes) = std::fs::read(&path) {
-            drop(bytes);
-        }
+        let _nothing_is_read = std::fs::read(self.directory.join(format!("gate-{gate}")));
     }
 }
 
