@@ -19,17 +19,17 @@ use std::process::Command;
 use std::time::Duration;
 
 fn cell_overhead(criterion: &mut Criterion) {
-    let programs = Programs::beside(Path::new(env!("CARGO_BIN_EXE_crun-capture"))).unwrap();
     let directory = tempfile::tempdir().unwrap();
+    let programs = Programs::beside(Path::new(env!("CARGO_BIN_EXE_crun-capture")), directory.path()).unwrap();
     let path = |name: &str| directory.path().join(name);
     let script = Script::new(1, End::Exit(0));
     bundle::write_cell(&path("alone"), &script).unwrap();
-    let rootfs = Rootfs::create(path("rootfs"), programs.emit.path()).unwrap();
+    let rootfs = Rootfs::create(path("rootfs"), &programs.emit).unwrap();
     for name in ["scratch", "cells", "output"] {
         bundle::make_directory(&path(name)).unwrap();
     }
     Family::adopt_orphans().unwrap();
-    let (family, interrupt) = (Family::default(), Interrupt::never().unwrap());
+    let (family, interrupt) = (Family::of_run("bench", directory.path()), Interrupt::never().unwrap());
     let ground = Ground {
         rootfs: &rootfs,
         scratch: &path("scratch"),
@@ -40,11 +40,11 @@ fn cell_overhead(criterion: &mut Criterion) {
         family: &family,
     };
     let bare = runtime::ALL.iter().copied().find(|one| !one.is_oci()).unwrap();
-    let found = runtime::find(bare, None, None, &programs).unwrap();
+    let found = runtime::find(bare, None, None, &programs, &family).unwrap();
     let mut group = criterion.benchmark_group("cell");
     group.sample_size(50).measurement_time(Duration::from_secs(3));
     group.bench_function("command", |bencher| {
-        bencher.iter(|| Command::new(programs.emit.path()).arg(path("alone")).status().unwrap());
+        bencher.iter(|| Command::new(&programs.emit).arg(path("alone")).status().unwrap());
     });
     for &strategy in strategy::ALL {
         let capturer = Capturer::built_in(strategy, &programs.crun_capture);

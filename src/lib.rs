@@ -26,9 +26,12 @@ pub mod strategy;
 pub mod bundle;
 pub mod experiment;
 pub mod machine;
+pub mod phase;
 pub mod process;
-pub mod recording;
 pub mod runtime;
+pub mod scratch;
+
+pub mod recording;
 
 pub mod analysis;
 pub mod cell;

@@ -1,24 +1,22 @@
 //! Runs a plan: the run's directories, the order of the cells, and how many run at a time.
 
-use crate::bundle::{self, Rootfs};
+use crate::bundle::Rootfs;
 use crate::capturer::Capturer;
 use crate::cell::{self, Ground};
 use crate::experiment::ExpectedEnd;
+use crate::phase::{Phase, reached};
 use crate::plan::{self, Cell};
 use crate::process::{Family, Interrupt};
 use crate::recording::Recording;
 use crate::runtime::Found;
-use rustix::fs::statfs;
+use crate::scratch::Scratch;
 use std::collections::VecDeque;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
-use tempfile::TempDir;
-
-/// tmpfs's f_type (statfs(2)).
-const TMPFS_MAGIC: i64 = 0x0102_1994;
 
 /// How many cells that are known to wait for their deadline do so at a time: they need no core.
 const WAITING_MAX: usize = 32;
@@ -31,6 +29,10 @@ pub struct Options<'a> {
     pub capturers: &'a [Capturer],
     /// The run's directory.
     pub output: &'a Path,
+    /// Where its bundles and the like are.
+    pub scratch: &'a Scratch,
+    /// Its children.
+    pub family: &'a Family,
     /// The workload's program.
     pub emit: &'a Path,
     /// How long a cell may take.
@@ -62,19 +64,17 @@ pub struct Ran {
 /// # Errors
 /// A file of the harness's own cannot be written: the first such error, after the cells under way have ended.
 pub fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result<Ran> {
-    Family::adopt_orphans()?;
-    let family = Family::default();
-    let scratch = directory(&std::env::temp_dir())?;
-    let in_memory = directory(&memory_directory())?;
-    let rootfs = Rootfs::create(scratch.path().join("rootfs"), options.emit)?;
+    let family = options.family;
+    let rootfs = Rootfs::create(options.scratch.disk().join("rootfs"), options.emit)?;
+    reached(Phase::Rootfs);
     let ground = Ground {
         rootfs: &rootfs,
-        scratch: scratch.path(),
-        cells: in_memory.path(),
+        scratch: options.scratch.disk(),
+        cells: options.scratch.memory(),
         output: options.output,
         deadline: options.deadline,
         interrupt: options.interrupt,
-        family: &family,
+        family,
     };
     let queues = Queues::of(cells, options);
     let failure = Mutex::new(None);
@@ -82,7 +82,10 @@ pub fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result
         while let Some((cell, expected)) = next(queue, options.interrupt, &failure) {
             let Some(found) = &options.runtimes[cell.runtime] else { continue };
             let capturer = &options.capturers[cell.capturer];
-            match cell::run(&cell, expected, found, capturer, &ground) {
+            // A panic is a bug of the harness; it ends the run as any failure does, and the scratch directory knows what is
+            // left of the cell.
+            let ran = catch_unwind(AssertUnwindSafe(|| cell::run(&cell, expected, found, capturer, &ground)));
+            match ran.unwrap_or_else(|_| Err(io::Error::other("the harness panicked: this is a bug of its own"))) {
                 Ok(Some(recording)) => (options.recorded)(recording),
                 Ok(None) => {}
                 Err(error) => {
@@ -109,8 +112,7 @@ pub fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result
     strangers.iter().for_each(|stranger| stranger.kill());
     let left_behind =
         strangers.iter().map(|stranger| format!("process {} ({})", stranger.pid, stranger.name)).collect();
-    scratch.close()?;
-    in_memory.close()?;
+    reached(Phase::Closing);
     match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),
         None => Ok(Ran { whole: !options.interrupt.happened(), left_behind }),
@@ -156,18 +158,4 @@ fn next(queue: &Queue, interrupt: &Interrupt, failure: &Mutex<Option<io::Error>>
         return None;
     }
     lock(queue).pop_front()
-}
-
-/// A directory of mode 0700 in `parent`, removed with all that is in it.
-fn directory(parent: &Path) -> io::Result<TempDir> {
-    let made = tempfile::Builder::new().prefix("crun-capture-").tempdir_in(parent);
-    made.map_err(|error| bundle::with_path(&error, parent))
-}
-
-/// /dev/shm where it is memory that this user may use, else the directory for temporary files.
-fn memory_directory() -> std::path::PathBuf {
-    let shm = Path::new("/dev/shm");
-    let writable = rustix::fs::access(shm, rustix::fs::Access::WRITE_OK).is_ok();
-    let in_memory = statfs(shm).is_ok_and(|found| found.f_type == TMPFS_MAGIC);
-    if writable && in_memory { shm.to_owned() } else { std::env::temp_dir() }
 }

@@ -49,6 +49,7 @@ fn perfect(script: Script) -> Recording {
             runtime_errors: Vec::new(),
             deadline_hit: false,
             left_behind: Vec::new(),
+            stop: None,
             threads: None,
             syscalls: None,
             protocol_error: None,

@@ -30,7 +30,7 @@ fn spec(plan: &Plan<'_>) -> Result<Spec, OciSpecError> {
         .terminal(false)
         .user(UserBuilder::default().uid(0_u32).gid(0_u32).build()?)
         .args([program, CELL_MOUNT].map(str::to_owned).to_vec())
-        .env(vec![plan.mark.to_owned()])
+        .env(plan.environment.to_vec())
         .cwd("/")
         .no_new_privileges(true)
         .capabilities(capabilities)

@@ -76,8 +76,8 @@ pub struct Plan<'a> {
     pub user_namespace: bool,
     /// What is wrong with it.
     pub flaw: Flaw,
-    /// `NAME=VALUE` for the environment of the workload, by which its processes are found.
-    pub mark: &'a str,
+    /// The environment of the workload, `NAME=VALUE`, by which its processes are found.
+    pub environment: &'a [String],
 }
 
 /// Writes the bundle into `directory`, which must not exist.
@@ -171,7 +171,7 @@ mod tests {
             pid_namespace: true,
             user_namespace: false,
             flaw: Flaw::None,
-            mark: "CELL=1",
+            environment: &["CELL=1".to_owned()],
         };
         let bundle = directory.path().join("bundle");
         write(&bundle, &plan).unwrap();

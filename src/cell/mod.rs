@@ -10,6 +10,7 @@ mod watch;
 use crate::bundle::{self, Rootfs};
 use crate::capturer::Capturer;
 use crate::experiment::ExpectedEnd;
+use crate::phase::{Phase, reached};
 use crate::plan::Cell;
 use crate::process::{Family, Interrupt};
 use crate::recording::{Facts, Recording, store};
@@ -53,13 +54,18 @@ pub fn run(
     ground: &Ground<'_>,
 ) -> io::Result<Option<Recording>> {
     let site = Site::prepare(cell, found, ground)?;
+    reached(Phase::Site);
     let folder = store::prepare(ground.output, &cell.id)?;
     let mut watch = Watch::start(cell, found, capturer, ground, &site, &folder)?;
+    reached(Phase::Started);
     let end = watch.until_end(ground)?;
-    let mut left_behind = watch.take_down(&end, found, ground, &site);
+    reached(Phase::Ended);
+    let taken_down = watch.take_down(&end, ground, &site);
+    reached(Phase::TakenDown);
     let capturer_exit = watch.reap(ground, &end)?;
     watch.read_account(&site.summary);
-    left_behind.extend(site.clear_away(found, ground));
+    let (left_behind, cleared) = site.clear_away(ground);
+    reached(Phase::Cleared);
     let journal = Journal::read(&site.cell.join("journal"))?;
     // Where something was killed, a log that is not there says nothing of the runtime.
     let undisturbed = end == End::Capturer && left_behind.is_empty();
@@ -89,12 +95,14 @@ pub fn run(
         runtime_errors,
         deadline_hit: end == End::Deadline,
         left_behind,
+        stop: taken_down.or(cleared),
         threads: watch.threads,
         syscalls: watch.syscalls,
         protocol_error: watch.protocol_error,
     };
     let recording = Recording { facts, journal, deliveries: watch.deliveries, files };
     store::write(&folder, &recording)?;
+    reached(Phase::Recorded);
     Ok(Some(recording))
 }
 /// The errors in a runtime's log, which is JSON lines; never its text on stderr, which the program could have written.

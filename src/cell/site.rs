@@ -3,16 +3,26 @@
 use super::Ground;
 use crate::bundle;
 use crate::plan::Cell;
-use crate::runtime::{Container, Found, new_id, stop};
+use crate::runtime::{Container, Found, Handle, Stop, new_id};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// Names the cell in the environment of its processes, beside the mark of the run.
+const CELL: &str = "CRUN_CAPTURE_CELL";
+
+/// How long a container may take to end by itself when it is stopped. Most of those that are would not for any time: their
+/// init is PID 1 and has no handler for TERM.
+const STOP_GRACE: Duration = Duration::from_millis(100);
 
 /// Where one container lives.
 pub(super) struct Site {
     pub(super) id: String,
     /// `NAME=VALUE`, in the environment of every process of the cell.
     pub(super) mark: String,
+    /// What stops the container; None on `bare`.
+    handle: Option<Handle>,
     pub(super) scratch: PathBuf,
     pub(super) bundle: PathBuf,
     pub(super) cell: PathBuf,
@@ -24,11 +34,12 @@ pub(super) struct Site {
 
 impl Site {
     pub(super) fn prepare(cell: &Cell, found: &Found, ground: &Ground<'_>) -> io::Result<Site> {
-        let id = new_id();
+        let id = new_id(ground.family.run());
         let scratch = ground.scratch.join(&id);
         bundle::make_directory(&scratch)?;
-        let site = Site {
-            mark: format!("CRUN_CAPTURE_CELL={id}"),
+        let mut site = Site {
+            handle: None,
+            mark: format!("{CELL}={id}"),
             bundle: scratch.join("bundle"),
             cell: ground.cells.join(&id),
             state_root: scratch.join("state"),
@@ -39,6 +50,10 @@ impl Site {
             id,
         };
         bundle::write_cell(&site.cell, &cell.case.script)?;
+        site.handle = found.handle(&site.container());
+        if let Some(handle) = &site.handle {
+            handle.save(&site.scratch)?;
+        }
         if found.runtime.is_oci() {
             bundle::make_directory(&site.state_root)?;
             let plan = bundle::Plan {
@@ -47,7 +62,7 @@ impl Site {
                 pid_namespace: cell.case.pid_namespace,
                 user_namespace: found.mode.user_namespace,
                 flaw: cell.case.flaw,
-                mark: &site.mark,
+                environment: &[ground.family.mark(), site.mark.clone()],
             };
             bundle::write(&site.bundle, &plan)?;
         }
@@ -65,14 +80,22 @@ impl Site {
         }
     }
 
-    /// Ends what is left of the container and of the capturer's processes; returns what should not have been there.
-    pub(super) fn clear_away(&self, found: &Found, ground: &Ground<'_>) -> Vec<String> {
+    /// Stops the container, where the runtime still knows it.
+    pub(super) fn stop(&self, ground: &Ground<'_>) -> Option<Stop> {
+        let handle = self.handle.as_ref().filter(|handle| handle.has_state())?;
+        Some(handle.stop(ground.family, STOP_GRACE))
+    }
+
+    /// Ends what is left of the container and of the capturer's processes; returns what should not have been there, and how
+    /// the container was stopped.
+    pub(super) fn clear_away(&self, ground: &Ground<'_>) -> (Vec<String>, Option<Stop>) {
         let strangers = ground.family.strangers(&self.mark);
         let mut left: Vec<String> =
             strangers.iter().map(|stranger| format!("process {} ({})", stranger.pid, stranger.name)).collect();
-        left.extend(stop::kill_and_delete(found, ground.family, &self.state_root, &self.id));
+        let stop = self.stop(ground);
         strangers.iter().for_each(|stranger| stranger.kill());
-        left
+        left.extend(stop.as_ref().and_then(|stop| stop.failure(&self.id)));
+        (left, stop)
     }
 
     pub(super) fn remove(&self) -> io::Result<()> {

@@ -6,10 +6,11 @@ use crate::bundle;
 use crate::capturer::{Capturer, Summary, protocol};
 use crate::clock::now_ns;
 use crate::outcome::{Exit, status_field};
+use crate::phase::{Phase, reached};
 use crate::plan::Cell;
 use crate::process::{descendants, readable};
 use crate::recording::{Syscalls, store};
-use crate::runtime::{Found, stop};
+use crate::runtime::{Found, Stop};
 use crate::script::journal::Journal;
 use crate::sink::frame::{Decoder, Frame};
 use crate::stream::{Delivered, Stream};
@@ -184,6 +185,7 @@ impl Watch {
                     }
                     self.decoder.push(&buffer[..count]);
                     self.decode();
+                    reached(Phase::Delivering);
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return,
@@ -222,22 +224,22 @@ impl Watch {
     }
 
     /// After a deadline or an interrupt: the container first, then the capturer, then what was below it.
-    pub(super) fn take_down(&mut self, end: &End, found: &Found, ground: &Ground<'_>, site: &Site) -> Vec<String> {
+    pub(super) fn take_down(&mut self, end: &End, ground: &Ground<'_>, site: &Site) -> Option<Stop> {
         if *end == End::Capturer {
             self.wait_for_workload(site);
-            return Vec::new();
+            return None;
         }
-        let below = descendants(self.child.id());
-        let failures = stop::kill_and_delete(found, ground.family, &site.state_root, &site.id);
         if *end == End::Deadline {
             // What the capturer has delivered until now counts; what the kill makes it deliver does not.
             self.read_frames();
             self.frames = None;
         }
+        let below = descendants(self.child.id());
+        let stop = site.stop(ground);
         // Waited for below; that it has just ended by itself is no failure.
         let _already_gone = self.child.kill();
         below.iter().for_each(|process| process.kill());
-        failures
+        stop
     }
 
     /// A workload that started and is seen to end only now has not been waited for by its capturer.

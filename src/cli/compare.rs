@@ -1,7 +1,7 @@
 //! `compare`: the main job. Plan, run, analyse, compare, report.
 
 use super::export::Exports;
-use super::prepare::{self, Wanted};
+use super::prepare::{self, Host, Wanted};
 use super::{Usage, complain, is_watched, nearest, refuse_twice, unknown};
 use anyhow::Context;
 use crun_capture::analysis::{self, Findings};
@@ -11,9 +11,8 @@ use crun_capture::clock::now_ns;
 use crun_capture::comparison::{CapturerInfo, Comparison, Expectations, NotRun, Planned, Run, Said};
 use crun_capture::experiment::{self, Experiment};
 use crun_capture::plan::{Cell, Matrix};
-use crun_capture::process::Interrupt;
 use crun_capture::recording::CellId;
-use crun_capture::runtime::{Found, Programs, Unusable};
+use crun_capture::runtime::{Found, Unusable};
 use crun_capture::strategy::{self, Capability};
 use crun_capture::{machine, session};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -73,9 +72,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
-    let programs = prepare::programs()?;
     let wanted = prepare::wanted(&arguments.runtime, &arguments.require)?;
-    let capturers = capturers(arguments, &programs)?;
+    let capturers = capturers(arguments, &prepare::own_path()?)?;
     let experiments = experiments(arguments)?;
     let expectations_text = expectations_text(arguments)?;
     let expectations = Expectations::parse(&expectations_text).with_context(|| {
@@ -98,27 +96,26 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return Err(no_such_cell(&arguments.filter, &all));
     }
     arguments.exports.check()?;
-    // Before the first container: an interrupt must not end this process while one runs.
-    let interrupt = Interrupt::by_signals().context("cannot handle signals")?;
-    let found = wanted.iter().map(|one| one.find(&programs)).collect::<anyhow::Result<Vec<_>>>()?;
+    let host = prepare::host()?;
+    let found = wanted.iter().map(|one| one.find(&host)).collect::<anyhow::Result<Vec<_>>>()?;
     let output = output_directory(arguments)?;
     let mut run = describe(arguments, &wanted, &found, &capturers, &cells, &expectations_text);
     save(&run, &output)?;
     let start_ns = now_ns();
-    let executed =
-        execute(cells, &mut run, &found, &capturers, arguments, &programs, &output, &interrupt, &expectations);
+    let executed = execute(cells, &mut run, &found, &capturers, arguments, &host, &output, &expectations);
     run.wall_ns = now_ns() - start_ns;
     // What went wrong first is what the user must know: a full disk fails here, too.
     let saved = save(&run, &output);
     let findings = executed?;
     saved?;
+    host.scratch.close().context("cannot remove what the run had for itself")?;
     let comparison = Comparison::new(run, &findings, &expectations);
     arguments.exports.write(&comparison)?;
     complain(&format!("recordings: {}", output.display()));
     Ok(comparison.exit_code)
 }
 
-fn capturers(arguments: &Arguments, programs: &Programs) -> anyhow::Result<Vec<Capturer>> {
+fn capturers(arguments: &Arguments, own: &Path) -> anyhow::Result<Vec<Capturer>> {
     let known: Vec<&str> = strategy::ALL.iter().map(|one| one.name()).collect();
     let mut capturers = Vec::new();
     for path in &arguments.capturer {
@@ -126,10 +123,10 @@ fn capturers(arguments: &Arguments, programs: &Programs) -> anyhow::Result<Vec<C
     }
     for name in &arguments.strategy {
         let strategy = strategy::find(name).ok_or_else(|| unknown("strategy", name, &known))?;
-        capturers.push(Capturer::built_in(strategy, &programs.crun_capture));
+        capturers.push(Capturer::built_in(strategy, own));
     }
     if capturers.is_empty() {
-        capturers.extend(strategy::ALL.iter().map(|&one| Capturer::built_in(one, &programs.crun_capture)));
+        capturers.extend(strategy::ALL.iter().map(|&one| Capturer::built_in(one, own)));
     }
     refuse_twice("capturer", capturers.iter().map(|one| one.name.as_str()))?;
     Ok(capturers)
@@ -286,9 +283,8 @@ fn execute(
     found: &[Result<Found, Unusable>],
     capturers: &[Capturer],
     arguments: &Arguments,
-    programs: &Programs,
+    host: &Host,
     output: &Path,
-    interrupt: &Interrupt,
     expectations: &Expectations,
 ) -> anyhow::Result<HashMap<CellId, Findings>> {
     let runnable: Vec<_> = cells
@@ -306,11 +302,13 @@ fn execute(
             runtimes: &placed,
             capturers,
             output,
-            emit: programs.emit.path(),
+            emit: &host.programs.emit,
+            scratch: &host.scratch,
+            family: &host.family,
             deadline: if arguments.quick { DEADLINE_QUICK } else { DEADLINE },
             jobs: arguments.jobs.map_or(run.machine.cpus, usize::from),
             seed: arguments.seed,
-            interrupt,
+            interrupt: &host.interrupt,
             waits: &|cell| expectations.waits_for_deadline(&cell.id),
             recorded: &|recording| {
                 let found = analysis::findings(&recording);

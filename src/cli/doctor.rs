@@ -22,10 +22,10 @@ struct Diagnosis {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
-    let programs = prepare::programs()?;
+    let host = prepare::host()?;
     let mut runtimes = Vec::new();
     for one in prepare::wanted(&["all".to_owned()], &[])? {
-        runtimes.push(one.info(&one.find(&programs)?));
+        runtimes.push(one.info(&one.find(&host)?));
     }
     let diagnosis = Diagnosis { machine: machine::this(), load: machine::load(), runtimes };
     let mut stdout = io::stdout().lock();

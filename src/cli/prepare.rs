@@ -1,15 +1,47 @@
-//! What `compare` and `doctor` need before anything runs: the programs, and the runtimes of this machine.
+//! What `compare` and `doctor` need before anything runs: the programs, the scratch directories, the runtimes of this machine.
 
-use super::{Usage, refuse_twice, unknown};
+use super::{Usage, complain, refuse_twice, unknown};
 use anyhow::Context;
 use crun_capture::comparison::RuntimeInfo;
+use crun_capture::process::{Family, Interrupt};
 use crun_capture::runtime::{self, Found, Programs, Runtime, Unusable};
+use crun_capture::scratch::{self, Scratch};
 use std::path::{Path, PathBuf};
 
-/// The programs beside the one that runs.
-pub(super) fn programs() -> anyhow::Result<Programs> {
-    let own = std::env::current_exe().context("cannot tell where this program lies")?;
-    Programs::beside(&own).context("the installation is not whole (`make build` or `cargo install` mends it)")
+/// What everything that starts a container needs.
+pub(super) struct Host {
+    /// Ends the run early; from here on no signal of the user's ends this process while a container runs.
+    pub(super) interrupt: Interrupt,
+    /// The run's own directories.
+    pub(super) scratch: Scratch,
+    /// The run's children.
+    pub(super) family: Family,
+    /// The programs beside the one that runs.
+    pub(super) programs: Programs,
+}
+
+/// This program.
+pub(super) fn own_path() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("cannot tell where this program lies")
+}
+
+/// Clears away what dead runs have left, and makes what a new one needs.
+pub(super) fn host() -> anyhow::Result<Host> {
+    let interrupt = Interrupt::by_signals().context("cannot handle signals")?;
+    Family::adopt_orphans().context("cannot become a subreaper")?;
+    for swept in scratch::sweep() {
+        let (path, processes, containers) = (swept.path.display(), swept.processes, swept.containers);
+        complain(&format!(
+            "removed what a killed run had left: {path} ({processes} processes, {containers} containers)"
+        ));
+        for failure in &swept.failures {
+            complain(&format!("something of it is still there: {failure}"));
+        }
+    }
+    let scratch = Scratch::create().context("cannot make a directory for temporary files (TMPDIR names another)")?;
+    let programs = Programs::beside(&own_path()?, scratch.disk())
+        .context("the installation is not whole (`make build` or `cargo install` mends it)")?;
+    Ok(Host { interrupt, family: scratch.family(), scratch, programs })
 }
 
 /// A runtime that was asked for.
@@ -84,9 +116,11 @@ impl Wanted {
     }
 
     /// Looks for it and runs one container. A path that the user gave must be a runtime; anything else may be missing.
-    pub(super) fn find(&self, programs: &Programs) -> anyhow::Result<Result<Found, Unusable>> {
-        let found = runtime::find(self.runtime, Some(&self.label), self.path.as_deref(), programs);
-        let found = found.and_then(|found| runtime::probe(&found).map(|()| found));
+    pub(super) fn find(&self, host: &Host) -> anyhow::Result<Result<Found, Unusable>> {
+        let family = &host.family;
+        let found = runtime::find(self.runtime, Some(&self.label), self.path.as_deref(), &host.programs, family);
+        let directory = host.scratch.disk().join(format!("probe-{}", self.label));
+        let found = found.and_then(|found| runtime::probe(&found, family, &directory).map(|()| found));
         match found {
             Err(unusable) if self.path.is_some() => Err(anyhow::anyhow!("{}: {}", self.label, unusable.reason)),
             found => Ok(found),

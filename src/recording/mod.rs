@@ -5,6 +5,7 @@ pub mod store;
 use crate::capturer::Summary;
 use crate::experiment::ExpectedEnd;
 use crate::outcome::Exit;
+use crate::runtime::Stop;
 use crate::script::Script;
 use crate::script::journal::Journal;
 use crate::stream::{Delivered, Stream};
@@ -81,6 +82,9 @@ pub struct Facts {
     pub deadline_hit: bool,
     /// Processes of this cell that were still there after it, and state that could not be removed, in words.
     pub left_behind: Vec<String>,
+    /// How the container was stopped; None where nothing was left to be stopped.
+    #[serde(default)]
+    pub stop: Option<Stop>,
     /// Threads of the capturer when the workload ended.
     pub threads: Option<u64>,
     /// Its read and write system calls, by /proc/PID/io.

@@ -3,13 +3,16 @@
 use super::{Container, Runtime};
 use crate::bundle::{self, Flaw, Rootfs};
 use crate::machine::{self, CgroupMode};
+use crate::phase::{Phase, reached};
 use crate::process::{Family, VERB_DEADLINE};
 use crate::script::{End, Script};
-use std::ffi::OsStr;
+use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// The programs of the harness itself.
 #[derive(Clone, Debug)]
@@ -17,17 +20,17 @@ pub struct Programs {
     /// `crun-capture`.
     pub crun_capture: PathBuf,
     /// The workload, static.
-    pub emit: Arc<Emit>,
+    pub emit: PathBuf,
     /// `fake-crun`.
     pub fake_crun: PathBuf,
 }
 
 impl Programs {
-    /// Those that lie beside the program at `crun_capture`.
+    /// Those that lie beside the program at `crun_capture`. A workload that has to be written out goes to `scratch`.
     ///
     /// # Errors
     /// One is missing, with its path.
-    pub fn beside(crun_capture: &Path) -> io::Result<Programs> {
+    pub fn beside(crun_capture: &Path, scratch: &Path) -> io::Result<Programs> {
         let folder = crun_capture.parent().unwrap_or(Path::new("/"));
         let beside = |name: &str| {
             let path = folder.join(name);
@@ -36,44 +39,28 @@ impl Programs {
         };
         Ok(Programs {
             crun_capture: crun_capture.to_owned(),
-            emit: Arc::new(Emit::find(&beside("crun-capture-emit")?)?),
+            emit: static_emit(&beside("crun-capture-emit")?, scratch)?,
             fake_crun: beside("fake-crun")?,
         })
     }
 }
 
-/// The workload's program.
-#[derive(Debug)]
-pub struct Emit {
-    path: PathBuf,
-    /// Holds it, where it had to be written out.
-    _folder: Option<tempfile::TempDir>,
-}
-
-impl Emit {
-    /// The program at `path` where it is static, else the one that was built into this program.
-    ///
-    /// # Errors
-    /// Neither is there, or it cannot be written out.
-    fn find(path: &Path) -> io::Result<Emit> {
-        if bundle::is_static(path)? {
-            return Ok(Emit { path: path.to_owned(), _folder: None });
-        }
-        let Some(bytes) = EMBEDDED else {
-            let message = format!("{} is not static, and a rootfs holds nothing else", path.display());
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
-        };
-        let folder = tempfile::Builder::new().prefix("crun-capture-emit-").tempdir()?;
-        let path = folder.path().join("crun-capture-emit");
-        bundle::write_private(&path, bytes)?;
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-        Ok(Emit { path, _folder: Some(folder) })
+/// The program at `path` where it is static, else the one that was built into this program, written into `scratch`.
+///
+/// # Errors
+/// Neither is there, or it cannot be written out.
+fn static_emit(path: &Path, scratch: &Path) -> io::Result<PathBuf> {
+    if bundle::is_static(path)? {
+        return Ok(path.to_owned());
     }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
+    let Some(bytes) = EMBEDDED else {
+        let message = format!("{} is not static, and a rootfs holds nothing else", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    };
+    let path = scratch.join("crun-capture-emit");
+    bundle::write_private(&path, bytes)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o700))?;
+    Ok(path)
 }
 
 #[cfg(embedded_emit)]
@@ -108,7 +95,7 @@ pub struct Found {
     /// A second word of its mode, by its own account; empty where it has none.
     pub own_mode: String,
     pub(super) crun_capture: PathBuf,
-    pub(super) emit: Arc<Emit>,
+    pub(super) emit: PathBuf,
 }
 
 /// A runtime that cannot be used here.
@@ -148,6 +135,7 @@ pub fn find(
     label: Option<&str>,
     path: Option<&Path>,
     programs: &Programs,
+    family: &Family,
 ) -> Result<Found, Unusable> {
     let program = match (path, runtime.program()) {
         (Some(path), _) => path.to_owned(),
@@ -156,9 +144,9 @@ pub fn find(
             mend: machine::install_command(name).unwrap_or_else(|| format!("install {name} and put it into PATH")),
         })?,
         (None, None) if runtime.is_oci() => programs.fake_crun.clone(),
-        (None, None) => programs.emit.path().to_owned(),
+        (None, None) => programs.emit.clone(),
     };
-    let (version, own_mode) = if runtime.is_oci() { version(&program)? } else { Default::default() };
+    let (version, own_mode) = if runtime.is_oci() { version(&program, family)? } else { Default::default() };
     let rootless = !machine::is_root();
     Ok(Found {
         runtime,
@@ -180,18 +168,17 @@ pub fn find(
 fn in_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|candidate| {
-        use std::os::unix::fs::PermissionsExt;
         candidate.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
     })
 }
 
 /// `NAME version X` of the first line, and X of a line `mode: X`.
-fn version(program: &Path) -> Result<(String, String), Unusable> {
+fn version(program: &Path, family: &Family) -> Result<(String, String), Unusable> {
     let not_one = |why: String| Unusable {
         reason: format!("{} is not an OCI runtime: {why}", program.display()),
         mend: "give the path of a program that takes crun's command line".to_owned(),
     };
-    let output = Family::default().output(Command::new(program).arg("--version"), VERB_DEADLINE);
+    let output = family.output(Command::new(program).arg("--version"), VERB_DEADLINE);
     let output = output.map_err(|error| not_one(format!("it cannot be run: {error}")))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut words = text.lines().next().unwrap_or_default().split_whitespace().skip_while(|word| *word != "version");
@@ -201,18 +188,17 @@ fn version(program: &Path) -> Result<(String, String), Unusable> {
     Ok((version.to_owned(), own_mode.to_owned()))
 }
 
-/// Runs one container that does nothing, to see whether the runtime works here.
+/// Runs one container that does nothing, to see whether the runtime works here. `directory`, which must not exist, is
+/// where its bundle is; it is removed.
 ///
 /// # Errors
 /// It does not, with its own words.
-pub fn probe(found: &Found) -> Result<(), Unusable> {
+pub fn probe(found: &Found, family: &Family, directory: &Path) -> Result<(), Unusable> {
     let failed = |reason: String| Unusable { reason, mend: String::new() };
     if !found.runtime.is_oci() {
         return Ok(());
     }
-    let directory = tempfile::Builder::new().prefix("crun-capture-probe-").tempdir();
-    let directory = directory.map_err(|error| failed(format!("cannot make a temporary directory: {error}")))?;
-    let output = probe_in(found, directory.path());
+    let output = probe_in(found, family, directory);
     let output = output.map_err(|error| failed(format!("cannot start a container: {error}")))?;
     if output.status.success() {
         return Ok(());
@@ -222,8 +208,9 @@ pub fn probe(found: &Found) -> Result<(), Unusable> {
     Err(failed(format!("a container does not start ({}): {words}", output.status)))
 }
 
-fn probe_in(found: &Found, directory: &Path) -> io::Result<std::process::Output> {
-    let rootfs = Rootfs::create(directory.join("rootfs"), found.emit.path())?;
+fn probe_in(found: &Found, family: &Family, directory: &Path) -> io::Result<std::process::Output> {
+    bundle::make_directory(directory)?;
+    let rootfs = Rootfs::create(directory.join("rootfs"), &found.emit)?;
     let (cell, bundle_path, state_root) = (directory.join("cell"), directory.join("bundle"), directory.join("state"));
     bundle::write_cell(&cell, &Script::new(0, End::Exit(0)))?;
     let plan = bundle::Plan {
@@ -232,11 +219,11 @@ fn probe_in(found: &Found, directory: &Path) -> io::Result<std::process::Output>
         pid_namespace: found.has_pid_namespace(),
         user_namespace: found.mode.user_namespace,
         flaw: Flaw::None,
-        mark: "CRUN_CAPTURE_PROBE=1",
+        environment: &[family.mark()],
     };
     bundle::write(&bundle_path, &plan)?;
     bundle::make_directory(&state_root)?;
-    let id = new_id();
+    let id = new_id(family.run());
     let container = Container {
         id: &id,
         bundle: &bundle_path,
@@ -245,20 +232,20 @@ fn probe_in(found: &Found, directory: &Path) -> io::Result<std::process::Output>
         log: &directory.join("log"),
         cell: &cell,
     };
+    let handle = found.handle(&container).ok_or(io::ErrorKind::Unsupported)?;
+    handle.save(directory)?;
     let command = found.run_command(&container);
-    let output = run(&command)?;
-    if state_root.join(&id).exists() {
-        run(&found.verb_command(&state_root, &["delete", "-f", &id]))?;
+    let output = family.output(Command::new(&command[0]).args(&command[1..]), VERB_DEADLINE);
+    reached(Phase::Probe);
+    if handle.has_state() {
+        handle.stop(family, Duration::ZERO);
     }
-    Ok(output)
+    fs::remove_dir_all(directory)?;
+    output
 }
 
-fn run<S: AsRef<OsStr>>(command: &[S]) -> io::Result<std::process::Output> {
-    let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    Family::default().output(Command::new(program).args(arguments), VERB_DEADLINE)
-}
-
-/// A container id that nobody else has.
-pub fn new_id() -> String {
-    format!("cc-{:016x}", fastrand::u64(..))
+/// A container id that nobody else has: `cc-RUN-NUMBER`.
+pub fn new_id(run: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("cc-{run}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }

@@ -7,9 +7,10 @@ pub mod detached;
 mod fake;
 mod find;
 mod runc;
-pub mod stop;
+mod stop;
 
-pub use find::{Emit, Found, Mode, Programs, Unusable, find, new_id, probe};
+pub use find::{Found, Mode, Programs, Unusable, find, new_id, probe};
+pub use stop::{Handle, Step, Stop};
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -87,7 +88,7 @@ impl Found {
     /// The command line that runs `container` to its end with the caller's own descriptors.
     pub fn run_command(&self, container: &Container<'_>) -> Vec<OsString> {
         if !self.runtime.is_oci() {
-            return vec![self.emit.path().into(), container.cell.into()];
+            return vec![self.emit.clone().into(), container.cell.into()];
         }
         let mut command = self.front(self.runtime.detached().then_some(container.pid_file));
         command.push(self.program.clone().into());
@@ -101,14 +102,16 @@ impl Found {
         command
     }
 
-    /// The command line of another verb: kill, delete, state, list.
-    pub fn verb_command(&self, state_root: &Path, arguments: &[&str]) -> Vec<OsString> {
-        let mut command = if self.mode.rootless { self.front(None) } else { Vec::new() };
-        command.push(self.program.clone().into());
-        command.extend(["--root".into(), state_root.into()]);
-        command.extend(self.runtime.global_options().iter().map(OsString::from));
-        command.extend(arguments.iter().map(OsString::from));
-        command
+    /// What reaches `container` by the other verbs: kill, delete, state. None where nothing runs bundles.
+    pub fn handle(&self, container: &Container<'_>) -> Option<Handle> {
+        if !self.runtime.is_oci() {
+            return None;
+        }
+        let mut words = if self.mode.rootless { self.front(None) } else { Vec::new() };
+        words.push(self.program.clone().into());
+        words.extend(["--root".into(), container.state_root.into()]);
+        words.extend(self.runtime.global_options().iter().map(OsString::from));
+        Some(Handle { words, state_root: container.state_root.to_owned(), id: container.id.to_owned() })
     }
 
     /// What stands before the runtime: nothing, where it needs no view and nobody to wait for its container.

@@ -30,7 +30,7 @@ impl Site {
             pid_namespace,
             user_namespace: false,
             flaw,
-            mark: "FAKE_TEST=1",
+            environment: &["FAKE_TEST=1".to_owned()],
         };
         bundle::write(&path("bundle"), &plan).unwrap();
         Site { directory }

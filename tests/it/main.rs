@@ -8,4 +8,5 @@ mod golden; // recordings whose findings were checked by hand
 mod interrupt; // Ctrl-C, SIGTERM: what was done is saved, nothing is left
 mod reports; // `report`, `list`, `doctor`, schemas
 mod run; // the builder for runs of the CLI
+mod stop; // stopped means gone
 mod tidy; // the layout and the lists
