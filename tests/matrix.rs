@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut trials = Vec::new();
-    for (runtime, usable) in support::usable(&["crun", "fake", "bare"]) {
+    for (runtime, usable) in support::usable(&["crun", "runc", "youki", "fake", "bare"]) {
         for strategy in strategy::ALL {
             for experiment in experiment::ALL {
                 let id = format!("{runtime}/{}/{}/", strategy.name(), experiment.name);

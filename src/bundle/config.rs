@@ -30,7 +30,7 @@ fn spec(plan: &Plan<'_>) -> Result<Spec, OciSpecError> {
         .terminal(false)
         .user(UserBuilder::default().uid(0_u32).gid(0_u32).build()?)
         .args([program, CELL_MOUNT].map(str::to_owned).to_vec())
-        .env(plan.environment.to_vec())
+        .env(environment(plan))
         .cwd("/")
         .no_new_privileges(true)
         .capabilities(capabilities)
@@ -53,6 +53,11 @@ fn spec(plan: &Plan<'_>) -> Result<Spec, OciSpecError> {
         .build()?;
     spec.set_annotations(None);
     Ok(spec)
+}
+
+/// youki does not start a container that has no PATH.
+fn environment(plan: &Plan<'_>) -> Vec<String> {
+    std::iter::once("PATH=/".to_owned()).chain(plan.environment.iter().cloned()).collect()
 }
 
 fn namespaces(pid: bool) -> Result<Vec<oci_spec::runtime::LinuxNamespace>, OciSpecError> {

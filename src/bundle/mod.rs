@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(spec.root().as_ref().unwrap().readonly(), Some(true));
         let process = spec.process().as_ref().unwrap();
         assert_eq!(process.no_new_privileges(), Some(true));
-        assert_eq!(process.env().as_ref().unwrap(), &["CELL=1"]);
+        assert_eq!(process.env().as_ref().unwrap(), &["PATH=/", "CELL=1"]);
         let capabilities = process.capabilities().as_ref().unwrap();
         assert!(capabilities.bounding().as_ref().is_none_or(|set| set.is_empty()));
         let types = |spec: &oci_spec::runtime::Spec| -> Vec<String> {

@@ -264,7 +264,8 @@ fn planned(cell: &Cell, found: &Result<Found, Unusable>) -> Planned {
     let expected = match found {
         Err(unusable) => Err(NotRun::Skipped(unusable.reason.clone())),
         Ok(found) => {
-            cell.case.expected_end(found.runtime.is_oci(), found.has_pid_namespace()).map_err(NotRun::Unsupported)
+            let failure_code = found.runtime.is_oci().then_some(found.runtime.failure_code());
+            cell.case.expected_end(failure_code, found.has_pid_namespace()).map_err(NotRun::Unsupported)
         }
     };
     Planned { id: cell.id.clone(), expected, paced: cell.case.script.is_paced() }

@@ -16,8 +16,17 @@ pub struct Agreement {
     pub same: usize,
     /// Cells that were run on both.
     pub both: usize,
-    /// The cells that differ, without the runtime: `strategy/experiment/case`.
-    pub different: Vec<String>,
+    /// Where they differ, and why.
+    pub different: Vec<Difference>,
+}
+
+/// Cells that differ for the same reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// What the expectations say of the failure; or that nothing is known.
+    pub reason: String,
+    /// Without the runtime: `strategy/experiment/case`.
+    pub cells: Vec<String>,
 }
 
 pub(super) fn agreements(run: &Run, cells: &[CellResult], expectations: &Expectations) -> Vec<Agreement> {
@@ -41,18 +50,20 @@ fn agreement(runtime: &str, reference: &str, cells: &[CellResult], expectations:
     let (own, other) = (results(runtime, cells), results(reference, cells));
     let mut pairs: Vec<_> = own.iter().filter_map(|(key, cell)| Some((key, cell, other.get(key)?))).collect();
     pairs.sort_by_key(|(key, ..)| **key);
-    let different: Vec<String> = pairs
-        .iter()
-        .filter(|(_, cell, reference)| certain(cell, expectations) != certain(reference, expectations))
-        .map(|((strategy, experiment, case, _), ..)| format!("{strategy}/{experiment}/{case}"))
-        .collect();
-    Agreement {
-        runtime: runtime.to_owned(),
-        reference: reference.to_owned(),
-        same: pairs.len() - different.len(),
-        both: pairs.len(),
-        different,
+    let both = pairs.len();
+    pairs.retain(|(_, cell, reference)| certain(cell, expectations) != certain(reference, expectations));
+    let mut different: Vec<Difference> = Vec::new();
+    for ((strategy, experiment, case, _), cell, reference) in &pairs {
+        let failed = if cell.broken.is_empty() { reference } else { cell };
+        let reason = failed.reason.clone().unwrap_or_else(|| "no reason is known".to_owned());
+        let cell = format!("{strategy}/{experiment}/{case}");
+        match different.iter_mut().find(|difference| difference.reason == reason) {
+            Some(difference) => difference.cells.push(cell),
+            None => different.push(Difference { reason, cells: vec![cell] }),
+        }
     }
+    let (runtime, reference) = (runtime.to_owned(), reference.to_owned());
+    Agreement { runtime, reference, same: both - pairs.len(), both, different }
 }
 
 /// What is broken, without what a race decides.

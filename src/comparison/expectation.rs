@@ -138,11 +138,11 @@ impl Expectations {
         self.failure.iter().filter(hang).any(|entry| entry.is_about(id))
     }
 
-    /// Whether an entry says that this finding is broken sometimes in the cell of these names: runtime, strategy,
-    /// experiment, case.
+    /// Whether the first entry about this finding in the cell of these names (runtime, strategy, experiment, case) says
+    /// that it is broken sometimes.
     pub(super) fn a_race_decides(&self, cell: [&str; 4], finding: &str) -> bool {
-        let sometimes = self.failure.iter().filter(|entry| entry.when == When::Sometimes && entry.finding.has(finding));
-        sometimes.into_iter().any(|entry| entry.names(cell))
+        let mut entries = self.failure.iter().filter(|entry| entry.finding.has(finding) && entry.names(cell));
+        entries.next().is_some_and(|entry| entry.when == When::Sometimes)
     }
 
     pub(super) fn judge(&self, id: &CellId, broken: &[&str]) -> Judged {
@@ -155,6 +155,13 @@ impl Expectations {
                 }
                 None => judged.unexplained.push(name.to_owned()),
             }
+        }
+        // Where a race made the cell hang, nothing else of it can be seen for certain.
+        let [runtime, strategy, experiment, case] = [&id.runtime, &id.strategy, &id.experiment, &id.case];
+        if broken.contains(&"deadline_hit")
+            && self.a_race_decides([runtime, strategy, experiment, case], "deadline_hit")
+        {
+            return judged;
         }
         for entry in entries.iter().filter(|entry| entry.when == When::Always) {
             let absent = entry.finding.all().iter().filter(|name| !broken.contains(&name.as_str()));
@@ -195,6 +202,21 @@ mod tests {
     fn a_failure_that_always_happens_must_happen() {
         assert_eq!(list("always").judge(&id("tee", "65537"), &[]).missing, ["deadline_hit"]);
         assert_eq!(list("sometimes").judge(&id("tee", "65537"), &[]), Judged::default());
+    }
+
+    #[test]
+    fn a_cell_that_hangs_by_a_race_need_not_show_what_always_happens() {
+        let entry = |finding: &str, when: &str| {
+            format!(
+                "[[failure]]\nstrategy = 'tee'\nfinding = '{finding}'\nwhen = '{when}'\nreason = 'r'\nsource = 's'\n"
+            )
+        };
+        let text = entry("exit_reported", "always") + &entry("deadline_hit", "sometimes");
+        let both = Expectations::parse(&text).unwrap();
+        assert_eq!(both.judge(&id("tee", "1"), &["deadline_hit"]).missing, [""; 0]);
+        assert_eq!(both.judge(&id("tee", "1"), &[]).missing, ["exit_reported"]);
+        assert!(both.a_race_decides(["crun", "tee", "x", "1"], "deadline_hit"));
+        assert!(!both.a_race_decides(["crun", "tee", "x", "1"], "exit_reported"));
     }
 
     #[test]

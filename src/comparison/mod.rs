@@ -10,7 +10,7 @@ mod rule;
 mod run;
 mod verdict;
 
-pub use agreement::Agreement;
+pub use agreement::{Agreement, Difference};
 pub use expectation::{ExpectationError, Expectations, When};
 pub use row::{CapabilityState, LongLine, Row, Said};
 pub use rule::broken;

@@ -80,11 +80,13 @@ impl Case {
         Case { name: name.into(), script, pid_namespace: true, flaw: Flaw::None, measures_cost: false }
     }
 
-    /// How it ends by the kernel's and the runtime's rules.
+    /// How it ends by the kernel's and the runtime's rules. `failure_code` is what the runtime exits with when it fails; None
+    /// where there is no runtime.
     ///
     /// # Errors
     /// It cannot be tried there, and why.
-    pub fn expected_end(&self, oci: bool, pid_namespace: bool) -> Result<ExpectedEnd, String> {
+    pub fn expected_end(&self, failure_code: Option<i32>, pid_namespace: bool) -> Result<ExpectedEnd, String> {
+        let oci = failure_code.is_some();
         let ends = |code: i32| Ok(ExpectedEnd { code, runtime_error: false, starts: self.flaw == Flaw::None });
         let in_namespace = self.pid_namespace && pid_namespace;
         match (self.flaw, self.script.end) {
@@ -101,8 +103,10 @@ impl Case {
             }),
             (Flaw::None, End::Signal(number)) => ends(128 + number),
             (Flaw::None, End::Abort) => ends(128 + libc::SIGABRT),
-            (_, _) if !oci => Err("without a runtime there is no bundle to be wrong".to_owned()),
-            (_, _) => Ok(ExpectedEnd { code: 1, runtime_error: true, starts: false }),
+            (_, _) => match failure_code {
+                Some(code) => Ok(ExpectedEnd { code, runtime_error: true, starts: false }),
+                None => Err("without a runtime there is no bundle to be wrong".to_owned()),
+            },
         }
     }
 }
@@ -167,7 +171,7 @@ mod tests {
     #[test]
     fn ends_follow_the_kernel() {
         let case = |end, pid_namespace| Case { pid_namespace, ..Case::new("x", Script::new(1, end)) };
-        let code = |case: Case, pid_namespace| case.expected_end(true, pid_namespace).map(|end| end.code);
+        let code = |case: Case, pid_namespace| case.expected_end(Some(1), pid_namespace).map(|end| end.code);
         assert_eq!(code(case(End::Exit(7), true), true), Ok(7));
         assert_eq!(code(case(End::Signal(15), false), true), Ok(143));
         assert_eq!(code(case(End::Signal(9), true), true), Ok(113));
@@ -175,11 +179,14 @@ mod tests {
         assert_eq!(code(case(End::Abort, false), true), Ok(134));
         assert!(code(case(End::Signal(9), true), false).is_err());
         let missing = Case { flaw: Flaw::MissingConfig, ..case(End::Exit(0), true) };
-        assert_eq!(missing.expected_end(true, true), Ok(ExpectedEnd { code: 1, runtime_error: true, starts: false }));
-        assert!(missing.expected_end(false, false).is_err());
+        assert_eq!(
+            missing.expected_end(Some(255), true),
+            Ok(ExpectedEnd { code: 255, runtime_error: true, starts: false })
+        );
+        assert!(missing.expected_end(None, false).is_err());
         let not_found = Case { flaw: Flaw::ExecutableNotFound, ..case(End::Exit(0), true) };
         assert_eq!(
-            not_found.expected_end(false, false),
+            not_found.expected_end(None, false),
             Ok(ExpectedEnd { code: 127, runtime_error: false, starts: false })
         );
     }

@@ -3,7 +3,7 @@
 use super::Report;
 use super::failures::failures;
 use super::words::{HEADS, name, printable, seconds, words};
-use crate::comparison::{Comparison, RuntimeInfo};
+use crate::comparison::{Comparison, Difference, RuntimeInfo};
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 
@@ -13,8 +13,8 @@ pub(super) struct Table;
 /// Colour marks a broken duty, and nothing else.
 const BROKEN: Style = AnsiColor::Red.on_default();
 
-/// So many differing or unexpected cells are listed; the JSON has all.
-const LISTED_MAX: usize = 12;
+/// So many of the cells that differ for the same reason are listed; the JSON has all.
+const LISTED_MAX: usize = 6;
 
 impl Report for Table {
     fn name(&self) -> &'static str {
@@ -93,11 +93,11 @@ fn agreements(comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()>
             "{runtime} agrees with {reference} on {} of {} cells, races aside (crun-capture compare --runtime {runtime})",
             agreement.same, agreement.both
         )?;
-        for id in agreement.different.iter().take(LISTED_MAX) {
-            writeln!(writer, "  not on {id}")?;
-        }
-        if agreement.different.len() > LISTED_MAX {
-            writeln!(writer, "  and {} more", agreement.different.len() - LISTED_MAX)?;
+        for Difference { reason, cells } in &agreement.different {
+            let more = cells.len().saturating_sub(LISTED_MAX);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let listed = cells[..cells.len().min(LISTED_MAX)].join(", ");
+            writeln!(writer, "  not on {}: {}", printable(&listed) + &more, printable(reason))?;
         }
     }
     Ok(())

@@ -5,12 +5,12 @@ use crate::bundle::{self, Flaw, Rootfs};
 use crate::machine::{self, CgroupMode};
 use crate::phase::{Phase, reached};
 use crate::process::{Family, VERB_DEADLINE};
-use crate::script::{End, Script};
+use crate::script::{End, Script, Step};
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -181,12 +181,18 @@ fn version(program: &Path, family: &Family) -> Result<(String, String), Unusable
     let output = family.output(Command::new(program).arg("--version"), VERB_DEADLINE);
     let output = output.map_err(|error| not_one(format!("it cannot be run: {error}")))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let mut words = text.lines().next().unwrap_or_default().split_whitespace().skip_while(|word| *word != "version");
+    // youki has a colon after the word.
+    let is_version = |word: &&str| word.trim_end_matches(':') == "version";
+    let mut words = text.lines().next().unwrap_or_default().split_whitespace().skip_while(|word| !is_version(word));
     let version = words.nth(1).filter(|_| output.status.success());
     let version = version.ok_or_else(|| not_one("`--version` does not print `NAME version X`".to_owned()))?;
     let own_mode = text.lines().find_map(|line| line.strip_prefix("mode: ")).unwrap_or_default();
     Ok((version.to_owned(), own_mode.to_owned()))
 }
+
+/// How long the container lives that tries a runtime: one that ends at once may meet a race of the runtime's own, and the
+/// whole runtime would be given up (youki 0.7.0 hangs then).
+const PROBE: Duration = Duration::from_millis(30);
 
 /// Runs one container that does nothing, to see whether the runtime works here. `directory`, which must not exist, is
 /// where its bundle is; it is removed.
@@ -199,20 +205,23 @@ pub fn probe(found: &Found, family: &Family, directory: &Path) -> Result<(), Unu
         return Ok(());
     }
     let output = probe_in(found, family, directory);
-    let output = output.map_err(|error| failed(format!("cannot start a container: {error}")))?;
+    let (output, log) = output.map_err(|error| failed(format!("cannot start a container: {error}")))?;
     if output.status.success() {
         return Ok(());
     }
-    let text = String::from_utf8_lossy(&output.stderr);
+    // youki says it in its log only, runc and crun on stderr too.
+    let text = String::from_utf8_lossy(&output.stderr).into_owned() + &log;
     let words = text.lines().next().unwrap_or("it says nothing").trim();
     Err(failed(format!("a container does not start ({}): {words}", output.status)))
 }
 
-fn probe_in(found: &Found, family: &Family, directory: &Path) -> io::Result<std::process::Output> {
+/// How the container ended, and what the runtime's log holds.
+fn probe_in(found: &Found, family: &Family, directory: &Path) -> io::Result<(Output, String)> {
     bundle::make_directory(directory)?;
     let rootfs = Rootfs::create(directory.join("rootfs"), &found.emit)?;
     let (cell, bundle_path, state_root) = (directory.join("cell"), directory.join("bundle"), directory.join("state"));
-    bundle::write_cell(&cell, &Script::new(0, End::Exit(0)))?;
+    let script = Script::new(0, End::Exit(0)).then(Step::Pause { duration_ns: PROBE.as_nanos() as u64 });
+    bundle::write_cell(&cell, &script)?;
     let plan = bundle::Plan {
         rootfs: &rootfs,
         cell: &cell,
@@ -240,8 +249,9 @@ fn probe_in(found: &Found, family: &Family, directory: &Path) -> io::Result<std:
     if handle.has_state() {
         handle.stop(family, Duration::ZERO);
     }
+    let log = fs::read(directory.join("log")).unwrap_or_default();
     fs::remove_dir_all(directory)?;
-    output
+    Ok((output?, String::from_utf8_lossy(&log).into_owned()))
 }
 
 /// A container id that nobody else has: `cc-RUN-NUMBER`.

@@ -8,6 +8,7 @@ mod fake;
 mod find;
 mod runc;
 mod stop;
+mod youki;
 
 pub use find::{Found, Mode, Programs, Unusable, find, new_id, probe};
 pub use stop::{Handle, Step, Stop};
@@ -21,6 +22,8 @@ pub static ALL: &[&dyn Runtime] = &[
     &crun::Crun { detached: true },
     &runc::Runc { detached: false },
     &runc::Runc { detached: true },
+    &youki::Youki { detached: false },
+    &youki::Youki { detached: true },
     &fake::Fake,
     &bare::Bare,
 ];
@@ -59,6 +62,11 @@ pub trait Runtime: Sync {
     /// Whether it starts on a hybrid cgroup host only in a private cgroup2 view.
     fn needs_cgroup_view(&self) -> bool {
         false
+    }
+
+    /// What it exits with when it fails itself.
+    fn failure_code(&self) -> i32 {
+        1
     }
 
     /// Options before the verb, besides `--root` and `--log`.

@@ -1,0 +1,35 @@
+//! youki: an OCI runtime in Rust. In the foreground it hands its own descriptors to the container, as crun does.
+
+use super::Runtime;
+
+/// youki, in the foreground or detached.
+pub(super) struct Youki {
+    pub(super) detached: bool,
+}
+
+impl Runtime for Youki {
+    fn name(&self) -> &'static str {
+        if self.detached { "youki-detached" } else { "youki" }
+    }
+
+    fn summary(&self) -> &'static str {
+        if self.detached {
+            "youki run --detach, its container waited for by a subreaper"
+        } else {
+            "youki run in the foreground"
+        }
+    }
+
+    fn program(&self) -> Option<&'static str> {
+        Some("youki")
+    }
+
+    fn detached(&self) -> bool {
+        self.detached
+    }
+
+    /// -1, as its `main` returns it.
+    fn failure_code(&self) -> i32 {
+        255
+    }
+}
