@@ -90,6 +90,22 @@ fn number(path: &str) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
+/// The command, for root, that lets users make user namespaces; None where nothing is known to forbid them.
+pub fn user_namespaces_command() -> Option<&'static str> {
+    // user.max_user_namespaces: namespaces(7); the other two are Debian's and Ubuntu's own.
+    let forbidding = [
+        ("/proc/sys/user/max_user_namespaces", 0, "sysctl -w user.max_user_namespaces=15000"),
+        ("/proc/sys/kernel/unprivileged_userns_clone", 0, "sysctl -w kernel.unprivileged_userns_clone=1"),
+        (
+            "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+            1,
+            "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+        ),
+    ];
+    let (.., command) = forbidding.into_iter().find(|(path, value, _)| number(path) == Some(*value))?;
+    Some(command)
+}
+
 /// The command of this system's package manager that installs `package`; None where none is known.
 pub fn install_command(package: &str) -> Option<String> {
     let managers = [

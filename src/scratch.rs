@@ -61,7 +61,7 @@ impl Scratch {
     pub fn create() -> io::Result<Scratch> {
         // A directory is lost if a sweep takes it for a dead one in the moment before it is locked: then another is made.
         loop {
-            let run = format!("{:016x}", fastrand::u64(..));
+            let run = new_run();
             let disk = hold(&std::env::temp_dir(), &format!("{PREFIX}{run}"))?;
             let memory = hold(&memory_directory(), &format!("{PREFIX}{run}{IN_MEMORY}"))?;
             if let (Some(disk), Some(memory)) = (disk, memory) {
@@ -102,6 +102,11 @@ impl Drop for Scratch {
         // After `close` there is nothing left; else the run has failed, and has said why.
         let _found_by_the_next_start = clear_away(&self.disk.path, &self.run);
     }
+}
+
+/// The id of a run: 16 hexadecimal digits.
+fn new_run() -> String {
+    format!("{:016x}", fastrand::u64(..))
 }
 
 /// Makes a directory and takes its lock; None where a sweep was faster.
@@ -168,9 +173,10 @@ fn sweep_one(path: &Path, run: &str) -> Option<Swept> {
 
 /// Kills the run's processes, stops its containers, removes the directory.
 fn clear_away(path: &Path, run: &str) -> Swept {
-    let family = Family::of_run(run, path);
+    // Its verbs do not bear the mark of the run: somebody else may find its other directory, and kill what does.
+    let family = Family::of_run(&new_run(), path);
     let mut swept = Swept { path: path.to_owned(), processes: 0, containers: 0, failures: Vec::new() };
-    let mark = family.mark();
+    let mark = Family::of_run(run, path).mark();
     for _ in 0..ROUNDS_MAX {
         let found = bearers(&mark);
         if found.is_empty() {

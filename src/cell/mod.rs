@@ -14,7 +14,7 @@ use crate::phase::{Phase, reached};
 use crate::plan::Cell;
 use crate::process::{Family, Interrupt};
 use crate::recording::{Facts, Recording, store};
-use crate::runtime::Found;
+use crate::runtime::{self, Found};
 use crate::script::journal::Journal;
 use crate::stream::Stream;
 use site::Site;
@@ -117,10 +117,5 @@ fn runtime_errors(log: &Path, undisturbed: bool) -> io::Result<Vec<String>> {
         }
         Err(error) => return Err(bundle::with_path(&error, log)),
     };
-    let entries = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    // crun and runc write `level` and `msg`, youki `LEVEL` in capitals and `message`.
-    let is_error = |level: &str| ["error", "fatal"].iter().any(|one| one.eq_ignore_ascii_case(level));
-    let errors = entries.filter(|entry| entry["level"].as_str().is_some_and(is_error));
-    let text = |entry: serde_json::Value| entry["msg"].as_str().or(entry["message"].as_str()).map(str::to_owned);
-    Ok(errors.filter_map(text).collect())
+    Ok(runtime::errors_in_log(&text))
 }

@@ -141,7 +141,7 @@ pub fn find(
         (Some(path), _) => path.to_owned(),
         (None, Some(name)) => in_path(name).ok_or_else(|| Unusable {
             reason: format!("{name} is not in PATH"),
-            mend: machine::install_command(name).unwrap_or_else(|| format!("install {name} and put it into PATH")),
+            mend: runtime.install_command().unwrap_or_else(|| format!("install {name} and put it into PATH")),
         })?,
         (None, None) if runtime.is_oci() => programs.fake_crun.clone(),
         (None, None) => programs.emit.clone(),
@@ -200,7 +200,10 @@ const PROBE: Duration = Duration::from_millis(30);
 /// # Errors
 /// It does not, with its own words.
 pub fn probe(found: &Found, family: &Family, directory: &Path) -> Result<(), Unusable> {
-    let failed = |reason: String| Unusable { reason, mend: String::new() };
+    let command = machine::user_namespaces_command().map(|command| format!("{command} (as root)"));
+    let without_privileges = || command.unwrap_or_else(|| "run crun-capture as root".to_owned());
+    let mend = if found.mode.rootless { without_privileges() } else { String::new() };
+    let failed = |reason: String| Unusable { reason, mend: mend.clone() };
     if !found.runtime.is_oci() {
         return Ok(());
     }
@@ -210,8 +213,10 @@ pub fn probe(found: &Found, family: &Family, directory: &Path) -> Result<(), Unu
         return Ok(());
     }
     // youki says it in its log only, runc and crun on stderr too.
-    let text = String::from_utf8_lossy(&output.stderr).into_owned() + &log;
-    let words = text.lines().next().unwrap_or("it says nothing").trim();
+    let text = String::from_utf8_lossy(&output.stderr);
+    let said = text.lines().next().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty());
+    let said = said.or_else(|| super::errors_in_log(&log).into_iter().next());
+    let words = said.unwrap_or_else(|| "it says nothing".to_owned());
     Err(failed(format!("a container does not start ({}): {words}", output.status)))
 }
 

@@ -49,6 +49,11 @@ pub trait Runtime: Sync {
     /// The program to look for in PATH; None for a runtime that comes with the harness.
     fn program(&self) -> Option<&'static str>;
 
+    /// The command that installs it here; None where none is known.
+    fn install_command(&self) -> Option<String> {
+        crate::machine::install_command(self.program()?)
+    }
+
     /// Whether it runs bundles at all: `bare` starts the workload itself.
     fn is_oci(&self) -> bool {
         true
@@ -73,6 +78,20 @@ pub trait Runtime: Sync {
     fn global_options(&self) -> &'static [&'static str] {
         &[]
     }
+}
+
+/// The errors in a runtime's log, which is JSON lines. crun and runc write `level` and `msg`; youki writes the level in
+/// capitals, and `message`, with the cause in `err`.
+pub fn errors_in_log(text: &str) -> Vec<String> {
+    let is_error = |level: &str| ["error", "fatal"].iter().any(|one| one.eq_ignore_ascii_case(level));
+    let entries = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let errors = entries.filter(|entry| entry["level"].as_str().is_some_and(is_error));
+    let message = |entry: serde_json::Value| {
+        let message = entry["msg"].as_str().or(entry["message"].as_str())?;
+        let cause = entry["err"].as_str().map(|cause| format!(": {cause}")).unwrap_or_default();
+        Some(format!("{message}{cause}"))
+    };
+    errors.filter_map(message).collect()
 }
 
 /// A container to be.

@@ -24,6 +24,11 @@ impl Runtime for Youki {
         Some("youki")
     }
 
+    /// Few systems have a package of it.
+    fn install_command(&self) -> Option<String> {
+        Some("cargo install youki --version 0.7.0 --locked --no-default-features --features v1,v2".to_owned())
+    }
+
     fn detached(&self) -> bool {
         self.detached
     }
