@@ -1,6 +1,9 @@
 //! OCI bundles: a rootfs with nothing but the workload in it, and a config.json a container.
 
 mod config;
+mod own;
+
+pub use own::{OwnBundle, Snapshot};
 
 use crate::script::{Script, journal};
 use rustix::fs::{CWD, Mode};

@@ -49,13 +49,19 @@ impl Site {
             scratch,
             id,
         };
-        bundle::write_cell(&site.cell, &cell.case.script)?;
         site.handle = found.handle(&site.container());
         if let Some(handle) = &site.handle {
             handle.save(&site.scratch)?;
         }
         if found.runtime.is_oci() {
             bundle::make_directory(&site.state_root)?;
+        }
+        if let Some(own) = &cell.case.own_bundle {
+            site.bundle = own.prepare(&site.bundle)?;
+            return Ok(site);
+        }
+        bundle::write_cell(&site.cell, &cell.case.script)?;
+        if found.runtime.is_oci() {
             let plan = bundle::Plan {
                 rootfs: ground.rootfs,
                 cell: &site.cell,
@@ -99,7 +105,7 @@ impl Site {
     }
 
     pub(super) fn remove(&self) -> io::Result<()> {
-        for path in [&self.scratch, &self.cell] {
+        for path in [&self.scratch, &self.cell].into_iter().filter(|path| path.exists()) {
             fs::remove_dir_all(path).map_err(|error| bundle::with_path(&error, path))?;
         }
         Ok(())

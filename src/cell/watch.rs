@@ -83,7 +83,9 @@ impl Watch {
     ) -> io::Result<Watch> {
         // Opened before the workload can be: a FIFO that never had a writer is not hung up.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let alive = rustix::fs::open(site.cell.join("alive"), flags, Mode::empty())?;
+        let open = || rustix::fs::open(site.cell.join("alive"), flags, Mode::empty());
+        // A bundle of the user's own holds nothing of ours.
+        let alive = cell.case.own_bundle.is_none().then(open).transpose()?;
         let mut command = Command::new(&capturer.program[0]);
         command.args(&capturer.program[1..]).arg("--");
         let mut run_command = found.run_command(&site.container());
@@ -114,7 +116,7 @@ impl Watch {
             child,
             timed: cell.experiment.measures_time,
             frames,
-            alive: Some(alive),
+            alive,
             decoder: Decoder::default(),
             read_bytes: 0,
             deliveries: Vec::new(),

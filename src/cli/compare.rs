@@ -1,6 +1,7 @@
 //! `compare`: the main job. Plan, run, analyse, compare, report.
 
 use super::export::Exports;
+use super::own_bundle;
 use super::prepare::{self, Host, Wanted};
 use super::{Usage, complain, is_watched, nearest, refuse_twice, unknown};
 use anyhow::Context;
@@ -33,7 +34,7 @@ const DEADLINE_QUICK: Duration = Duration::from_secs(3);
 pub(super) struct Arguments {
     /// Runtimes: names, `all`, or LABEL=PATH of a program with crun's command line [default: crun,fake]
     #[arg(long, value_name = "RUNTIME", value_delimiter = ',')]
-    runtime: Vec<String>,
+    pub(super) runtime: Vec<String>,
     /// Strategies [default: all]
     #[arg(long, value_name = "STRATEGY", value_delimiter = ',')]
     strategy: Vec<String>,
@@ -46,18 +47,24 @@ pub(super) struct Arguments {
     /// A capturer of your own, declared in TOML; may be given more than once
     #[arg(long, value_name = "FILE")]
     capturer: Vec<PathBuf>,
+    /// A bundle of your own, in place of the experiments: every strategy runs it, held against what `file` captures
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["experiment", "filter", "quick", "expectations"])]
+    bundle: Option<PathBuf>,
+    /// How long a cell may take, in seconds [default: 10; with --quick 3, with --bundle 60]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(super) deadline: Option<u64>,
     /// Run each cell so many times
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    runs: u32,
+    pub(super) runs: u32,
     /// Every case with fewer lines, and a shorter deadline
     #[arg(long)]
     quick: bool,
     /// Determines the scripts and the order of the cells
     #[arg(long, default_value_t = 7)]
-    seed: u64,
+    pub(super) seed: u64,
     /// Fail when this runtime is missing, instead of skipping it
     #[arg(long, value_name = "RUNTIME", value_delimiter = ',', env = "CRUN_CAPTURE_REQUIRE")]
-    require: Vec<String>,
+    pub(super) require: Vec<String>,
     /// Where the recordings go [default: .crun-capture/UTC-SEED]
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -68,10 +75,13 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     expectations: Option<PathBuf>,
     #[command(flatten)]
-    exports: Exports,
+    pub(super) exports: Exports,
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    if let Some(path) = &arguments.bundle {
+        return own_bundle::run(arguments, path);
+    }
     let wanted = prepare::wanted(&arguments.runtime, &arguments.require)?;
     let capturers = capturers(arguments, &prepare::own_path()?)?;
     let experiments = experiments(arguments)?;
@@ -115,7 +125,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     Ok(comparison.exit_code)
 }
 
-fn capturers(arguments: &Arguments, own: &Path) -> anyhow::Result<Vec<Capturer>> {
+pub(super) fn capturers(arguments: &Arguments, own: &Path) -> anyhow::Result<Vec<Capturer>> {
     let known: Vec<&str> = strategy::ALL.iter().map(|one| one.name()).collect();
     let mut capturers = Vec::new();
     for path in &arguments.capturer {
@@ -161,14 +171,14 @@ fn no_such_cell(filters: &[String], all: &[Cell]) -> anyhow::Error {
 }
 
 /// The run's directory, and the link `latest` beside it where it is the default one.
-fn output_directory(arguments: &Arguments) -> anyhow::Result<PathBuf> {
+pub(super) fn output_directory(arguments: &Arguments) -> anyhow::Result<PathBuf> {
     let create = |path: &Path| {
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.with_context(|| format!("cannot create the output directory {}", path.display()))
     };
     if let Some(path) = &arguments.output {
         create(path)?;
-        if path.join("run.json").exists() {
+        if ["run.json", "bundle.json"].iter().any(|name| path.join(name).exists()) {
             let message = format!("{} holds a run already: name another directory", path.display());
             return Err(Usage(message).into());
         }
@@ -250,7 +260,7 @@ fn shell_word(word: &str) -> String {
     if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
-fn capturer_info(capturer: &Capturer) -> CapturerInfo {
+pub(super) fn capturer_info(capturer: &Capturer) -> CapturerInfo {
     let row = capturer.built_in.and_then(strategy::find).and_then(|strategy| strategy.spike_row());
     CapturerInfo {
         name: capturer.name.clone(),
@@ -297,6 +307,7 @@ fn execute(
     let findings = Mutex::new(HashMap::new());
     // Cells name runtimes by place, so those that are missing keep theirs; no cell of theirs is run.
     let placed: Vec<Option<Found>> = found.iter().map(|found| found.as_ref().ok().cloned()).collect();
+    let default = if arguments.quick { DEADLINE_QUICK } else { DEADLINE };
     let ran = session::run(
         runnable,
         &session::Options {
@@ -306,7 +317,7 @@ fn execute(
             emit: &host.programs.emit,
             scratch: &host.scratch,
             family: &host.family,
-            deadline: if arguments.quick { DEADLINE_QUICK } else { DEADLINE },
+            deadline: arguments.deadline.map_or(default, Duration::from_secs),
             jobs: arguments.jobs.map_or(run.machine.cpus, usize::from),
             seed: arguments.seed,
             interrupt: &host.interrupt,
@@ -325,7 +336,7 @@ fn execute(
     Ok(findings.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-fn progress(cells: usize) -> ProgressBar {
+pub(super) fn progress(cells: usize) -> ProgressBar {
     if !is_watched() {
         return ProgressBar::hidden();
     }

@@ -49,6 +49,25 @@ impl Exports {
         Ok(())
     }
 
+    /// The same where only JSON can be written.
+    pub(super) fn check_json_only(&self) -> anyhow::Result<()> {
+        if self.export_markdown.is_some() || self.export_csv.is_some() {
+            return Err(super::Usage("a bundle of your own is reported as a table or as JSON only".to_owned()).into());
+        }
+        self.check()
+    }
+
+    /// Writes this JSON where one was asked for; whether it took stdout.
+    pub(super) fn write_json(&self, json: &[u8]) -> anyhow::Result<bool> {
+        let Some(path) = self.export_json.as_deref() else { return Ok(false) };
+        if path.as_os_str() == "-" {
+            io::stdout().write_all(&[json, b"\n"].concat())?;
+            return Ok(true);
+        }
+        create(path)?.write_all(json).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(false)
+    }
+
     /// Writes them all.
     pub(super) fn write(&self, comparison: &Comparison) -> anyhow::Result<()> {
         for (name, path) in self.wanted() {

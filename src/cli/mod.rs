@@ -6,6 +6,7 @@ mod doctor;
 mod export;
 mod front;
 mod list;
+mod own_bundle;
 mod prepare;
 mod report;
 

@@ -102,6 +102,11 @@ fn labelled(label: &str, path: &str) -> anyhow::Result<Wanted> {
 }
 
 impl Wanted {
+    /// Whether it runs bundles.
+    pub(super) fn is_oci(&self) -> bool {
+        self.runtime.is_oci()
+    }
+
     /// What it is called in ids.
     pub(super) fn label(&self) -> &str {
         &self.label

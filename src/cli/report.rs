@@ -4,10 +4,12 @@ use super::export::Exports;
 use anyhow::Context;
 use crun_capture::analysis;
 use crun_capture::capturer::SCHEMA_VERSION;
-use crun_capture::comparison::{Comparison, Expectations, Run};
+use crun_capture::comparison::{Comparison, Expectations, OwnComparison, Run};
 use crun_capture::recording::store;
+use crun_capture::report::write_own_bundle;
 use std::collections::HashMap;
 use std::fs;
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -19,7 +21,25 @@ pub(super) struct Arguments {
     exports: Exports,
 }
 
+/// The report of a run of the user's own bundle, where that is one.
+fn own_bundle(arguments: &Arguments) -> anyhow::Result<Option<u8>> {
+    let path = arguments.from.join("bundle.json");
+    let Ok(json) = fs::read(&path) else { return Ok(None) };
+    let comparison: OwnComparison =
+        serde_json::from_slice(&json).with_context(|| format!("cannot read {}", path.display()))?;
+    arguments.exports.check_json_only()?;
+    if !arguments.exports.write_json(&json)? {
+        let mut stdout = BufWriter::new(anstream::stdout());
+        write_own_bundle(&comparison, &mut stdout)?;
+        stdout.flush()?;
+    }
+    Ok(Some(comparison.exit_code()))
+}
+
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    if let Some(code) = own_bundle(arguments)? {
+        return Ok(code);
+    }
     let path = arguments.from.join("run.json");
     let json = fs::read(&path).with_context(|| {
         format!("{} is not the directory of a run: cannot read {}", arguments.from.display(), path.display())

@@ -5,6 +5,7 @@
 mod agreement;
 mod answer;
 mod expectation;
+mod own_bundle;
 mod row;
 mod rule;
 mod run;
@@ -12,6 +13,7 @@ mod verdict;
 
 pub use agreement::{Agreement, Difference};
 pub use expectation::{ExpectationError, Expectations, When};
+pub use own_bundle::{Captured, Held, OwnComparison, OwnRow, own_rows};
 pub use row::{CapabilityState, LongLine, Row, Said};
 pub use rule::broken;
 pub use run::{CapturerInfo, NotRun, Planned, Run, RuntimeInfo};

@@ -10,8 +10,9 @@ mod signal_pid1;
 mod stdio_buffered;
 mod throughput;
 
-use crate::bundle::Flaw;
+use crate::bundle::{Flaw, OwnBundle};
 use crate::script::{End, SURVIVED, Script};
+use std::sync::Arc;
 
 /// All experiments, in the order of every report.
 pub static ALL: &[&Experiment] = &[
@@ -72,12 +73,20 @@ pub struct Case {
     pub flaw: Flaw,
     /// Whether it measures cost: its capturer then has no live descriptor, it counts and discards.
     pub measures_cost: bool,
+    /// The user's own bundle, in place of one that is made for the script.
+    pub own_bundle: Option<Arc<OwnBundle>>,
 }
 
 impl Case {
     /// A case of this script, in a pid namespace of its own, with a sound bundle.
     fn new(name: impl Into<String>, script: Script) -> Case {
-        Case { name: name.into(), script, pid_namespace: true, flaw: Flaw::None, measures_cost: false }
+        let name = name.into();
+        Case { name, script, pid_namespace: true, flaw: Flaw::None, measures_cost: false, own_bundle: None }
+    }
+
+    /// The user's own bundle, of which nobody knows what it does.
+    pub fn of_own_bundle(bundle: Arc<OwnBundle>) -> Case {
+        Case { own_bundle: Some(bundle), ..Case::new("own", Script::new(0, End::Exit(0))) }
     }
 
     /// How it ends by the kernel's and the runtime's rules. `failure_code` is what the runtime exits with when it fails; None

@@ -4,10 +4,12 @@ mod csv;
 mod failures;
 mod json;
 mod markdown;
+mod own_bundle;
 mod table;
 mod words;
 
 pub use json::Export;
+pub use own_bundle::write_own_bundle;
 
 use crate::comparison::Comparison;
 use std::io::{self, Write};

@@ -45,7 +45,7 @@ impl Report for Table {
     }
 }
 
-fn skipped(runtime: &RuntimeInfo, writer: &mut dyn Write) -> io::Result<()> {
+pub(super) fn skipped(runtime: &RuntimeInfo, writer: &mut dyn Write) -> io::Result<()> {
     let reason = printable(runtime.skipped.as_deref().unwrap_or_default());
     let must = if runtime.required { " It is required: the run fails." } else { "" };
     match &runtime.mend {

@@ -28,6 +28,10 @@ impl Strategy for File {
         })
     }
 
+    fn is_reference(&self) -> bool {
+        true
+    }
+
     fn declares(&self) -> Capabilities {
         use Capability::{
             AnyLine, AnyProgram, AnyWrite, Apart, BoundedMemory, ExactBytes, FreeFlow, PromptDespiteGrandchild, Reopen,

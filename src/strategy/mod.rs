@@ -46,6 +46,12 @@ pub trait Strategy: Sync {
         false
     }
 
+    /// Whether what it captures is what the command itself wrote into a file, so that others are held against it where
+    /// nobody knows what was written.
+    fn is_reference(&self) -> bool {
+        false
+    }
+
     /// Runs the command and captures it. Blocks until the capture has ended, which is not bounded: a strategy that
     /// waits for the end of the streams waits for every process that holds them, and one that stopped reading waits for ever.
     ///

@@ -6,6 +6,7 @@ mod emit; // the workload plays its script
 mod fake; // fake-crun keeps crun's contract
 mod golden; // recordings whose findings were checked by hand
 mod interrupt; // Ctrl-C, SIGTERM: what was done is saved, nothing is left
+mod own_bundle; // `compare --bundle`: the user's own
 mod reports; // `report`, `list`, `doctor`, schemas
 mod run; // the builder for runs of the CLI
 mod stop; // stopped means gone

@@ -2,6 +2,7 @@
 
 use crate::run::Run;
 use crun_capture::capturer::Summary;
+use crun_capture::comparison::OwnComparison;
 use crun_capture::report::Export;
 use std::path::Path;
 
@@ -77,6 +78,7 @@ fn check_schema<T: schemars::JsonSchema>(name: &str) {
 fn the_schemas_in_the_repository_are_those_of_the_formats() {
     check_schema::<Export>("compare.json");
     check_schema::<Summary>("summary.json");
+    check_schema::<OwnComparison>("own-bundle.json");
 }
 
 #[test]

@@ -1,0 +1,177 @@
+//! A bundle of the user's own, which is run as it is and never written to.
+
+use super::{make_directory, with_path, write_private};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// So many files of a bundle are watched; a rootfs has a few thousand.
+const WATCHED_MAX: usize = 100_000;
+
+/// A bundle of the user's own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnBundle {
+    path: PathBuf,
+    config: Value,
+}
+
+/// What a bundle consists of: per path its size, its time of modification in ns, and its mode.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot(BTreeMap<PathBuf, (u64, i64, u32)>);
+
+impl OwnBundle {
+    /// The bundle in the directory `path`.
+    ///
+    /// # Errors
+    /// There is no config.json that is JSON, with the path. What else is wrong with it is the runtime's to say.
+    pub fn open(path: &Path) -> io::Result<OwnBundle> {
+        let path = path.canonicalize().map_err(|error| with_path(&error, path))?;
+        let file = path.join("config.json");
+        let text = fs::read(&file).map_err(|error| with_path(&error, &file))?;
+        let config = serde_json::from_slice(&text).map_err(|error| with_path(&error.into(), &file))?;
+        Ok(OwnBundle { path, config })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it asks for a terminal, which no capture of two streams can give it.
+    pub fn wants_terminal(&self) -> bool {
+        self.config["process"]["terminal"] == true
+    }
+
+    /// The directory that a runtime is given: the bundle itself, or where it asks for a terminal one at `copy`, which must
+    /// not exist, whose config.json says no and whose relative paths still lead into the bundle.
+    ///
+    /// # Errors
+    /// The copy cannot be written.
+    pub fn prepare(&self, copy: &Path) -> io::Result<PathBuf> {
+        if !self.wants_terminal() {
+            return Ok(self.path.clone());
+        }
+        let mut config = self.config.clone();
+        config["process"]["terminal"] = Value::Bool(false);
+        // A console size without a terminal is refused by some runtimes.
+        config["process"].as_object_mut().and_then(|process| process.remove("consoleSize"));
+        self.make_absolute(&mut config["root"]["path"]);
+        let mounts = config["mounts"].as_array_mut().into_iter().flatten();
+        for mount in mounts.filter(|mount| is_bind(mount)) {
+            self.make_absolute(&mut mount["source"]);
+        }
+        make_directory(copy)?;
+        write_private(&copy.join("config.json"), &serde_json::to_vec(&config)?)?;
+        Ok(copy.to_owned())
+    }
+
+    fn make_absolute(&self, path: &mut Value) {
+        if let Some(relative) = path.as_str() {
+            *path = self.path.join(relative).to_string_lossy().into();
+        }
+    }
+
+    /// What it consists of now. Blocks while it looks at every file.
+    pub fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        let mut folders = vec![self.path.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                // Of the link, not of what it leads to.
+                let Ok(metadata) = entry.metadata() else { continue };
+                if metadata.is_dir() {
+                    folders.push(entry.path());
+                }
+                let modified_ns = metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec();
+                snapshot.0.insert(entry.path(), (metadata.len(), modified_ns, metadata.mode()));
+            }
+            if snapshot.0.len() > WATCHED_MAX {
+                break;
+            }
+        }
+        snapshot
+    }
+}
+
+fn is_bind(mount: &Value) -> bool {
+    let options = mount["options"].as_array().into_iter().flatten();
+    mount["type"] == "bind" || options.into_iter().any(|option| option == "bind" || option == "rbind")
+}
+
+impl Snapshot {
+    /// The paths that are new, gone or otherwise than in `self`.
+    pub fn changed(&self, now: &Snapshot) -> Vec<PathBuf> {
+        let differs = |path: &&PathBuf| self.0.get(*path) != now.0.get(*path);
+        let all: std::collections::BTreeSet<&PathBuf> = self.0.keys().chain(now.0.keys()).collect();
+        all.into_iter().filter(differs).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bundle(terminal: bool) -> (tempfile::TempDir, OwnBundle) {
+        let directory = tempfile::tempdir().unwrap();
+        let config = serde_json::json!({
+            "process": {"terminal": terminal, "consoleSize": {"height": 1, "width": 2}},
+            "root": {"path": "rootfs"},
+            "mounts": [
+                {"destination": "/a", "type": "bind", "source": "data"},
+                {"destination": "/b", "source": "/abs", "options": ["rbind"]},
+                {"destination": "/proc", "type": "proc", "source": "proc"},
+            ],
+        });
+        fs::write(directory.path().join("config.json"), config.to_string()).unwrap();
+        let own = OwnBundle::open(directory.path()).unwrap();
+        (directory, own)
+    }
+
+    #[test]
+    fn a_bundle_without_a_terminal_is_run_where_it_is() {
+        let (directory, own) = bundle(false);
+        let copy = directory.path().join("copy");
+        assert_eq!(own.prepare(&copy).unwrap(), own.path());
+        assert!(!copy.exists());
+    }
+
+    #[test]
+    fn one_that_asks_for_a_terminal_gets_a_copy_of_its_config() {
+        let (directory, own) = bundle(true);
+        let before = own.snapshot();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let copy = own.prepare(&elsewhere.path().join("copy")).unwrap();
+        let config: Value = serde_json::from_slice(&fs::read(copy.join("config.json")).unwrap()).unwrap();
+        assert_eq!(config["process"], serde_json::json!({"terminal": false}));
+        let inside = |name: &str| Value::from(directory.path().canonicalize().unwrap().join(name).to_str().unwrap());
+        assert_eq!(config["root"]["path"], inside("rootfs"));
+        assert_eq!(config["mounts"][0]["source"], inside("data"));
+        assert_eq!((&config["mounts"][1]["source"], &config["mounts"][2]["source"]), (&"/abs".into(), &"proc".into()));
+        assert!(before.changed(&own.snapshot()).is_empty());
+    }
+
+    #[test]
+    fn whatever_changes_in_it_is_seen() {
+        let (_directory, own) = bundle(false);
+        let file = own.path().join("new");
+        let before = own.snapshot();
+        fs::write(&file, "").unwrap();
+        let between = own.snapshot();
+        assert_eq!(before.changed(&between), std::slice::from_ref(&file));
+        fs::remove_file(&file).unwrap();
+        assert_eq!(between.changed(&own.snapshot()), [file]);
+    }
+
+    #[test]
+    fn what_is_no_bundle_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let says = |path: &Path| OwnBundle::open(path).unwrap_err().to_string();
+        assert!(says(&directory.path().join("nowhere")).contains("nowhere"));
+        assert!(says(directory.path()).contains("config.json"));
+        fs::write(directory.path().join("config.json"), "{").unwrap();
+        assert!(says(directory.path()).contains("config.json: EOF"));
+    }
+}

@@ -1,0 +1,302 @@
+//! The user's own bundle under every strategy: what each captured, held against what the reference did.
+//!
+//! There is no script here and no journal, so the truth is what the runtime's own writes left in the files of the
+//! reference: the strategy that hands files over, where nobody else touches a byte.
+
+use crate::capturer::SCHEMA_VERSION;
+use crate::machine::Machine;
+use crate::recording::Recording;
+use crate::stream::{Delivered, Origin, Stream, lines};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{CapturerInfo, RuntimeInfo};
+use crate::strategy::Capability;
+
+/// The comparison of one bundle: what `compare --bundle` exports as JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OwnComparison {
+    /// The version of this format.
+    pub schema_version: u32,
+    /// When it was made, RFC 3339, UTC.
+    pub generated_at: String,
+    /// Name and version of the program.
+    pub tool: String,
+    /// Where.
+    pub machine: Machine,
+    /// The bundle's directory.
+    pub bundle: String,
+    /// The strategy that the others are held against.
+    pub reference: String,
+    /// How often each strategy ran it.
+    pub runs: u32,
+    /// How long it all took.
+    pub wall_ns: u64,
+    /// Whether it ended early.
+    pub interrupted: bool,
+    /// The runtimes that were asked for.
+    pub runtimes: Vec<RuntimeInfo>,
+    /// One row a runtime and strategy.
+    pub rows: Vec<OwnRow>,
+    /// Processes that were left behind and that could not be told to which run they belong.
+    pub left_behind: Vec<String>,
+    /// Files of the bundle that its containers changed; the harness itself writes nothing there.
+    pub changed: Vec<String>,
+}
+
+/// One strategy on one runtime. Durations are medians over the runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OwnRow {
+    /// The runtime's label.
+    pub runtime: String,
+    /// The capturer's name.
+    pub strategy: String,
+    /// What it exited with; null where it was ended at the deadline.
+    pub exit_code: Option<i32>,
+    /// What the runtime's own log says went wrong.
+    pub runtime_error: Option<String>,
+    /// What came as stdout; null from a strategy that cannot tell.
+    pub stdout: Option<Captured>,
+    /// What came as stderr.
+    pub stderr: Option<Captured>,
+    /// What came from a strategy that cannot tell the streams apart.
+    pub merged: Option<Captured>,
+    /// From the start of the capturer to the first delivery; null where nothing comes before the exit.
+    pub first_delivery_ns: Option<u64>,
+    /// How much longer the container took than under the reference, whose files never let a writer wait: the stall that
+    /// the strategy caused. 0 where it was faster.
+    pub stalled_ns: Option<u64>,
+    /// CPU time of the capturer alone, user and system.
+    pub cpu_ns: Option<u64>,
+    /// Its peak resident set.
+    pub max_rss_bytes: Option<u64>,
+    /// Whether the deadline came before the end.
+    pub deadline_hit: bool,
+    /// What was left of a run, in words.
+    pub left_behind: Vec<String>,
+    /// Whether it differs from the reference in what it must not.
+    pub differs: bool,
+}
+
+/// The bytes of one origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Captured {
+    /// How many, of the worst run.
+    pub bytes: u64,
+    /// How they compare, at worst over all runs.
+    pub held: Held,
+}
+
+/// How captured bytes compare with those of the reference. The later, the worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Held {
+    /// To the byte. Merged bytes: all lines of both streams.
+    Same,
+    /// The same lines, but for how they end: a carriage return stripped, a last line feed made up.
+    Endings,
+    /// The bundle's output differs from run to run, so nothing can be said.
+    Unknown,
+    /// Otherwise.
+    Differs,
+}
+
+impl OwnComparison {
+    /// 130 interrupted; 100 something differs, was left behind, or a required runtime is missing; 4 the bundle ran
+    /// nowhere; else 0.
+    pub fn exit_code(&self) -> u8 {
+        let missing = self.runtimes.iter().any(|runtime| runtime.required && runtime.skipped.is_some());
+        let left = !self.left_behind.is_empty() || self.rows.iter().any(|row| !row.left_behind.is_empty());
+        if self.interrupted {
+            130
+        } else if missing || left || self.rows.iter().any(|row| row.differs) {
+            100
+        } else if self.rows.iter().all(|row| row.runtime_error.is_some()) {
+            4
+        } else {
+            0
+        }
+    }
+
+    /// The version that `schema_version` has.
+    pub const SCHEMA_VERSION: u32 = SCHEMA_VERSION;
+}
+
+/// The rows of these recordings, in the order of the runtimes and capturers.
+pub fn own_rows(
+    recordings: &[Recording],
+    runtimes: &[RuntimeInfo],
+    capturers: &[CapturerInfo],
+    reference: &str,
+) -> Vec<OwnRow> {
+    let of = |runtime: &str, capturer: &str| -> Vec<&Recording> {
+        let fits = |it: &&Recording| it.facts.id.runtime == runtime && it.facts.id.strategy == capturer;
+        recordings.iter().filter(fits).collect()
+    };
+    let mut rows = Vec::new();
+    for runtime in runtimes {
+        let truth = Truth::of(&of(&runtime.name, reference));
+        for capturer in capturers {
+            let own = of(&runtime.name, &capturer.name);
+            if !own.is_empty() {
+                rows.push(row(&own, &truth, capturer));
+            }
+        }
+    }
+    rows
+}
+
+/// What the reference captured.
+struct Truth {
+    /// Per stream; None where the reference itself differs from run to run.
+    streams: [Option<Vec<u8>>; 2],
+    exit_code: Option<i32>,
+    ran_ns: Option<u64>,
+}
+
+impl Truth {
+    fn of(references: &[&Recording]) -> Truth {
+        let streams = Stream::BOTH.map(|stream| {
+            let bytes = |recording: &Recording| recording.file(stream).unwrap_or_default().to_vec();
+            let first = references.first().map(|first| bytes(first))?;
+            references.iter().all(|other| bytes(other) == first).then_some(first)
+        });
+        let exit_code = references.last().and_then(|last| exit_code(last));
+        Truth { streams, exit_code, ran_ns: median(references.iter().map(|recording| ran_ns(recording))) }
+    }
+}
+
+fn row(own: &[&Recording], truth: &Truth, capturer: &CapturerInfo) -> OwnRow {
+    let last = own[own.len() - 1];
+    let declares = |capability| capturer.declares.contains(&capability);
+    let merged = own.iter().any(|recording| recording.deliveries.iter().any(|it| it.origin == Origin::Merged));
+    let stream = |stream: Stream| (!merged).then(|| captured(own, Origin::from(stream), truth));
+    let [stdout, stderr] = Stream::BOTH.map(stream);
+    let merged = merged.then(|| captured(own, Origin::Merged, truth));
+    let codes: Vec<Option<i32>> = own.iter().map(|recording| exit_code(recording)).collect();
+    let held = [stdout, stderr, merged].into_iter().flatten().map(|captured| captured.held).max();
+    let tolerated = if declares(Capability::ExactBytes) && merged.is_none() { Held::Same } else { Held::Endings };
+    let bytes_differ = held.is_some_and(|held| held > tolerated && held != Held::Unknown);
+    let left_behind: Vec<String> = own.iter().flat_map(|recording| recording.facts.left_behind.clone()).collect();
+    let deadline_hit = own.iter().any(|recording| recording.facts.deadline_hit);
+    let summaries = || own.iter().filter_map(|recording| recording.facts.summary.as_ref());
+    let ran_ns = median(own.iter().map(|recording| ran_ns(recording)));
+    OwnRow {
+        runtime: last.facts.id.runtime.clone(),
+        strategy: capturer.name.clone(),
+        exit_code: codes[codes.len() - 1],
+        runtime_error: last.facts.runtime_errors.first().cloned(),
+        stdout,
+        stderr,
+        merged,
+        first_delivery_ns: declares(Capability::Live)
+            .then(|| median(own.iter().filter_map(|recording| first_delivery_ns(recording))))
+            .flatten(),
+        stalled_ns: truth.ran_ns.zip(ran_ns).map(|(reference, ran)| ran.saturating_sub(reference)),
+        cpu_ns: median(summaries().filter_map(|it| Some(it.cpu_user_ns? + it.cpu_system_ns?))),
+        max_rss_bytes: summaries().filter_map(|summary| summary.max_rss_bytes).max(),
+        deadline_hit,
+        left_behind,
+        differs: bytes_differ || deadline_hit || codes.iter().any(|code| *code != truth.exit_code),
+    }
+}
+
+fn captured(own: &[&Recording], origin: Origin, truth: &Truth) -> Captured {
+    let mut worst = Held::Same;
+    let mut bytes = 0;
+    for recording in own {
+        let got = text(&recording.deliveries, origin);
+        let held = match (origin.stream(), &truth.streams) {
+            (Some(stream), streams) => streams[stream.index()].as_ref().map(|wanted| hold(wanted, &got)),
+            (None, [Some(stdout), Some(stderr)]) => Some(hold_merged(stdout, stderr, &got)),
+            (None, _) => None,
+        };
+        let held = held.unwrap_or(Held::Unknown);
+        if held >= worst {
+            (worst, bytes) = (held, got.len() as u64);
+        }
+    }
+    Captured { bytes, held: worst }
+}
+
+/// The bytes as they were delivered, terminators included.
+fn text(deliveries: &[Delivered], origin: Origin) -> Vec<u8> {
+    let own = deliveries.iter().filter(|delivered| delivered.origin == origin);
+    own.flat_map(|delivered| delivered.bytes.iter().chain(delivered.ending.terminator())).copied().collect()
+}
+
+fn hold(wanted: &[u8], got: &[u8]) -> Held {
+    if wanted == got {
+        Held::Same
+    } else if contents(wanted).eq(contents(got)) {
+        Held::Endings
+    } else {
+        Held::Differs
+    }
+}
+
+/// In which order the streams came together nobody knows: so the lines are held, and not their order.
+fn hold_merged(stdout: &[u8], stderr: &[u8], got: &[u8]) -> Held {
+    let sorted = |mut all: Vec<Vec<u8>>| {
+        all.sort();
+        all
+    };
+    let wanted = sorted(contents(stdout).chain(contents(stderr)).map(<[u8]>::to_vec).collect());
+    if wanted == sorted(contents(got).map(<[u8]>::to_vec).collect()) {
+        return Held::Same;
+    }
+    // An unterminated line may be joined by one of the other stream; then at least every byte must be there.
+    let bytes = |parts: &[&[u8]]| {
+        let mut all = parts.concat();
+        all.sort_unstable();
+        all
+    };
+    if bytes(&[stdout, stderr]) == bytes(&[got]) { Held::Endings } else { Held::Differs }
+}
+
+fn contents(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    lines(bytes).map(|(content, _)| content.strip_suffix(b"\r").unwrap_or(content))
+}
+
+fn exit_code(recording: &Recording) -> Option<i32> {
+    recording.facts.capturer_exit.map(|exit| exit.shell_code())
+}
+
+fn first_delivery_ns(recording: &Recording) -> Option<u64> {
+    let first = recording.deliveries.first()?;
+    Some(first.at_ns.saturating_sub(recording.facts.started_ns))
+}
+
+/// How long the container ran: until the capturer learned of its end, where it says so.
+fn ran_ns(recording: &Recording) -> u64 {
+    let reported = recording.facts.summary.as_ref().and_then(|summary| summary.exit_at_ns);
+    reported.unwrap_or(recording.facts.capturer_ended_ns).saturating_sub(recording.facts.started_ns)
+}
+
+fn median(values: impl Iterator<Item = u64>) -> Option<u64> {
+    let mut values: Vec<u64> = values.collect();
+    values.sort_unstable();
+    values.get(values.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_the_same_or_only_end_otherwise_or_differ() {
+        assert_eq!(hold(b"a\nb", b"a\nb"), Held::Same);
+        assert_eq!(hold(b"a\r\nb", b"a\nb\n"), Held::Endings);
+        assert_eq!(hold(b"a\nb\n", b"b\na\n"), Held::Differs);
+        assert_eq!(hold(b"a\nb\n", b"a\n"), Held::Differs);
+        assert_eq!(hold(b"", b""), Held::Same);
+    }
+
+    #[test]
+    fn merged_bytes_may_come_in_any_order_but_all_must_come() {
+        assert_eq!(hold_merged(b"a\nb\n", b"c\n", b"a\nc\nb\n"), Held::Same);
+        assert_eq!(hold_merged(b"a", b"c\n", b"ac\n"), Held::Endings);
+        assert_eq!(hold_merged(b"a\n", b"c\n", b"a\n"), Held::Differs);
+        assert_eq!(hold_merged(b"a\n", b"c\n", b"a\nc\nc\n"), Held::Differs);
+    }
+}

@@ -1,0 +1,107 @@
+//! The user's own bundle: a table for a terminal.
+
+use super::words::{printable, seconds};
+use crate::comparison::{Captured, Held, OwnComparison, OwnRow};
+use std::io::{self, Write};
+
+const HEADS: [&str; 7] = ["STATUS", "STDOUT", "STDERR", "FIRST ms", "STALL ms", "CPU ms", "RSS MiB"];
+
+/// Writes the table.
+///
+/// # Errors
+/// As the writer.
+pub fn write_own_bundle(comparison: &OwnComparison, writer: &mut dyn Write) -> io::Result<()> {
+    for runtime in comparison.runtimes.iter().filter(|runtime| runtime.skipped.is_some()) {
+        super::table::skipped(runtime, writer)?;
+    }
+    let (bundle, runs) = (printable(&comparison.bundle), comparison.runs);
+    writeln!(writer, "{bundle} · {runs} runs each · {}", seconds(comparison.wall_ns))?;
+    for runtime in comparison.runtimes.iter().filter(|runtime| runtime.skipped.is_none()) {
+        let words = [&runtime.name, &runtime.version, &runtime.mode].map(|word| printable(word));
+        writeln!(writer, "\n{}", words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "))?;
+        let mut table = comfy_table::Table::new();
+        table.load_style(comfy_table::presets::NOTHING).enforce_styling();
+        table.set_header(std::iter::once("").chain(HEADS));
+        let own = || comparison.rows.iter().filter(|row| row.runtime == runtime.name);
+        for row in own() {
+            let words = words_of(row).into_iter().map(|word| {
+                let cell = comfy_table::Cell::new(word);
+                if row.differs { cell.fg(comfy_table::Color::DarkRed) } else { cell }
+            });
+            table.add_row(std::iter::once(comfy_table::Cell::new(printable(&row.strategy))).chain(words));
+        }
+        for line in table.lines() {
+            writeln!(writer, "{}", line.trim_end())?;
+        }
+        if let Some(error) = own().find_map(|row| row.runtime_error.as_ref()) {
+            writeln!(writer, "{} says: {}", printable(&runtime.name), printable(error))?;
+        }
+        for left in own().flat_map(|row| &row.left_behind) {
+            writeln!(writer, "LEFT BEHIND: {}", printable(left))?;
+        }
+    }
+    footer(comparison, writer)
+}
+
+fn footer(comparison: &OwnComparison, writer: &mut dyn Write) -> io::Result<()> {
+    let reference = printable(&comparison.reference);
+    writeln!(
+        writer,
+        "\nHeld against what {reference} captured, which hands files over and touches no byte. STALL: how much longer the \
+         container ran than there; medians."
+    )?;
+    if comparison.rows.iter().flat_map(captures).any(|captured| captured.held == Held::Unknown) {
+        writeln!(
+            writer,
+            "Its output differs from run to run (`?`): only how much came can be told, not whether all did."
+        )?;
+    }
+    for left in &comparison.left_behind {
+        writeln!(writer, "LEFT BEHIND by a run that cannot be told: {}", printable(left))?;
+    }
+    if let Some(first) = comparison.changed.first() {
+        let count = comparison.changed.len();
+        writeln!(writer, "Its containers changed {count} files of the bundle, the first {}", printable(first))?;
+    }
+    let differ: Vec<String> = comparison.rows.iter().filter(|row| row.differs).map(name).collect();
+    match differ.as_slice() {
+        [] => writeln!(writer, "No strategy differs in what it declares to keep."),
+        some => writeln!(writer, "DIFFERENT: {}", some.join(", ")),
+    }
+}
+
+fn name(row: &OwnRow) -> String {
+    printable(&format!("{}/{}", row.runtime, row.strategy))
+}
+
+fn captures(row: &OwnRow) -> impl Iterator<Item = &Captured> {
+    [&row.stdout, &row.stderr, &row.merged].into_iter().flatten()
+}
+
+fn words_of(row: &OwnRow) -> [String; 7] {
+    let millis = |ns: Option<u64>| ns.map_or("-".to_owned(), |ns| format!("{:.1}", ns as f64 / 1e6));
+    let captured = |captured: Option<Captured>| captured.map_or("-".to_owned(), |captured| bytes(&captured));
+    let (stdout, stderr) = match row.merged {
+        Some(merged) => (format!("merged {}", bytes(&merged)), "-".to_owned()),
+        None => (captured(row.stdout), captured(row.stderr)),
+    };
+    [
+        row.exit_code.map_or("HANGS".to_owned(), |code| code.to_string()),
+        stdout,
+        stderr,
+        row.first_delivery_ns.map_or("at exit".to_owned(), |ns| millis(Some(ns))),
+        millis(row.stalled_ns),
+        millis(row.cpu_ns),
+        row.max_rss_bytes.map_or("-".to_owned(), |bytes| format!("{:.1}", bytes as f64 / f64::from(1 << 20))),
+    ]
+}
+
+fn bytes(captured: &Captured) -> String {
+    let word = match captured.held {
+        Held::Same => "same",
+        Held::Endings => "same but for line ends",
+        Held::Unknown => "?",
+        Held::Differs => "DIFFERS",
+    };
+    format!("{} {word}", captured.bytes)
+}
