@@ -4,9 +4,11 @@
 //! (or one mapping) with its preconditions met, so the workload and the fake runtime may share it.
 #![expect(unsafe_code, reason = "this module is the one place for it")]
 
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -165,3 +167,67 @@ pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
     let done = unsafe { libc::kill(pid, signal) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
+
+/// Makes a copy of this process (fork(2)). True in the child.
+///
+/// # Errors
+/// As fork(2), or the process has more than one thread: the copy has the calling one only, and what the others held stays
+/// locked in it for ever.
+pub fn fork() -> io::Result<bool> {
+    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(io::Error::other("a process with several threads is not forked"));
+    }
+    // SAFETY: there is one thread (checked above), so the child may go on as the parent does.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(true),
+        _ => Ok(false),
+    }
+}
+
+/// Replaces this process by the program at `path` (execve(2)), with its words and its environment; returns only the reason
+/// why it could not. Unlike the standard library's, it hands nothing that the kernel refuses to a shell.
+pub fn execute(path: &CStr, words: &[CString], environment: &[CString]) -> io::Error {
+    let list = |strings: &[CString]| -> Vec<*const libc::c_char> {
+        strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
+    };
+    let (words, environment) = (list(words), list(environment));
+    // SAFETY: both lists end with a null pointer, and their strings outlive the call.
+    unsafe { libc::execve(path.as_ptr(), words.as_ptr(), environment.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// The words of the command line, as C's `main` gets them. Only [`c_main`] has a use for it.
+///
+/// # Safety
+/// The arguments must be those of `main`.
+#[doc(hidden)]
+pub unsafe fn command_line(count: libc::c_int, words: *const *const libc::c_char) -> Vec<OsString> {
+    let word = |index| {
+        // SAFETY: `main` gets `count` pointers to strings that live as long as the process.
+        let word = unsafe { CStr::from_ptr(*words.add(index)) };
+        OsStr::from_bytes(word.to_bytes()).to_owned()
+    };
+    (0..usize::try_from(count).unwrap_or(0)).map(word).collect()
+}
+
+/// Makes a function from the words of the command line to an exit code the `main` of a program with `#![no_main]`.
+///
+/// Before a `main` of Rust's, the standard library opens `/dev/null` in place of standard descriptors that are closed, and
+/// ignores SIGPIPE. A program that must find both as its caller left them starts as a C program does.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! c_main {
+    ($main:path) => {
+        /// What the C library calls.
+        #[expect(unsafe_code, reason = "the symbol `main` must be exported under its own name")]
+        // SAFETY: no other function of the program is called `main`, since it is built with `no_main`.
+        #[unsafe(no_mangle)]
+        extern "C" fn main(count: std::ffi::c_int, words: *const *const std::ffi::c_char) -> std::ffi::c_int {
+            // SAFETY: these are the arguments of `main`.
+            let words = unsafe { $crate::sys::command_line(count, words) };
+            std::ffi::c_int::from($main(&words))
+        }
+    };
+}
+pub use c_main;

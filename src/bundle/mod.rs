@@ -108,11 +108,8 @@ pub fn write_cell(directory: &Path, script: &Script) -> io::Result<()> {
     let journal = directory.join("journal");
     journal::allocate(&journal, script).map_err(|error| with_path(&error, &journal))?;
     rustix::fs::mkfifoat(CWD, directory.join("alive"), Mode::RUSR | Mode::WUSR)?;
-    for step in &script.steps {
-        if let crate::script::Step::Wait { gate } = step {
-            let path = directory.join(format!("gate-{gate}"));
-            rustix::fs::mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR)?;
-        }
+    for gate in script.gates() {
+        rustix::fs::mkfifoat(CWD, directory.join(format!("gate-{gate}")), Mode::RUSR | Mode::WUSR)?;
     }
     Ok(())
 }

@@ -81,6 +81,37 @@ pub enum Step {
         /// The gate's name.
         gate: String,
     },
+    /// Forks a child that plays these steps and then exits, while the workload goes on without waiting for it. The child
+    /// holds the streams and the FIFO `alive` open as the workload does. Its writes are not in the journal, and not among
+    /// the contents of the script: they are what a grandchild of the runtime says after its parent has gone.
+    Background {
+        /// What the child does.
+        steps: Vec<Step>,
+    },
+    /// From here on these signals are kept for `AwaitSignal` instead of doing what they do by default.
+    Trap {
+        /// Their numbers.
+        signals: Vec<i32>,
+    },
+    /// Waits for the next trapped signal and writes its number on a line to stdout.
+    AwaitSignal,
+    /// Writes what the workload finds around it to stdout: for tests of a runtime, since no script can know it.
+    Describe {
+        /// What.
+        what: Surroundings,
+    },
+}
+
+/// What a workload can tell of the process that a runtime made for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Surroundings {
+    /// The descriptors it was given, a line each: number, kind, and `nonblock` where that is set.
+    Descriptors,
+    /// Its environment, a line each, sorted.
+    Environment,
+    /// Its user, group, working directory and umask, on one line.
+    Identity,
 }
 
 /// Stamped lines.
@@ -225,24 +256,12 @@ impl Script {
     /// # Errors
     /// The first step that cannot.
     pub fn check(&self) -> Result<(), ScriptError> {
-        for (step, action) in self.steps.iter().enumerate() {
-            match action {
-                Step::Lines(lines) if lines.streams.is_empty() || lines.per_write == 0 => {
-                    return Err(ScriptError::NoStream { step });
-                }
-                Step::Lines(lines) if lines.length_bytes < line::LENGTH_MIN => {
-                    return Err(ScriptError::LineTooShort { step, length: lines.length_bytes });
-                }
-                Step::Write { data, .. } if data.to_bytes().is_none() => return Err(ScriptError::Hex { step }),
-                Step::Wait { gate }
-                    if gate.is_empty() || !gate.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') =>
-                {
-                    return Err(ScriptError::Gate { step });
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+        check(&self.steps)
+    }
+
+    /// The names of all gates that it waits at, those of its children too.
+    pub fn gates(&self) -> Vec<&str> {
+        gates(&self.steps)
     }
 
     /// Whether it paces its lines and does not buffer them, so that they are there to be delivered before its end.
@@ -268,7 +287,7 @@ impl Script {
                     }
                     sequence += lines.count;
                 }
-                Step::Pause { .. } | Step::Close { .. } | Step::Wait { .. } => {}
+                _ => {}
             }
         }
         contents
@@ -290,10 +309,40 @@ impl Script {
                 Step::Lines(lines) => {
                     (lines.count.div_ceil(lines.per_write.max(1)) as usize).max(lines.bytes() as usize / 4096 + 2)
                 }
-                Step::Pause { .. } | Step::Close { .. } | Step::Wait { .. } => 1,
+                _ => 1,
             })
             .sum()
     }
+}
+
+/// The first of these steps that cannot be played.
+fn check(steps: &[Step]) -> Result<(), ScriptError> {
+    for (step, action) in steps.iter().enumerate() {
+        match action {
+            Step::Lines(lines) if lines.streams.is_empty() || lines.per_write == 0 => {
+                return Err(ScriptError::NoStream { step });
+            }
+            Step::Lines(lines) if lines.length_bytes < line::LENGTH_MIN => {
+                return Err(ScriptError::LineTooShort { step, length: lines.length_bytes });
+            }
+            Step::Write { data, .. } if data.to_bytes().is_none() => return Err(ScriptError::Hex { step }),
+            Step::Wait { gate } if gate.is_empty() || !gate.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') => {
+                return Err(ScriptError::Gate { step });
+            }
+            Step::Background { steps } => check(steps)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn gates<'a>(steps: &'a [Step]) -> Vec<&'a str> {
+    let of_step = |step: &'a Step| match step {
+        Step::Wait { gate } => vec![gate.as_str()],
+        Step::Background { steps } => gates(steps),
+        _ => Vec::new(),
+    };
+    steps.iter().flat_map(of_step).collect()
 }
 
 impl Lines {
@@ -337,7 +386,12 @@ mod tests {
             .then(Step::Lines(lines(3, 1)))
             .then(Step::Write { stream: Stream::Stderr, data: Data::bytes(&[0xff, 0]), piece_bytes: Some(1) })
             .then(Step::Close { stream: Stream::Stdout })
-            .then(Step::Wait { gate: "go-1".into() });
+            .then(Step::Wait { gate: "go-1".into() })
+            .then(Step::Background { steps: vec![Step::Wait { gate: "go-2".into() }] })
+            .then(Step::Trap { signals: vec![15] })
+            .then(Step::AwaitSignal)
+            .then(Step::Describe { what: Surroundings::Identity });
+        assert_eq!(script.gates(), ["go-1", "go-2"]);
         let json = serde_json::to_string(&script).unwrap();
         assert_eq!(serde_json::from_str::<Script>(&json).unwrap(), script);
         assert_eq!(script.check(), Ok(()));
@@ -353,6 +407,8 @@ mod tests {
         assert_eq!(refused(Step::Lines(lines(1, 0))), ScriptError::NoStream { step: 0 });
         let hex = Step::Write { stream: Stream::Stdout, data: Data::Hex("abc".into()), piece_bytes: None };
         assert_eq!(refused(hex), ScriptError::Hex { step: 0 });
-        assert_eq!(refused(Step::Wait { gate: "../x".into() }), ScriptError::Gate { step: 0 });
+        let gate = Step::Wait { gate: "../x".into() };
+        assert_eq!(refused(Step::Background { steps: vec![gate.clone()] }), ScriptError::Gate { step: 0 });
+        assert_eq!(refused(gate), ScriptError::Gate { step: 0 });
     }
 }

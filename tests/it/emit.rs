@@ -3,7 +3,7 @@
 use crun_capture::bundle;
 use crun_capture::process::readable;
 use crun_capture::script::journal::Journal;
-use crun_capture::script::{Buffering, Data, End, Lines, Script, Sigpipe, Step, line};
+use crun_capture::script::{Buffering, Data, End, Lines, Script, Sigpipe, Step, Surroundings, line};
 use crun_capture::stream::Stream;
 use std::fs::File;
 use std::io::Read;
@@ -187,4 +187,57 @@ fn what_it_cannot_play_it_says() {
     let refused = run(directory.path());
     assert_eq!(refused.status.code(), Some(121));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("step 0"));
+}
+
+#[test]
+fn a_child_in_the_background_outlives_the_workload_and_holds_its_streams() {
+    let later = vec![Step::Wait { gate: "go".into() }, write(Stream::Stdout, b"child", None)];
+    let script = Script::new(1, End::Exit(3)).then(Step::Background { steps: later }).then(write(
+        Stream::Stdout,
+        b"parent ",
+        None,
+    ));
+    let directory = site(&script);
+    let cell = directory.path().join("cell");
+    let mut child = Command::new(EMIT).arg(&cell).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    drop(File::options().write(true).open(cell.join("gate-go")).unwrap());
+    let mut text = String::new();
+    stdout.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "parent child");
+    let journal = Journal::read(&cell.join("journal")).unwrap().unwrap();
+    assert_eq!(journal.writes.len(), 1, "the child's write is not in the journal");
+}
+
+#[test]
+fn a_trapped_signal_is_told_and_survived() {
+    let script = Script::new(1, End::Exit(0))
+        .then(Step::Trap { signals: vec![libc::SIGTERM] })
+        .then(Step::Wait { gate: "go".into() })
+        .then(Step::AwaitSignal);
+    let directory = site(&script);
+    let cell = directory.path().join("cell");
+    let child = Command::new(EMIT).arg(&cell).stdout(Stdio::piped()).spawn().unwrap();
+    let opened = File::options().write(true).open(cell.join("gate-go")).unwrap();
+    crun_capture::sys::kill(child.id() as i32, libc::SIGTERM).unwrap();
+    drop(opened);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stdout), (Some(0), b"signal 15\n".to_vec()));
+}
+
+#[test]
+fn it_describes_what_it_was_given() {
+    let script = Script::new(1, End::Exit(0))
+        .then(Step::Describe { what: Surroundings::Descriptors })
+        .then(Step::Describe { what: Surroundings::Environment })
+        .then(Step::Describe { what: Surroundings::Identity });
+    let directory = site(&script);
+    let mut command = Command::new(EMIT);
+    command.arg(directory.path().join("cell")).current_dir("/").env_clear().env("A", "1").stdin(Stdio::null());
+    let output = command.stderr(Stdio::piped()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    // What the caller of the tests has open comes through too.
+    assert!(text.starts_with("0 device\n1 pipe\n2 pipe\n"), "{text}");
+    assert!(text.contains("\nA=1\nuid ") && text.contains(" cwd / umask 0"), "{text}");
 }

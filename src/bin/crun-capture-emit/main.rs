@@ -5,6 +5,7 @@
 //! Exit codes of its own, for when it cannot play: 120 usage, 121 script, 122 journal.
 
 mod player;
+mod surroundings;
 
 use crun_capture::script::Script;
 use std::path::Path;

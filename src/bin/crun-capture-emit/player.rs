@@ -1,5 +1,6 @@
 //! Plays the steps of a script with raw write(2), paced by the absolute clock.
 
+use crate::surroundings;
 use crun_capture::clock::{now_ns, sleep_until};
 use crun_capture::script::journal::{Keeper, entries_of};
 use crun_capture::script::line::{StampedLine, encode};
@@ -9,6 +10,7 @@ use crun_capture::sys::{self, Disposition};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use signal_hook::iterator::Signals;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,7 +21,10 @@ const BLOCK_BYTES: usize = 4096;
 /// What the workload holds while it plays.
 pub(crate) struct Player {
     directory: PathBuf,
-    journal: Keeper,
+    /// None in a forked child: the entries of two processes would overwrite each other.
+    journal: Option<Keeper>,
+    /// The signals of `Trap`, from then on.
+    trapped: Option<Signals>,
     seed: u64,
     sequence: u64,
     /// Per stream: what it collects before it writes.
@@ -57,7 +62,8 @@ impl Player {
         let _kept_slack = rustix::thread::set_current_timer_slack(std::num::NonZero::new(1));
         Ok(Player {
             directory: directory.to_owned(),
-            journal,
+            journal: Some(journal),
+            trapped: None,
             seed: script.seed,
             sequence: 0,
             policies: Stream::BOTH.map(|stream| policy(script.buffering, stream)),
@@ -69,7 +75,16 @@ impl Player {
 
     /// Plays all steps and ends as the script says.
     pub(crate) fn play(mut self, script: &Script) -> ExitCode {
-        for step in &script.steps {
+        self.steps(&script.steps);
+        if let Some(journal) = &self.journal {
+            journal.finish(now_ns());
+        }
+        end(script.end)
+    }
+
+    /// Plays these steps and writes out what is still buffered.
+    fn steps(&mut self, steps: &[Step]) {
+        for step in steps {
             match step {
                 Step::Write { stream, data, piece_bytes } => {
                     let bytes = data.to_bytes().unwrap_or_default();
@@ -81,11 +96,29 @@ impl Player {
                 Step::Pause { duration_ns } => sleep_until(now_ns() + duration_ns),
                 Step::Close { stream } => self.close(*stream),
                 Step::Wait { gate } => self.wait(gate),
+                Step::Background { steps } => self.background(steps),
+                Step::Trap { signals } => self.trapped = Signals::new(signals).ok(),
+                Step::AwaitSignal => self.await_signal(),
+                Step::Describe { what } => self.print(Stream::Stdout, &surroundings::describe(*what), now_ns()),
             }
         }
         Stream::BOTH.into_iter().for_each(|stream| self.flush(stream));
-        self.journal.finish(now_ns());
-        end(script.end)
+    }
+
+    /// What is buffered is written out first, or parent and child would both write it.
+    fn background(&mut self, steps: &[Step]) {
+        Stream::BOTH.into_iter().for_each(|stream| self.flush(stream));
+        if sys::fork().is_ok_and(|child| child) {
+            self.journal = None;
+            self.steps(steps);
+            std::process::exit(0);
+        }
+    }
+
+    fn await_signal(&mut self) {
+        let number = self.trapped.as_mut().and_then(|signals| signals.forever().next());
+        let text = number.map_or("no signal is trapped\n".to_owned(), |number| format!("signal {number}\n"));
+        self.print(Stream::Stdout, text.as_bytes(), now_ns());
     }
 
     fn lines(&mut self, lines: &Lines) {
@@ -140,15 +173,17 @@ impl Player {
     fn write_out(&mut self, stream: Stream, mut bytes: &[u8], at_ns: u64) {
         let mut before_ns = at_ns;
         while !bytes.is_empty() && !self.ended[stream.index()] {
-            self.journal.begin(stream, before_ns, bytes.len());
+            if let Some(journal) = &mut self.journal {
+                journal.begin(stream, before_ns, bytes.len());
+            }
             match rustix::io::write(descriptor(stream), bytes) {
                 Ok(accepted) => {
-                    self.journal.end(now_ns(), accepted, 0);
+                    self.accepted(accepted, 0);
                     bytes = &bytes[accepted..];
                 }
-                Err(Errno::INTR) => self.journal.end(now_ns(), 0, Errno::INTR.raw_os_error()),
+                Err(Errno::INTR) => self.accepted(0, Errno::INTR.raw_os_error()),
                 Err(errno) => {
-                    self.journal.end(now_ns(), 0, errno.raw_os_error());
+                    self.accepted(0, errno.raw_os_error());
                     self.ended[stream.index()] = errno == Errno::PIPE || errno == Errno::BADF;
                     return;
                 }
@@ -156,6 +191,12 @@ impl Player {
             if !bytes.is_empty() {
                 before_ns = now_ns();
             }
+        }
+    }
+
+    fn accepted(&mut self, bytes: usize, errno: i32) {
+        if let Some(journal) = &mut self.journal {
+            journal.end(now_ns(), bytes, errno);
         }
     }
 
