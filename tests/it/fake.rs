@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A bundle of its own, with a state directory.
-struct Site {
-    directory: TempDir,
+pub(crate) struct Site {
+    pub(crate) directory: TempDir,
 }
 
 impl Site {
-    fn new(script: &Script, flaw: Flaw, pid_namespace: bool) -> Site {
+    pub(crate) fn new(script: &Script, flaw: Flaw, pid_namespace: bool) -> Site {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         let emit = PathBuf::from(env!("CARGO_BIN_EXE_crun-capture-emit"));
@@ -36,32 +36,33 @@ impl Site {
         Site { directory }
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fake-crun"));
         command.current_dir(self.directory.path());
-        // As crun does, it opens the log from within the bundle: so the path is absolute.
-        command.args(["--root", "state", "--log-format", "json", "--log"]).arg(self.directory.path().join("log"));
+        // As crun does, it finds the state and the log from within the bundle: so the paths are absolute.
+        command.arg("--root").arg(self.directory.path().join("state"));
+        command.args(["--log-format", "json", "--log"]).arg(self.directory.path().join("log"));
         command.args(words).stdin(Stdio::null());
         command
     }
 
-    fn call(&self, words: &[&str]) -> Output {
+    pub(crate) fn call(&self, words: &[&str]) -> Output {
         self.command(words).output().unwrap()
     }
 
-    fn run(&self) -> Output {
+    pub(crate) fn run(&self) -> Output {
         self.call(&["run", "--bundle", "bundle", "c1"])
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
-    fn containers_left(&self) -> usize {
+    pub(crate) fn containers_left(&self) -> usize {
         std::fs::read_dir(self.directory.path().join("state")).map_or(0, |entries| entries.count())
     }
 
-    fn state(&self) -> Value {
+    pub(crate) fn state(&self) -> Value {
         serde_json::from_slice(&self.call(&["state", "c1"]).stdout).unwrap_or_default()
     }
 }

@@ -4,6 +4,7 @@ mod capture; // `capture` as a user calls it
 mod compare; // `compare`: what it prints, exits with, and leaves
 mod emit; // the workload plays its script
 mod fake; // fake-crun keeps crun's contract
+mod fake_faults; // the faults that fake-crun can be told to have
 mod golden; // recordings whose findings were checked by hand
 mod interrupt; // Ctrl-C, SIGTERM: what was done is saved, nothing is left
 mod own_bundle; // `compare --bundle`: the user's own

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::path::PathBuf;
 
+use rustix::io::FdFlags;
+
 use crate::failure::{Failure, Log};
 
 /// A flag: its long name, its letter and whether a value follows.
@@ -24,6 +26,8 @@ const GLOBAL: &[Flag] = &[
 pub(crate) struct Global {
     pub(crate) root: PathBuf,
     pub(crate) version: bool,
+    /// Whether there is no cgroup by which all processes of a container are reached.
+    pub(crate) without_cgroup: bool,
     log: Option<String>,
     log_format: Option<String>,
 }
@@ -37,7 +41,12 @@ pub(crate) struct Parsed<'a> {
 impl Parsed<'_> {
     /// The value of a flag; the last one wins.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
-        self.flags.iter().rev().find(|(flag, _)| *flag == name).map(|(_, value)| value.as_str())
+        self.last_of(&[name])
+    }
+
+    /// The value of the last one of these flags.
+    fn last_of(&self, names: &[&str]) -> Option<&str> {
+        self.flags.iter().rev().find(|(flag, _)| names.contains(flag)).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -66,12 +75,11 @@ impl Parsed<'_> {
 pub(crate) fn global(words: &[String]) -> Result<(Global, &[String]), Failure> {
     let parsed = parse("crun", GLOBAL, words)?;
     let owned = |name| parsed.value(name).map(str::to_owned);
-    let root = match owned("root") {
-        Some(root) => std::path::absolute(&root).map_err(|error| Failure::io(&root, &error))?,
-        None => default_root(),
-    };
+    // crun 1.8.1 takes the value of --rootless for that of --root.
+    let root = parsed.last_of(&["root", "rootless"]).map_or_else(default_root, PathBuf::from);
     let version = parsed.has("version");
-    let global = Global { root, version, log: owned("log"), log_format: owned("log-format") };
+    let without_cgroup = parsed.value("cgroup-manager") == Some("disabled");
+    let global = Global { root, version, without_cgroup, log: owned("log"), log_format: owned("log-format") };
     Ok((global, parsed.operands))
 }
 
@@ -82,7 +90,18 @@ fn default_root() -> PathBuf {
 }
 
 impl Global {
-    /// Opens the log file, so that it exists (empty) even when nothing goes wrong.
+    /// Makes the directory of all states, which crun does before it looks for one. Where that fails, none is found.
+    pub(crate) fn make_root(&self) {
+        let _ = std::fs::create_dir_all(&self.root);
+    }
+
+    /// Whether entries of the log are JSON.
+    pub(crate) fn logs_json(&self) -> bool {
+        self.log_format.as_deref() == Some("json")
+    }
+
+    /// Opens the log file, so that it exists (empty) even when nothing goes wrong. As with crun it is the first descriptor
+    /// that stays, and it is handed on: where the caller has closed a stream, the log takes its place.
     pub(crate) fn open_log(&self) -> Result<Option<Log>, Failure> {
         let format = self.log_format.as_deref().unwrap_or("text");
         if !["text", "json"].contains(&format) {
@@ -92,7 +111,9 @@ impl Global {
             return Ok(None);
         };
         let opened = File::options().append(true).create(true).open(path);
-        let file = opened.map_err(|error| Failure::io(&format!("open log file {path}\n"), &error))?;
+        let failed = |error| Failure::io(&format!("open log file {path}\n"), &error);
+        let file = opened.map_err(failed)?;
+        rustix::io::fcntl_setfd(&file, FdFlags::empty()).map_err(|error| failed(error.into()))?;
         Ok(Some(Log { file, json: format == "json" }))
     }
 }
@@ -129,10 +150,15 @@ fn long_flag(
 ) -> Result<(&'static str, String), Failure> {
     let (given, value) = word.split_once('=').map_or((word, None), |(given, value)| (given, Some(value)));
     let exact = flags.iter().find(|flag| flag.0 == given);
-    let mut begins = flags.iter().filter(|flag| flag.0.starts_with(given));
-    let only = begins.next().filter(|first| begins.all(|other| other.0 == first.0));
-    let Some(flag) = exact.or(only) else {
-        return Err(Failure::usage(name, &format!("unrecognized option '--{given}'")));
+    let mut begins: Vec<&Flag> = flags.iter().filter(|flag| flag.0.starts_with(given)).collect();
+    begins.dedup_by_key(|flag| flag.0);
+    let flag = match (exact, begins.as_slice()) {
+        (Some(flag), _) | (None, &[flag]) => flag,
+        (None, []) => return Err(Failure::usage(name, &format!("unrecognized option '--{word}'"))),
+        (None, several) => {
+            let names: String = several.iter().map(|flag| format!(" '--{}'", flag.0)).collect();
+            return Err(Failure::usage(name, &format!("option '--{word}' is ambiguous; possibilities:{names}")));
+        }
     };
     match (flag.2, value) {
         (false, Some(_)) => Err(Failure::usage(name, &format!("option '--{}' doesn't allow an argument", flag.0))),

@@ -6,19 +6,24 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::failure::{Failure, reason};
+use crate::fault::Faults;
 
 const NAMESPACES: &[&str] = &["pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"];
 
 /// What the container is to be.
 pub(crate) struct Bundle {
+    /// What is wrong with it that crun finds before it makes anything.
+    pub(crate) refused: Option<String>,
     /// What is wrong with it that crun finds only when it sets the container up.
     pub(crate) wrong: Option<String>,
-    pub(crate) oci_version: String,
-    pub(crate) args: Vec<String>,
+    pub(crate) faults: Faults,
+    /// None where the program is not named at all.
+    pub(crate) args: Option<Vec<String>>,
     pub(crate) env: Vec<String>,
     pub(crate) cwd: String,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
+    pub(crate) umask: u32,
     pub(crate) terminal: bool,
     pub(crate) no_new_privileges: bool,
     pub(crate) keeps_capabilities: bool,
@@ -26,7 +31,16 @@ pub(crate) struct Bundle {
     pub(crate) readonly: bool,
     pub(crate) hostname: Option<String>,
     pub(crate) mounts: Vec<Mount>,
+    /// Those of `createRuntime`.
+    pub(crate) hooks: Vec<Hook>,
     namespaces: Vec<String>,
+}
+
+/// A program of the host.
+pub(crate) struct Hook {
+    pub(crate) path: String,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<String>,
 }
 
 /// One entry of `mounts`.
@@ -61,17 +75,26 @@ pub(crate) fn load(path: &str) -> Result<Bundle, Failure> {
     Ok(from_value(&value))
 }
 
-/// The three lines that crun's JSON parser would print; the place is not reckoned as it does.
+/// The three lines that crun's JSON parser would print, for a text that ends too early or is none of JSON at all.
 fn complaint(error: &serde_json::Error, text: &[u8]) -> String {
-    let (kind, line) = if error.is_eof() {
-        ("parse error: premature EOF", String::new())
+    // At an end that comes too early, yajl is one byte into the space that it is given to make it finish.
+    let (kind, offset) = if error.is_eof() {
+        ("parse error: premature EOF", 1)
     } else {
-        let line = String::from_utf8_lossy(text).lines().nth(error.line().max(1) - 1).unwrap_or_default().to_owned();
-        ("lexical error: invalid string in json text.", line)
+        let lines = text.split_inclusive(|&byte| byte == b'\n').take(error.line().saturating_sub(1));
+        let offset = lines.map(<[u8]>::len).sum::<usize>() + error.column().saturating_sub(1);
+        // What begins as `true`, `false` or `null` is taken for a word that went wrong.
+        let kind = match text.get(offset) {
+            Some(b't' | b'f' | b'n') => "lexical error: invalid string in json text.",
+            _ => "lexical error: invalid char in json text.",
+        };
+        (kind, offset)
     };
-    let (indent, arrow) =
-        (" ".repeat(if error.is_eof() { 39 } else { 40 }), "                     (right here) ------^\n");
-    format!("{kind}\n{indent}{line}\n{arrow}")
+    // As yajl_render_error_string: 30 bytes before and after, with the place at column 40.
+    let indent = " ".repeat(if offset < 30 { 40 - offset } else { 10 });
+    let shown = &text[offset.saturating_sub(30).min(text.len())..(offset + 30).min(text.len())];
+    let shown = String::from_utf8_lossy(shown).replace(['\n', '\r'], " ");
+    format!("{kind}\n{indent}{shown}\n                     (right here) ------^\n")
 }
 
 /// The fields without which crun does not even look at the rest.
@@ -88,14 +111,20 @@ fn required(path: &str, value: &Value) -> Result<(), Failure> {
 
 fn from_value(value: &Value) -> Bundle {
     let (process, root) = (&value["process"], &value["root"]);
+    let (faults, mistaken) = match Faults::read(&value["annotations"]) {
+        Ok(faults) => (faults, None),
+        Err(failure) => (Faults::default(), Some(failure.text().to_owned())),
+    };
     let bundle = Bundle {
+        refused: refused(value).or(mistaken),
         wrong: None,
-        oci_version: text(&value["ociVersion"]),
-        args: texts(&process["args"]),
+        faults,
+        args: process["args"].is_array().then(|| texts(&process["args"])),
         env: texts(&process["env"]),
         cwd: text(&process["cwd"]),
         uid: number(&process["user"]["uid"]),
         gid: number(&process["user"]["gid"]),
+        umask: process["user"]["umask"].as_u64().and_then(|mask| mask.try_into().ok()).unwrap_or(0o022),
         terminal: process["terminal"].as_bool().unwrap_or(false),
         no_new_privileges: process["noNewPrivileges"].as_bool().unwrap_or(false),
         keeps_capabilities: !texts(&process["capabilities"]["bounding"]).is_empty(),
@@ -103,27 +132,35 @@ fn from_value(value: &Value) -> Bundle {
         readonly: root["readonly"].as_bool().unwrap_or(false),
         hostname: value["hostname"].as_str().map(str::to_owned),
         mounts: value["mounts"].as_array().into_iter().flatten().map(mount).collect(),
+        hooks: value["hooks"]["createRuntime"].as_array().into_iter().flatten().map(hook).collect(),
         namespaces: value["linux"]["namespaces"].as_array().into_iter().flatten().map(|n| text(&n["type"])).collect(),
     };
     Bundle { wrong: wrong(value, &bundle), ..bundle }
 }
 
-/// What crun finds wrong only when it sets the container up, in its words.
-fn wrong(value: &Value, bundle: &Bundle) -> Option<String> {
-    if !bundle.oci_version.contains("1.0") {
+/// What crun finds wrong before it makes the container's directory, in its words.
+fn refused(value: &Value) -> Option<String> {
+    if !text(&value["ociVersion"]).contains("1.0") {
         return Some("unknown version specified".to_owned());
     }
-    if !value["root"].is_object() {
-        return Some("invalid config file, no 'root' block specified".to_owned());
-    }
+    let rootfs = value["root"].is_object();
+    (!rootfs).then(|| "invalid config file, no 'root' block specified".to_owned())
+}
+
+/// What crun finds wrong only when it sets the container up, in its words.
+fn wrong(value: &Value, bundle: &Bundle) -> Option<String> {
     if let Some(name) = bundle.namespaces.iter().find(|name| !NAMESPACES.contains(&name.as_str())) {
         return Some(format!("invalid namespace type: `{name}`"));
     }
-    if !value["process"]["args"].is_array() {
-        return Some("executable path not specified".to_owned());
+    if !value["process"].is_object() {
+        return Some("internal error: max number of capabilities not initialized".to_owned());
     }
     let missing = fs::metadata(&bundle.root).err();
     missing.map(|error| format!("make `{}` private: {}", bundle.root, reason(&error)))
+}
+
+fn hook(value: &Value) -> Hook {
+    Hook { path: text(&value["path"]), args: texts(&value["args"]), env: texts(&value["env"]) }
 }
 
 fn mount(value: &Value) -> Mount {

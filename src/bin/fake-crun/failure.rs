@@ -11,6 +11,7 @@ pub(crate) type Outcome = Result<u8, Failure>;
 pub(crate) struct Failure {
     text: String,
     code: u8,
+    logged: bool,
 }
 
 /// The file of `--log` and how its lines look.
@@ -22,13 +23,18 @@ pub(crate) struct Log {
 impl Failure {
     /// An error of the runtime: exit code 1.
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), code: 1 }
+        Self::with_code(text, 1)
+    }
+
+    /// The same with another exit code.
+    pub(crate) fn with_code(text: impl Into<String>, code: u8) -> Self {
+        Self { text: text.into(), code, logged: true }
     }
 
     /// A misused flag of the command `name`: exit code 64 and a hint.
     pub(crate) fn usage(name: &str, text: &str) -> Self {
         let hint = format!("{name}: {text}\nTry `{name} --help' or `{name} --usage' for more information.");
-        Self { text: hint, code: 64 }
+        Self { text: hint, code: 64, logged: false }
     }
 
     /// A failed system call: what was tried, a colon, the system's text.
@@ -43,13 +49,22 @@ impl Failure {
 
     /// Prints the message (a stderr that cannot be written is nobody's business) and returns the exit code.
     pub(crate) fn report(&self, log: Option<&Log>) -> u8 {
-        if let Some(log) = log.filter(|_| self.code == 1) {
-            let mut file = &log.file;
-            let line = if log.json { self.json_line() } else { self.text.clone() };
-            let _ = writeln!(file, "{line}");
-        }
         let _ = writeln!(io::stderr(), "{}", self.text);
+        if let Some(log) = log.filter(|_| self.logged) {
+            let mut file = &log.file;
+            let _ = writeln!(file, "{}", self.entry(log.json));
+        }
         self.code
+    }
+
+    /// Prints what crun's init says when it is beyond the reach of its log: an entry as for that, on stderr.
+    pub(crate) fn report_without_log(&self, json: bool) -> u8 {
+        let _ = writeln!(io::stderr(), "{}", self.entry(json));
+        self.code
+    }
+
+    fn entry(&self, json: bool) -> String {
+        if json { self.json_line() } else { self.text.clone() }
     }
 
     fn json_line(&self) -> String {

@@ -1,40 +1,65 @@
 //! The init process of a container: it makes the surroundings, waits for the start if told to, and becomes the workload.
 
-use std::fs::{self, File};
+use std::convert::Infallible;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crun_capture::sys::{self, UnshareFlags};
+use crun_capture::sys::{self, Disposition, UnshareFlags};
 use rustix::event::{PollFd, PollFlags};
-use rustix::fs::{FileType, Gid, Mode as Bits, Uid};
+use rustix::fs::{FileType, Gid, Mode as Bits, OFlags, Uid};
+use serde::{Deserialize, Serialize};
 
 use crate::bundle::{self, Bundle};
 use crate::failure::{Failure, reason};
+use crate::fault::Faults;
 use crate::mode::Mode;
-use crate::mounts;
 use crate::program::{exec, find};
+use crate::{environment, mounts, streams, terminal};
 
 /// The command by which this program calls itself.
 pub(crate) const VERB: &str = "--init-of-a-container";
 
+/// What the front process tells the init. Descriptors are given by number; all of them lie above those that the container
+/// keeps.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Orders {
+    /// The configuration file, from the bundle.
+    pub(crate) config: String,
+    pub(crate) mode: Mode,
+    /// Where complaints go, until the front has let go.
+    pub(crate) complaints: i32,
+    /// Where the front's word to go on comes from.
+    pub(crate) go: i32,
+    /// The first descriptor that the container does not get.
+    pub(crate) kept: u32,
+    /// Whether some of those come by LISTEN_FDS.
+    pub(crate) activated: bool,
+    /// Whether what is said too late for the log is said in JSON.
+    pub(crate) json: bool,
+    /// Where `create` leaves it to wait for `start`.
+    pub(crate) fifo: Option<PathBuf>,
+    /// Who gets the master of the terminal.
+    pub(crate) console: Option<i32>,
+}
+
 /// Becomes the workload; returns only if that fails. Until it may start, complaints go to the process in front.
 pub(crate) fn main(words: &[String]) -> u8 {
-    let [config, mode, complaints, kept, go, fifo @ ..] = words else {
+    let closed = streams::closed();
+    let orders = words.first().and_then(|words| serde_json::from_str::<Orders>(words).ok());
+    let Some(orders) = orders else {
         return Failure::new("the init process is not to be called by hand").report(None);
     };
-    // Opening it anew gives a descriptor that is not handed on.
-    let mut complaints = match File::options().write(true).open(format!("/proc/self/fd/{complaints}")) {
-        Ok(file) => Some(file),
-        Err(error) => return Failure::io("open the front's pipe", &error).report(None),
+    // Opening them anew gives descriptors that are not handed on.
+    let front = open_anew(orders.complaints, File::options().write(true));
+    let (mut complaints, mut go) = match (front, open_anew(orders.go, File::options().read(true))) {
+        (Ok(complaints), Ok(go)) => (Some(complaints), go),
+        (Err(error), _) | (_, Err(error)) => return Failure::io("open the front's pipes", &error).report(None),
     };
-    let mut go = match File::open(format!("/proc/self/fd/{go}")) {
-        Ok(file) => file,
-        Err(error) => return Failure::io("open the front's second pipe", &error).report(None),
-    };
-    let fifo = fifo.first().map(PathBuf::from);
-    let failure = match become_workload(config, Mode::from_name(mode), kept, fifo.as_deref(), &mut complaints, &mut go)
-    {
+    // Whoever is in front may be killed at any time, and the container lives on.
+    let _ = sys::set_disposition(libc::SIGPIPE, Disposition::Ignore);
+    let failure = match become_workload(&orders, &closed, &mut complaints, &mut go) {
         Ok(never) => match never {},
         Err(failure) => failure,
     };
@@ -44,40 +69,66 @@ pub(crate) fn main(words: &[String]) -> u8 {
             let _ = file.write_all(failure.text().as_bytes());
             1
         }
-        None => failure.report(None),
+        None => failure.report_without_log(orders.json),
     }
 }
 
+fn open_anew(descriptor: i32, how: &OpenOptions) -> io::Result<File> {
+    how.open(format!("/proc/self/fd/{descriptor}"))
+}
+
 fn become_workload(
-    config: &str,
-    mode: Mode,
-    kept: &str,
-    fifo: Option<&Path>,
+    orders: &Orders,
+    closed: &[usize],
     complaints: &mut Option<File>,
     go: &mut File,
-) -> Result<std::convert::Infallible, Failure> {
+) -> Result<Infallible, Failure> {
     let failed = |error: io::Error| Failure::io("prepare the init process", &error);
-    sys::close_on_exec_from(kept.parse().unwrap_or(3)).map_err(failed)?;
+    let console = orders.console.map(sys::adopt_descriptor).transpose().map_err(failed)?;
+    sys::close_on_exec_from(orders.kept).map_err(failed)?;
     // It may lead its session already; nothing depends on it.
     let _ = rustix::process::setsid();
-    let mut bundle = bundle::load(config)?;
-    let fifo = fifo.map(|path| File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path));
+    let mut bundle = bundle::load(&orders.config)?;
+    let fifo = orders.fifo.as_ref().map(|path| File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path));
     let fifo = fifo.transpose().map_err(failed)?;
-    let program = match mode {
-        Mode::Namespaces => enter(&bundle)?,
+    streams::refuse_closed(closed)?;
+    let (program, root) = match orders.mode {
+        Mode::Namespaces => (enter(&bundle)?, PathBuf::from("/")),
         Mode::Plain => stay_outside(&mut bundle)?,
     };
+    if let Some(socket) = &console {
+        terminal::adopt(&bundle, socket)?;
+    }
     rustix::process::umask(Bits::from_raw_mode(0o022));
     // The end of the pipe without a byte: the front has died before the container was known.
     go.read_exact(&mut [0]).map_err(failed)?;
+    // From here on the front knows nothing but this process's end; if it is gone already, nothing is lost.
+    if let Some(mut front) = complaints.take() {
+        let _ = front.write_all(&[0]);
+    }
     if let Some(fifo) = fifo {
-        // The front ends when it reads this; if it is gone already, nothing is lost.
-        if let Some(mut front) = complaints.take() {
-            let _ = front.write_all(&[0]);
-        }
         await_start(&fifo).map_err(failed)?;
     }
-    Err(exec(&bundle, &program, mode))
+    sys::set_disposition(libc::SIGPIPE, Disposition::Default).map_err(failed)?;
+    misbehave(&bundle.faults);
+    let environment = environment::of(&bundle, &root, orders.activated);
+    Err(exec(&bundle, program.as_deref(), &environment, orders.mode))
+}
+
+/// The faults of the last moment. What they do is all they are for, so none of them can fail.
+fn misbehave(faults: &Faults) {
+    if let Some(delay) = faults.slow_start {
+        std::thread::sleep(delay);
+    }
+    if let Some(line) = &faults.warn {
+        let _ = writeln!(io::stderr(), "{line}");
+    }
+    if faults.nonblock {
+        for stream in [rustix::stdio::stdout(), rustix::stdio::stderr()] {
+            let _ = rustix::fs::fcntl_getfl(stream)
+                .and_then(|flags| rustix::fs::fcntl_setfl(stream, flags | OFlags::NONBLOCK));
+        }
+    }
 }
 
 /// A FIFO becomes readable only when `start` has opened and written it.
@@ -88,7 +139,7 @@ fn await_start(fifo: &File) -> io::Result<()> {
 }
 
 /// Makes the remaining namespaces and the mounts, changes the root and returns the program to be run.
-fn enter(bundle: &Bundle) -> Result<PathBuf, Failure> {
+fn enter(bundle: &Bundle) -> Result<Option<PathBuf>, Failure> {
     chown_streams(bundle);
     let mut flags = UnshareFlags::empty();
     flags.set(UnshareFlags::NEWNS, bundle.has("mount"));
@@ -117,8 +168,8 @@ fn chown_streams(bundle: &Bundle) {
     }
 }
 
-/// The host's paths in place of the container's, for want of a root of its own.
-fn stay_outside(bundle: &mut Bundle) -> Result<PathBuf, Failure> {
+/// The host's paths in place of the container's, for want of a root of its own: the program and the root directory.
+fn stay_outside(bundle: &mut Bundle) -> Result<(Option<PathBuf>, PathBuf), Failure> {
     let root = fs::canonicalize(&bundle.root).map_err(|error| Failure::io(&bundle.root, &error))?;
     let binds: Vec<(String, String)> = bundle
         .mounts
@@ -135,14 +186,14 @@ fn stay_outside(bundle: &mut Bundle) -> Result<PathBuf, Failure> {
     let directory = outside(&bundle.cwd).map_or_else(|| root.join(bundle.cwd.trim_start_matches('/')), PathBuf::from);
     change_directory(&directory, &bundle.cwd)?;
     let program = find(bundle, &root)?;
-    for argument in bundle.args.iter_mut().skip(1) {
+    for argument in bundle.args.iter_mut().flatten().skip(1) {
         *argument = outside(argument).unwrap_or_else(|| argument.clone());
     }
     for entry in &mut bundle.env {
         let moved = entry.split_once('=').and_then(|(name, value)| Some(format!("{name}={}", outside(value)?)));
         *entry = moved.unwrap_or_else(|| entry.clone());
     }
-    Ok(program)
+    Ok((program, root))
 }
 
 fn change_directory(path: &Path, shown: &str) -> Result<(), Failure> {

@@ -1,52 +1,66 @@
 //! A stand-in for the OCI runtime crun where none is installed: the commands, flags, messages and exit codes of
 //! crun 1.8.1, and above all its way with descriptors: a container writes to the caller's own stdout and stderr.
 
+#![no_main]
+
 mod args;
 mod bundle;
+mod environment;
 mod failure;
+mod fault;
+mod hooks;
 mod init;
+mod keeper;
+mod list;
 mod mode;
 mod mounts;
 mod program;
 mod run;
 mod state;
+mod streams;
+mod terminal;
 mod verbs;
 mod wait;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use args::Global;
 use failure::{Failure, Outcome};
 
-fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    if words.first().is_some_and(|word| word == init::VERB) {
-        return ExitCode::from(init::main(&words[1..]));
+// As crun, it must find out which standard descriptors its caller has closed, and die of SIGPIPE.
+crun_capture::sys::c_main!(start);
+
+fn start(words: &[OsString]) -> u8 {
+    let words: Vec<String> = words.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    match words.first().map(String::as_str) {
+        Some(init::VERB) => return init::main(&words[1..]),
+        Some(keeper::VERB) => return keeper::main(&words[1..]),
+        _ => {}
     }
     let (global, rest) = match args::global(&words) {
         Ok(parsed) => parsed,
-        Err(failure) => return ExitCode::from(failure.report(None)),
+        Err(failure) => return failure.report(None),
     };
     let call = match prepare(&global, rest) {
         Ok(call) => call,
-        Err(failure) => return ExitCode::from(failure.report(None)),
+        Err(failure) => return failure.report(None),
     };
     let log = match global.open_log() {
         Ok(log) => log,
-        Err(failure) => return ExitCode::from(failure.report(None)),
+        Err(failure) => return failure.report(None),
     };
-    match call() {
-        Ok(code) => ExitCode::from(code),
-        Err(failure) => ExitCode::from(failure.report(log.as_ref())),
-    }
+    // The log has taken the first place that was free; the others stay closed.
+    let _held = streams::closed();
+    call().unwrap_or_else(|failure| failure.report(log.as_ref()))
 }
 
 /// What is left to do once the log is open.
 type Call<'a> = Box<dyn FnOnce() -> Outcome + 'a>;
 
-/// What crun does before it opens its log: it tells the command from the first word after the global flags, and for a
-/// container it reads the configuration. What fails here is said on stderr only, and the log is not even created.
+/// What crun does before it opens its log: it tells the command from the first word after the global flags, reads the
+/// flags of that command, and for a container its configuration. What fails here is said on stderr only, and the log is
+/// not even created.
 fn prepare<'a>(global: &'a Global, words: &'a [String]) -> Result<Call<'a>, Failure> {
     if global.version {
         return Ok(Box::new(version));
@@ -54,19 +68,18 @@ fn prepare<'a>(global: &'a Global, words: &'a [String]) -> Result<Call<'a>, Fail
     let Some((verb, rest)) = words.split_first() else {
         return Err(Failure::new("please specify a command"));
     };
-    let verb_of_state = match verb.as_str() {
+    match verb.as_str() {
         "create" | "run" => {
             let job = run::prepare(global, verb, rest)?;
-            return Ok(Box::new(move || job.run()));
+            Ok(Box::new(move || job.run()))
         }
-        "start" => verbs::start,
-        "state" => verbs::state,
-        "kill" => verbs::kill,
-        "delete" => verbs::delete,
-        "list" => verbs::list,
-        unknown => return Err(Failure::new(format!("unknown command {unknown}"))),
-    };
-    Ok(Box::new(move || verb_of_state(global, rest)))
+        "start" => verbs::start(global, rest),
+        "state" => verbs::state(global, rest),
+        "kill" => verbs::kill(global, rest),
+        "delete" => verbs::delete(global, rest),
+        "list" => list::list(global, rest),
+        unknown => Err(Failure::new(format!("unknown command {unknown}"))),
+    }
 }
 
 /// Says the version and, after really trying it, whether containers get namespaces here.

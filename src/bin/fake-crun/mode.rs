@@ -4,9 +4,10 @@ use std::fs;
 use std::io;
 
 use crun_capture::sys::{self, UnshareFlags};
+use serde::{Deserialize, Serialize};
 
 /// How a container is kept apart from the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Mode {
     /// Namespaces, mounts and a changed root, as with crun.
     Namespaces,
@@ -20,10 +21,6 @@ impl Mode {
             Self::Namespaces => "namespaces",
             Self::Plain => "plain",
         }
-    }
-
-    pub(crate) fn from_name(name: &str) -> Self {
-        if name == "plain" { Self::Plain } else { Self::Namespaces }
     }
 }
 

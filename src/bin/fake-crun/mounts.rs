@@ -67,8 +67,12 @@ fn make(root: &Path, mount: &Mount) -> Result<(), Failure> {
         }
         "tmpfs" => {
             fs::create_dir_all(&target).map_err(failed)?;
-            temporary(mount, &target).map_err(failed)?;
+            special(mount, &target).map_err(failed)?;
             if mount.destination == "/dev" { devices(&target).map_err(failed) } else { Ok(()) }
+        }
+        "devpts" => {
+            fs::create_dir_all(&target).map_err(failed)?;
+            special(mount, &target).map_err(failed)
         }
         // Nothing that writes to stdout needs the others.
         _ => Ok(()),
@@ -100,8 +104,8 @@ fn process_list(target: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// An empty file system in memory, with the options that the kernel wants as flags and those it wants as text.
-fn temporary(mount: &Mount, target: &Path) -> io::Result<()> {
+/// A file system of the kernel's own, with the options that it wants as flags and those it wants as text.
+fn special(mount: &Mount, target: &Path) -> io::Result<()> {
     let mut flags = MountFlags::empty();
     let mut texts = Vec::new();
     for option in &mount.options {
@@ -110,12 +114,12 @@ fn temporary(mount: &Mount, target: &Path) -> io::Result<()> {
             "noexec" => flags |= MountFlags::NOEXEC,
             "nodev" => flags |= MountFlags::NODEV,
             "strictatime" => flags |= MountFlags::STRICTATIME,
-            other if other.contains('=') => texts.push(other),
+            other if other.contains('=') || other == "newinstance" => texts.push(other),
             _ => {}
         }
     }
     let data = std::ffi::CString::new(texts.join(","))?;
-    rustix::mount::mount("tmpfs", target, "tmpfs", flags, Some(data.as_c_str()))?;
+    rustix::mount::mount(mount.source.as_str(), target, mount.kind.as_str(), flags, Some(data.as_c_str()))?;
     Ok(())
 }
 

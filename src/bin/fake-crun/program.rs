@@ -1,21 +1,25 @@
 //! The workload's program: found as crun finds it, and put in the place of the init.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::process::CommandExt;
+use std::ffi::CString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use rustix::fs::Access;
+use crun_capture::sys;
+use rustix::fs::{Access, Gid, Mode as Bits, Uid};
 use rustix::thread::CapabilitySet;
 
 use crate::bundle::Bundle;
 use crate::failure::Failure;
 use crate::mode::Mode;
 
-/// Finds the program below `root`, in the container's PATH if its name has no slash.
-pub(crate) fn find(bundle: &Bundle, root: &Path) -> Result<PathBuf, Failure> {
-    let Some(name) = bundle.args.first() else {
+/// Finds the program below `root`, in the container's PATH if its name has no slash. None where the configuration does
+/// not name one, which crun notices last of all.
+pub(crate) fn find(bundle: &Bundle, root: &Path) -> Result<Option<PathBuf>, Failure> {
+    let Some(args) = &bundle.args else {
+        return Ok(None);
+    };
+    let Some(name) = args.first() else {
         return Err(Failure::new("open executable: Invalid argument"));
     };
     let below = |path: &str| {
@@ -36,42 +40,36 @@ pub(crate) fn find(bundle: &Bundle, root: &Path) -> Result<PathBuf, Failure> {
     }
     let allowed = rustix::fs::access(&found, Access::EXEC_OK);
     allowed.map_err(|error| Failure::io("open executable", &error.into()))?;
-    Ok(found)
+    Ok(Some(found))
 }
 
 /// Replaces this process by the program; returns only the reason why it could not.
-pub(crate) fn exec(bundle: &Bundle, program: &Path, mode: Mode) -> Failure {
-    let mut command = Command::new(program);
-    command.arg0(&bundle.args[0]).args(&bundle.args[1..]).env_clear();
-    // Like crun, with a home; an entry of the configuration overrides it.
-    command.env("HOME", "/").envs(bundle.env.iter().filter_map(|entry| entry.split_once('=')));
+pub(crate) fn exec(bundle: &Bundle, program: Option<&Path>, environment: &[String], mode: Mode) -> Failure {
+    let (Some(program), Some(args)) = (program, &bundle.args) else {
+        return Failure::new("executable path not specified");
+    };
     if mode == Mode::Namespaces
-        && let Err(failure) = drop_privileges(bundle, &mut command)
+        && let Err(error) = drop_privileges(bundle)
     {
-        return failure;
+        return Failure::io("set the user", &error);
     }
     if bundle.no_new_privileges
         && let Err(error) = rustix::thread::set_no_new_privs(true)
     {
         return Failure::io("set no new privs", &error.into());
     }
-    let error = if is_program(program) { command.exec() } else { io::Error::from_raw_os_error(libc::ENOEXEC) };
+    rustix::process::umask(Bits::from_raw_mode(bundle.umask));
+    // No text of a JSON file holds a zero that was not written there on purpose; what follows one is lost, as in crun.
+    let text =
+        |bytes: &[u8]| CString::new(bytes.split(|&byte| byte == 0).next().unwrap_or_default()).unwrap_or_default();
+    let texts = |texts: &[String]| -> Vec<CString> { texts.iter().map(|one| text(one.as_bytes())).collect() };
+    let error = sys::execute(&text(program.as_os_str().as_bytes()), &texts(args), &texts(environment));
     let hint = if error.kind() == io::ErrorKind::NotFound { " (missing dynamic library?)" } else { "" };
     Failure::io(&format!("exec container process{hint} `{}`", program.display()), &error)
 }
 
-/// Whether the kernel knows how to run this file; one that cannot be read gets the benefit of the doubt. The standard
-/// library would hand anything else to a shell.
-fn is_program(path: &Path) -> bool {
-    let mut head = [0; 4];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
-    read.is_err_and(|error| error.kind() != io::ErrorKind::UnexpectedEof)
-        || head.starts_with(b"#!")
-        || head == *b"\x7fELF"
-}
-
 /// Leaves no capability within reach (a configuration that grants some keeps all) and changes the user.
-fn drop_privileges(bundle: &Bundle, command: &mut Command) -> Result<(), Failure> {
+fn drop_privileges(bundle: &Bundle) -> io::Result<()> {
     if !bundle.keeps_capabilities {
         // The kernel knows fewer than there are bits, and refuses the others.
         for capability in CapabilitySet::all().iter() {
@@ -79,10 +77,13 @@ fn drop_privileges(bundle: &Bundle, command: &mut Command) -> Result<(), Failure
         }
     }
     if bundle.gid != 0 {
-        command.gid(bundle.gid);
+        let group = Gid::from_raw(bundle.gid);
+        rustix::thread::set_thread_groups(&[])?;
+        rustix::thread::set_thread_res_gid(group, group, group)?;
     }
     if bundle.uid != 0 {
-        command.uid(bundle.uid);
+        let user = Uid::from_raw(bundle.uid);
+        rustix::thread::set_thread_res_uid(user, user, user)?;
     }
     Ok(())
 }

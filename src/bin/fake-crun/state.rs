@@ -53,7 +53,39 @@ pub(crate) fn remove(global: &Global, id: &str) -> Result<(), Failure> {
     fs::remove_dir_all(directory(global, id)).map_err(|error| Failure::io("cannot rm state directory", &error))
 }
 
+/// The IDs of all containers, in the order in which the file system gives them.
+pub(crate) fn ids(global: &Global) -> Vec<String> {
+    let entries = fs::read_dir(&global.root).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// A text as JSON.
+pub(crate) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
 impl Status {
+    /// What `state` prints.
+    pub(crate) fn json(&self, global: &Global, id: &str) -> String {
+        let word = self.word(global, id);
+        format!(
+            "{{\n    \"ociVersion\": \"1.0.0\",\n    \"id\": {},\n    \"pid\": {},\n    \"status\": \"{word}\",\n    \
+             \"bundle\": {},\n    \"rootfs\": {},\n    \"created\": {},\n    \"systemd-scope\": \"\",\n    \
+             \"owner\": {}\n}}\n\n",
+            quoted(id),
+            self.shown_pid(word),
+            quoted(&self.bundle),
+            quoted(&self.rootfs),
+            quoted(&self.created),
+            quoted(&self.owner),
+        )
+    }
+
+    /// A container that has stopped has no pid.
+    pub(crate) fn shown_pid(&self, word: &str) -> i32 {
+        if word == "stopped" { 0 } else { self.pid }
+    }
+
     /// Whether the init lives: the process has the number and the start time it had, and is no zombie.
     pub(crate) fn alive(&self) -> bool {
         process(self.pid).is_some_and(|(state, started)| started == self.started && !['Z', 'X'].contains(&state))

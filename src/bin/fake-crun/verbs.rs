@@ -1,21 +1,28 @@
-//! The commands about a container that exists: `start`, `state`, `kill`, `delete` and `list`.
+//! The commands about a container that exists: `start`, `state`, `kill` and `delete`.
 
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
 use crun_capture::sys;
+use regex_lite::Regex;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags};
 
+use crate::Call;
 use crate::args::{self, Global};
 use crate::failure::{Failure, Outcome, reason};
 use crate::state::{self, Status};
 
 /// Lets a created container go.
-pub(crate) fn start(global: &Global, words: &[String]) -> Outcome {
+pub(crate) fn start<'a>(global: &'a Global, words: &'a [String]) -> Result<Call<'a>, Failure> {
     let parsed = args::parse("start", &[], words)?;
-    let id = parsed.id("start", 1)?;
+    let id = parsed.id("start", 1)?.to_owned();
+    Ok(Box::new(move || start_one(global, &id)))
+}
+
+fn start_one(global: &Global, id: &str) -> Outcome {
+    global.make_root();
     let stopped = || Failure::new(format!("container `{id}` is not running"));
     if !state::read(global, id)?.alive() {
         return Err(stopped());
@@ -34,35 +41,53 @@ pub(crate) fn start(global: &Global, words: &[String]) -> Outcome {
 }
 
 /// Prints what is known of a container.
-pub(crate) fn state(global: &Global, words: &[String]) -> Outcome {
+pub(crate) fn state<'a>(global: &'a Global, words: &'a [String]) -> Result<Call<'a>, Failure> {
     let parsed = args::parse("state", &[], words)?;
-    let id = parsed.id("state", 1)?;
-    let status = state::read(global, id)?;
-    let word = status.word(global, id);
-    let text = format!(
-        "{{\n    \"ociVersion\": \"1.0.0\",\n    \"id\": {},\n    \"pid\": {},\n    \"status\": \"{word}\",\n    \
-         \"bundle\": {},\n    \"rootfs\": {},\n    \"created\": {},\n    \"systemd-scope\": \"\",\n    \
-         \"owner\": {}\n}}\n\n",
-        quoted(id),
-        shown_pid(&status, word),
-        quoted(&status.bundle),
-        quoted(&status.rootfs),
-        quoted(&status.created),
-        quoted(&status.owner),
-    );
-    print(&text)
+    let id = parsed.id("state", 1)?.to_owned();
+    Ok(Box::new(move || {
+        global.make_root();
+        let status = state::read(global, &id)?;
+        print(&status.json(global, &id))
+    }))
 }
 
-/// Sends a signal to the init of a container.
-pub(crate) fn kill(global: &Global, words: &[String]) -> Outcome {
+/// Sends a signal to the init of a container, or of all whose ID matches.
+pub(crate) fn kill<'a>(global: &'a Global, words: &'a [String]) -> Result<Call<'a>, Failure> {
     let parsed = args::parse("kill", &[("all", Some('a'), false), ("regex", Some('r'), false)], words)?;
-    let id = parsed.id("kill", 2)?;
+    let id = parsed.id("kill", 2)?.to_owned();
     let signal = parsed.operands.get(1).map_or(libc::SIGTERM, |name| signal_number(name));
+    let (all, regex) = (parsed.has("all"), parsed.has("regex"));
+    Ok(Box::new(move || {
+        global.make_root();
+        if regex {
+            each(global, &id, |id| kill_one(global, id, signal, all))
+        } else {
+            kill_one(global, &id, signal, all)
+        }
+    }))
+}
+
+fn kill_one(global: &Global, id: &str, signal: i32, all: bool) -> Outcome {
     let status = state::read(global, id)?;
+    // All processes are reached by their cgroup only: without one there are none.
+    if all && (global.without_cgroup || !status.alive()) {
+        return Ok(0);
+    }
     if !status.alive() {
-        return if parsed.has("all") { Ok(0) } else { Err(Failure::new("kill container: No such process")) };
+        return Err(Failure::new("kill container: No such process"));
     }
     sys::kill(status.pid, signal).map_err(|error| Failure::io("send signal to pidfd", &error))?;
+    Ok(0)
+}
+
+/// Does it to every container whose ID matches; a failure is said and is none.
+fn each(global: &Global, pattern: &str, act: impl Fn(&str) -> Outcome) -> Outcome {
+    let pattern = Regex::new(pattern).map_err(|error| Failure::new(format!("regex `{pattern}`: {error}")))?;
+    for id in state::ids(global).into_iter().filter(|id| pattern.is_match(id)) {
+        if let Err(failure) = act(&id) {
+            failure.report(None);
+        }
+    }
     Ok(0)
 }
 
@@ -76,9 +101,16 @@ fn signal_number(given: &str) -> i32 {
 }
 
 /// Forgets a container that does not run, or with `-f` any.
-pub(crate) fn delete(global: &Global, words: &[String]) -> Outcome {
+pub(crate) fn delete<'a>(global: &'a Global, words: &'a [String]) -> Result<Call<'a>, Failure> {
     let parsed = args::parse("delete", &[("force", Some('f'), false), ("regex", Some('r'), false)], words)?;
-    let (id, force) = (parsed.id("delete", 1)?, parsed.has("force"));
+    let (id, force, regex) = (parsed.id("delete", 1)?.to_owned(), parsed.has("force"), parsed.has("regex"));
+    Ok(Box::new(move || {
+        global.make_root();
+        if regex { each(global, &id, |id| delete_one(global, id, force)) } else { delete_one(global, &id, force) }
+    }))
+}
+
+fn delete_one(global: &Global, id: &str, force: bool) -> Outcome {
     let directory = state::directory(global, id);
     let status = match state::read(global, id) {
         Ok(status) => status,
@@ -87,8 +119,7 @@ pub(crate) fn delete(global: &Global, words: &[String]) -> Outcome {
         Err(_) if force => return state::remove(global, id).map(|()| 0),
         Err(_) if !directory.exists() => {
             let text = format!("cannot open directory '{}': No such file or directory", directory.display());
-            print_error(&text);
-            return state::read(global, id).map(|_| 0);
+            return Err(Failure::new(text));
         }
         Err(failure) => return Err(failure),
     };
@@ -98,11 +129,6 @@ pub(crate) fn delete(global: &Global, words: &[String]) -> Outcome {
     end(&status).map_err(|error| Failure::io("kill container", &error))?;
     state::remove(global, id)?;
     Ok(0)
-}
-
-/// crun says two things of an ID it does not know; this is the first.
-fn print_error(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Kills the init, if it lives, and waits until it is dead.
@@ -117,61 +143,6 @@ fn end(status: &Status) -> io::Result<()> {
     let mut watched = [PollFd::new(&handle, PollFlags::IN)];
     while rustix::event::poll(&mut watched, None) == Err(rustix::io::Errno::INTR) {}
     Ok(())
-}
-
-/// Prints all containers of the root directory.
-pub(crate) fn list(global: &Global, words: &[String]) -> Outcome {
-    let parsed = args::parse("list", &[("format", Some('f'), true), ("quiet", Some('q'), false)], words)?;
-    parsed.at_most("list", 0)?;
-    let json = match parsed.value("format").unwrap_or("table") {
-        "table" => false,
-        "json" => true,
-        other => return Err(Failure::new(format!("crun: invalid format `{other}`"))),
-    };
-    let entries = fs::read_dir(&global.root).into_iter().flatten().flatten();
-    let ids = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let known: Vec<(String, Status)> =
-        ids.filter_map(|id| Some((id.clone(), state::read(global, &id).ok()?))).collect();
-    let width = known.iter().map(|(id, _)| id.len()).max().unwrap_or(0).max(4);
-    let rows: Vec<String> =
-        known.iter().map(|(id, status)| row(global, (id, width), status, json, parsed.has("quiet"))).collect();
-    if json {
-        return print(&format!("[\n{}\n]\n", rows.join(",\n")));
-    }
-    let (name, pid) = ("NAME", "PID");
-    let head = format!("{name:<width$} {pid:<9} STATUS   {:<39} {:<30} OWNER\n", "BUNDLE PATH", "CREATED");
-    let head = if parsed.has("quiet") { String::new() } else { head };
-    print(&format!("{head}{}", rows.iter().map(|row| format!("{row}\n")).collect::<String>()))
-}
-
-/// One container of the list.
-fn row(global: &Global, (id, width): (&str, usize), status: &Status, json: bool, quiet: bool) -> String {
-    let word = status.word(global, id);
-    let pid = shown_pid(status, word);
-    let (bundle, created, owner) = (&status.bundle, &status.created, &status.owner);
-    if json {
-        let indent = "        ";
-        return format!(
-            "    {{\n{indent}\"id\": {},\n{indent}\"pid\": {pid},\n{indent}\"status\": \"{word}\",\n\
-             {indent}\"bundle\": {},\n{indent}\"created\": {},\n{indent}\"owner\": {}\n    }}",
-            quoted(id),
-            quoted(bundle),
-            quoted(created),
-            quoted(owner)
-        );
-    }
-    if quiet {
-        return id.to_owned();
-    }
-    format!("{id:<width$} {pid:<9} {word:<8} {bundle:<39} {created:<30} {owner}")
-}
-
-fn shown_pid(status: &Status, word: &str) -> i32 {
-    if word == "stopped" { 0 } else { status.pid }
-}
-
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 fn print(text: &str) -> Outcome {

@@ -3,7 +3,7 @@
 use crun_capture::sys;
 use rustix::io::Errno;
 use rustix::process::WaitOptions;
-use signal_hook::consts::signal::{SIGCHLD, SIGWINCH};
+use signal_hook::consts::signal::SIGCHLD;
 use signal_hook::iterator::Signals;
 
 use crate::failure::{Failure, Outcome};
@@ -30,7 +30,7 @@ pub(crate) fn forward_and_wait(init: i32, signals: &mut Signals) -> Outcome {
                 Err(error) => return Err(Failure::io("waitpid", &error.into())),
             }
         }
-        for signal in signals.wait().filter(|signal| ![SIGCHLD, SIGWINCH].contains(signal)) {
+        for signal in signals.wait().filter(|signal| *signal != SIGCHLD) {
             // The init may have ended in between.
             let _ = sys::kill(init, signal);
         }

@@ -1,0 +1,170 @@
+//! What a case is: a bundle and the steps taken with it. Data only.
+
+use crun_capture::bundle::Flaw;
+use crun_capture::script::{Data, End, Script, Step};
+use crun_capture::stream::Stream;
+use serde_json::Value;
+
+/// One thing that crun does, shown by a container of its own.
+pub(crate) struct Case {
+    /// Its name, and that of its fixture.
+    pub(crate) name: &'static str,
+    /// What the container is.
+    pub(crate) bundle: Bundle,
+    /// What is done, in this order.
+    pub(crate) acts: Vec<Act>,
+    /// Why only root can do it; None where anybody can.
+    pub(crate) needs_root: Option<&'static str>,
+}
+
+/// What the container is.
+pub(crate) struct Bundle {
+    pub(crate) script: Script,
+    pub(crate) pid_namespace: bool,
+    pub(crate) flaw: Flaw,
+    /// Places in config.json (JSON pointers; `/-` at the end appends) and what to write there; null removes.
+    pub(crate) edits: Vec<(&'static str, Value)>,
+    /// Further files in the rootfs: path, content, mode.
+    pub(crate) files: Vec<(&'static str, &'static str, u32)>,
+}
+
+/// One step of a case.
+pub(crate) enum Act {
+    /// Runs the runtime and waits for it.
+    Call(Call),
+    /// Starts the runtime and goes on.
+    Spawn(Call),
+    /// Waits for the runtime that `Spawn` started.
+    Finish,
+    /// Sends a signal to the runtime that `Spawn` started.
+    Signal(i32),
+    /// Waits until the workload waits at this gate, which stays shut.
+    Reach(&'static str),
+    /// Waits until the workload waits at this gate, and lets it through.
+    Open(&'static str),
+    /// Asks for the state until it is this one.
+    Until(&'static str),
+    /// Waits until a file has content.
+    Appears(&'static str),
+    /// Notes whether the runtime that `Spawn` started still runs.
+    Waits,
+    /// Waits until no process of the container is left.
+    WorkloadEnds,
+    /// Notes whether a process of the container lives.
+    Lives,
+    /// Notes the mode and content of a file; digits that are the container's pid are told as such.
+    File(&'static str),
+    /// Makes the socket on which a terminal is to be received.
+    Listen,
+    /// Receives the terminal and everything written to it until its end.
+    Terminal,
+}
+
+/// A command line of the runtime.
+#[derive(Clone)]
+pub(crate) struct Call {
+    /// Its words, parted by spaces. `SITE` stands for the directory of the case.
+    pub(crate) words: &'static str,
+    /// What stands before the words: where the log goes. None: `--root`, and a log of its own in JSON.
+    pub(crate) global: Option<&'static str>,
+    /// Redirections in the shell's words, made just before the runtime starts.
+    pub(crate) redirections: &'static str,
+    /// Further variables of the environment.
+    pub(crate) environment: &'static [(&'static str, &'static str)],
+}
+
+impl Case {
+    /// A case that runs a container with this script, which has a pid namespace of its own.
+    pub(crate) fn new(name: &'static str, script: Script) -> Case {
+        let bundle = Bundle { script, pid_namespace: true, flaw: Flaw::None, edits: Vec::new(), files: Vec::new() };
+        Case { name, bundle, acts: Vec::new(), needs_root: None }
+    }
+
+    pub(crate) fn without_pid_namespace(mut self) -> Case {
+        self.bundle.pid_namespace = false;
+        self
+    }
+
+    pub(crate) fn flaw(mut self, flaw: Flaw) -> Case {
+        self.bundle.flaw = flaw;
+        self
+    }
+
+    pub(crate) fn edit(mut self, pointer: &'static str, value: impl Into<Value>) -> Case {
+        self.bundle.edits.push((pointer, value.into()));
+        self
+    }
+
+    pub(crate) fn file(mut self, path: &'static str, content: &'static str, mode: u32) -> Case {
+        self.bundle.files.push((path, content, mode));
+        self
+    }
+
+    pub(crate) fn needs_root(mut self, why: &'static str) -> Case {
+        self.needs_root = Some(why);
+        self
+    }
+
+    pub(crate) fn act(mut self, act: Act) -> Case {
+        self.acts.push(act);
+        self
+    }
+
+    /// Runs the runtime with these words and waits for it.
+    pub(crate) fn call(self, words: &'static str) -> Case {
+        self.act(Act::Call(Call::new(words)))
+    }
+
+    /// Starts the runtime with these words and goes on.
+    pub(crate) fn spawn(self, words: &'static str) -> Case {
+        self.act(Act::Spawn(Call::new(words)))
+    }
+
+    /// The most usual call: in the foreground, from the bundle.
+    pub(crate) fn run(self) -> Case {
+        self.call("run --bundle bundle c1")
+    }
+}
+
+impl Call {
+    pub(crate) fn new(words: &'static str) -> Call {
+        Call { words, global: None, redirections: "", environment: &[] }
+    }
+
+    pub(crate) fn redirect(self, redirections: &'static str) -> Call {
+        Call { redirections, ..self }
+    }
+
+    pub(crate) fn environment(self, environment: &'static [(&'static str, &'static str)]) -> Call {
+        Call { environment, ..self }
+    }
+
+    pub(crate) fn global(self, words: &'static str) -> Call {
+        Call { global: Some(words), ..self }
+    }
+}
+
+/// A script that ends well after these steps.
+pub(crate) fn script<const N: usize>(steps: [Step; N]) -> Script {
+    ending(steps, End::Exit(0))
+}
+
+/// A script that ends so after these steps.
+pub(crate) fn ending<const N: usize>(steps: [Step; N], end: End) -> Script {
+    Script { steps: steps.into(), ..Script::new(1, end) }
+}
+
+/// Writes a line to stdout.
+pub(crate) fn out(text: &str) -> Step {
+    Step::Write { stream: Stream::Stdout, data: Data::Text(format!("{text}\n")), piece_bytes: None }
+}
+
+/// Writes a line to stderr.
+pub(crate) fn err(text: &str) -> Step {
+    Step::Write { stream: Stream::Stderr, data: Data::Text(format!("{text}\n")), piece_bytes: None }
+}
+
+/// Waits at a gate.
+pub(crate) fn wait(gate: &str) -> Step {
+    Step::Wait { gate: gate.into() }
+}
