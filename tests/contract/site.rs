@@ -44,7 +44,7 @@ impl Site {
             pid_namespace: bundle.pid_namespace,
             user_namespace,
             flaw: bundle.flaw,
-            mark: &mark,
+            environment: std::slice::from_ref(&mark),
         };
         bundle::write(&path("bundle"), &plan)?;
         edit(&path("bundle/config.json"), &bundle.edits, directory.path())?;
