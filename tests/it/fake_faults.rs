@@ -6,6 +6,7 @@ use crun_capture::process::readable;
 use crun_capture::script::{Data, End, Script, Step, Surroundings};
 use crun_capture::stream::Stream;
 use rstest::rstest;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::Read;
@@ -100,6 +101,8 @@ fn abandon() {
     let mut command = site.command(&["run", "--bundle", "bundle", "--pid-file", "the-pid", "c1"]);
     let mut front = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (mut stdout, mut stderr) = (front.stdout.take().unwrap(), front.stderr.take().unwrap());
+    let handle = pidfd_open(Pid::from_child(&front), PidfdFlags::empty()).unwrap();
+    assert!(readable(handle.as_fd(), DEADLINE), "the front leaves the program waiting at its gate");
     assert_eq!(front.wait().unwrap().code(), Some(1));
     assert_eq!(site.containers_left(), 0, "nobody knows it");
     drop(File::options().write(true).open(site.directory.path().join("cell/gate-go")).unwrap());

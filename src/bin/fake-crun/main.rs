@@ -11,6 +11,7 @@ mod fault;
 mod hooks;
 mod init;
 mod keeper;
+mod launch;
 mod list;
 mod mode;
 mod mounts;

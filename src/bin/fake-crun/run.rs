@@ -1,23 +1,20 @@
 //! `create` and `run`: the process in front of the container, which starts its init, passes signals on and waits.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, IsTerminal};
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
+use std::io::{self, IsTerminal};
+use std::os::fd::IntoRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::Command;
 
 use crun_capture::sys;
 use rustix::fs::{CWD, FileType, Mode as Bits};
-use rustix::io::FdFlags;
-use rustix::process::WaitOptions;
 use signal_hook::iterator::Signals;
 
 use crate::args::{self, Global, Parsed};
 use crate::bundle::{self, Bundle};
 use crate::failure::{Failure, Outcome, now, reason};
-use crate::init::{self, Orders};
+use crate::launch::{Started, listen};
 use crate::wait::{catchable, forward_and_wait};
 use crate::{hooks, keeper, mode, state, terminal};
 
@@ -36,24 +33,16 @@ const FLAGS: &[(&str, Option<char>, bool)] = &[
 
 /// A container about to be, and how it was asked for.
 pub(crate) struct Job<'a> {
-    global: &'a Global,
-    parsed: Parsed<'a>,
-    id: String,
-    config: String,
-    bundle: Bundle,
+    pub(crate) global: &'a Global,
+    pub(crate) parsed: Parsed<'a>,
+    pub(crate) id: String,
+    pub(crate) config: String,
+    pub(crate) bundle: Bundle,
     owner: String,
-    waits: bool,
+    /// Whether the init is to wait for `start`.
+    pub(crate) waits: bool,
+    /// Whether this process waits for the container.
     foreground: bool,
-}
-
-/// An init that was started, and the two pipes to it.
-struct Started {
-    pid: i32,
-    complaints: OwnedFd,
-    /// Where the word to go on is written.
-    go: OwnedFd,
-    /// The other end of that, held so that the word to an init which has failed is no SIGPIPE.
-    go_on: OwnedFd,
 }
 
 /// Reads the command line and the configuration.
@@ -197,41 +186,6 @@ impl Job<'_> {
         listen(complaints, pid)
     }
 
-    /// Runs this program again as the init, with the caller's descriptors, one for its complaints, and one on which it
-    /// is told to go on.
-    fn spawn(&self, console: Option<UnixStream>) -> io::Result<Started> {
-        let kept = 3 + self.preserved();
-        let hand_over = |descriptor: OwnedFd| {
-            let above = rustix::io::fcntl_dupfd_cloexec(descriptor, i32::try_from(kept).unwrap_or(i32::MAX))?;
-            rustix::io::fcntl_setfd(&above, FdFlags::empty())?;
-            io::Result::Ok(above)
-        };
-        let (complaints, theirs) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        let (go_on, go) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        let (theirs, go_on) = (hand_over(theirs)?, hand_over(go_on)?);
-        let console = console.map(|console| hand_over(console.into())).transpose()?;
-        let orders = Orders {
-            config: self.config.clone(),
-            mode: mode::enter(self.bundle.has("pid")),
-            complaints: theirs.as_raw_fd(),
-            go: go_on.as_raw_fd(),
-            kept,
-            activated: activated() > 0,
-            json: self.global.logs_json(),
-            fifo: self.waits.then(|| state::fifo(self.global, &self.id)),
-            console: console.as_ref().map(AsRawFd::as_raw_fd),
-        };
-        let orders = serde_json::to_string(&orders)?;
-        let child = Command::new("/proc/self/exe").args([init::VERB, &orders]).spawn()?;
-        Ok(Started { pid: i32::try_from(child.id()).unwrap_or(-1), complaints, go, go_on })
-    }
-
-    /// How many descriptors after stderr the container gets too.
-    fn preserved(&self) -> u32 {
-        let asked = self.parsed.value("preserve-fds").and_then(|count| count.parse().ok()).unwrap_or(0u32);
-        asked.saturating_add(activated()).min(1 << 16)
-    }
-
     /// Writes down what is known of the container, and returns it as `state` prints it.
     fn write_status(&self, pid: i32) -> Result<String, Failure> {
         let directory = std::env::current_dir().map_err(|error| Failure::io("getcwd", &error))?;
@@ -265,23 +219,4 @@ impl Job<'_> {
         std::io::Write::write_all(&mut file, pid.to_string().as_bytes()).map_err(failed)?;
         Ok(pid)
     }
-}
-
-/// How many descriptors the caller hands on as systemd does (sd_listen_fds(3)).
-fn activated() -> u32 {
-    std::env::var("LISTEN_FDS").ok().and_then(|count| count.parse().ok()).unwrap_or(0)
-}
-
-/// Reads what the init has to complain about; a zero byte, or the end of the pipe without a word, means all is well.
-fn listen(complaints: OwnedFd, pid: i32) -> Result<i32, Failure> {
-    let mut text = Vec::new();
-    let read = BufReader::new(File::from(complaints)).read_until(0, &mut text);
-    read.map_err(|error| Failure::io("read from the init process", &error))?;
-    let text = String::from_utf8_lossy(&text).trim_end_matches('\0').to_owned();
-    if text.is_empty() {
-        return Ok(pid);
-    }
-    // It ends at once; a failure to reap it changes nothing.
-    let _ = rustix::process::waitpid(rustix::process::Pid::from_raw(pid), WaitOptions::empty());
-    Err(Failure::new(text))
 }
