@@ -2,6 +2,7 @@
 
 use super::Findings;
 use crate::recording::Recording;
+use crate::script::journal::Write;
 
 /// A write that takes so long was blocked: the reader did not keep up.
 const STALL_NS: u64 = 1_000_000;
@@ -24,6 +25,11 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
         let last_ns = recording.deliveries.iter().map(|delivered| delivered.at_ns).max();
         findings.drain_latency_ns = last_ns.map(|last_ns| last_ns.saturating_sub(ended_ns));
     }
+    findings.wall_ns = facts.capturer_ended_ns.saturating_sub(facts.started_ns);
+    let refused =
+        |write: &Write| if write.errno == 0 || write.errno == libc::EINTR { 0 } else { write.offered - write.accepted };
+    let journal = recording.journal.as_ref();
+    findings.refused_bytes = journal.map_or(0, |journal| journal.writes.iter().map(refused).sum());
     findings.workload_started = facts.expected.starts.then_some(recording.journal.is_some());
     findings.workload_stalled_ns = recording.journal.as_ref().map(|journal| {
         let blocked = journal.writes.iter().map(|write| match write.after_ns {

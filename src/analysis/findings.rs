@@ -11,6 +11,9 @@ pub struct Findings {
     pub lost_bytes: u64,
     /// Lines that were accepted whole and not delivered.
     pub lost_lines: u64,
+    /// Bytes that the kernel refused to take from the workload (EPIPE, EAGAIN on a descriptor that somebody made
+    /// non-blocking): they were never written, so no capturer lost them.
+    pub refused_bytes: u64,
     /// Deliveries of a line beyond its first.
     pub duplicated_lines: u64,
     /// Lines that were delivered otherwise than they were written; a stripped carriage return counts.
@@ -53,6 +56,8 @@ pub struct Findings {
     pub runtime_error: Option<String>,
     /// Whether the runtime was to fail.
     pub runtime_error_expected: bool,
+    /// From the start of the capturer to its end.
+    pub wall_ns: u64,
     /// From the end of the workload to the report of its exit.
     pub exit_latency_ns: Option<u64>,
     /// From the end of the workload to the last delivery; 0 where that came before.

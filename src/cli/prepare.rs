@@ -6,7 +6,7 @@ use crun_capture::comparison::RuntimeInfo;
 use crun_capture::process::{Family, Interrupt};
 use crun_capture::runtime::{self, Found, Programs, Runtime, Unusable};
 use crun_capture::scratch::{self, Scratch};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What everything that starts a container needs.
 pub(super) struct Host {
@@ -97,7 +97,10 @@ fn labelled(label: &str, path: &str) -> anyhow::Result<Wanted> {
     }
     let crun = runtime::ALL.iter().copied().find(|one| one.program() == Some("crun"));
     let runtime = crun.context("there is no runtime crun")?;
-    let path = Path::new(path).canonicalize().with_context(|| format!("cannot use the runtime {path}"))?;
+    // Not where a link leads to: a program may ask by which name it was called.
+    let cannot = || format!("cannot use the runtime {path}");
+    std::fs::metadata(path).with_context(cannot)?;
+    let path = std::path::absolute(path).with_context(cannot)?;
     Ok(Wanted { runtime, label: label.to_owned(), path: Some(path), required: false })
 }
 

@@ -1,9 +1,12 @@
-//! Faults that are planted into a capturer turn a verdict: each one must be caught by the finding made for it.
+//! Faults that are planted into a capturer, or into a runtime, turn a verdict: each one must be caught by the finding made
+//! for it.
 //!
-//! This program is both: called with `--fault NAME`, it is a capturer that keeps the protocol but for one fault; called by
-//! `cargo test`, it runs the harness on that capturer, on the fake and on real crun. A missing runtime shows as ignored.
+//! This program is all three: called with `--fault NAME`, it is a capturer that keeps the protocol but for one fault; called
+//! by the name of a runtime, it is one with a fault (`runtime.rs`); called by `cargo test`, it runs the harness on them, on
+//! the fake and on real crun. A missing runtime shows as ignored.
 
 mod capturer;
+mod runtime;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -54,6 +57,9 @@ const ALL: &[Planted] = &[
 ];
 
 fn main() -> ExitCode {
+    if let Some(fault) = runtime::of_name() {
+        return runtime::run(&fault);
+    }
     let words: Vec<_> = std::env::args_os().skip(1).collect();
     if words.first().is_some_and(|word| word == "--fault") {
         return capturer::run(&words[1..]);
@@ -64,6 +70,10 @@ fn main() -> ExitCode {
             let name = format!("{runtime}::{}::{}", planted.fault, planted.cell);
             trials.push(Trial::test(name, move || check(runtime, planted)).with_ignored_flag(!usable));
         }
+    }
+    for fault in runtime::ALL {
+        let name = format!("runtime::{}::{}", fault.annotation, fault.cell);
+        trials.push(Trial::test(name, move || runtime::check(fault)));
     }
     // Each trial runs a harness with containers of its own, and a hang waits for its deadline.
     let mut arguments = Arguments::from_args();

@@ -47,19 +47,19 @@ impl Failure {
         &self.text
     }
 
-    /// Prints the message (a stderr that cannot be written is nobody's business) and returns the exit code.
+    /// Prints the message and returns the exit code.
     pub(crate) fn report(&self, log: Option<&Log>) -> u8 {
-        let _ = writeln!(io::stderr(), "{}", self.text);
+        say(&self.text);
         if let Some(log) = log.filter(|_| self.logged) {
             let mut file = &log.file;
-            let _ = writeln!(file, "{}", self.entry(log.json));
+            let _ = file.write_all(format!("{}\n", self.entry(log.json)).as_bytes());
         }
         self.code
     }
 
     /// Prints what crun's init says when it is beyond the reach of its log: an entry as for that, on stderr.
     pub(crate) fn report_without_log(&self, json: bool) -> u8 {
-        let _ = writeln!(io::stderr(), "{}", self.entry(json));
+        say(&self.entry(json));
         self.code
     }
 
@@ -71,6 +71,12 @@ impl Failure {
         let text = serde_json::Value::from(self.text.as_str());
         format!(r#"{{"msg":{text},"level":"error","time":"{}"}}"#, now())
     }
+}
+
+/// Prints a line on stderr in one write(2), as the C library does: the container writes to the same file. That it cannot be
+/// written is nobody's business.
+pub(crate) fn say(text: &str) {
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 /// The text of the C library for an error, without Rust's "(os error N)".

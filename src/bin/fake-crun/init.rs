@@ -121,7 +121,7 @@ fn misbehave(faults: &Faults) {
         std::thread::sleep(delay);
     }
     if let Some(line) = &faults.warn {
-        let _ = writeln!(io::stderr(), "{line}");
+        crate::failure::say(line);
     }
     if faults.nonblock {
         for stream in [rustix::stdio::stdout(), rustix::stdio::stderr()] {
