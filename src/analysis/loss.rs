@@ -72,7 +72,9 @@ pub(super) fn files(truth: &Truth, recording: &Recording, findings: &mut Finding
     }
     let mut total = Matched::default();
     for stream in Stream::BOTH {
-        let received = Received::of_file(Origin::from(stream), recording.file(stream).unwrap_or_default(), truth.seed);
+        let bytes = recording.file(stream).unwrap_or_default();
+        let received =
+            Received::of_file(Origin::from(stream), bytes, truth.seed).without(&recording.facts.runtime_errors);
         let of_stream = Truth {
             lines: truth.lines.iter().filter(|line| line.stream == stream).cloned().collect(),
             ..truth.clone()

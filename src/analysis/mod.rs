@@ -21,7 +21,7 @@ use truth::Truth;
 pub fn findings(recording: &Recording) -> Findings {
     let (script, journal) = (&recording.facts.script, recording.journal.as_ref());
     let apart = Truth::of(script, journal);
-    let received = Received::of(&recording.deliveries, script.seed);
+    let received = Received::of(&recording.deliveries, script.seed).without(&recording.facts.runtime_errors);
     let merged = received.is_merged().then(|| apart.merged(script, journal)).flatten();
     let truth = merged.as_ref().unwrap_or(&apart);
     let matched = loss::match_lines(truth, &received);

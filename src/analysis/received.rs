@@ -47,6 +47,17 @@ impl Received {
         Received { lines: received }
     }
 
+    /// The same without the runtime's own words, which it prints on the container's stderr too: what its log says it wrote
+    /// is no altered line of the workload's.
+    pub(super) fn without(mut self, runtime_errors: &[String]) -> Received {
+        let is_said = |bytes: &[u8]| {
+            let said = |error: &String| !error.is_empty() && memchr::memmem::find(bytes, error.as_bytes()).is_some();
+            runtime_errors.iter().any(said)
+        };
+        self.lines.retain(|line| !matches!(&line.key, Key::Raw(bytes) if is_said(bytes)));
+        self
+    }
+
     /// Whether the capturer could not tell the streams apart.
     pub(super) fn is_merged(&self) -> bool {
         self.lines.iter().any(|line| line.origin == Origin::Merged)
