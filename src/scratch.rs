@@ -9,7 +9,7 @@
 use crate::bundle::with_path;
 use crate::phase::{Phase, reached};
 use crate::process::{Family, bearers};
-use crate::runtime::Handle;
+use crate::runtime::{Handle, pids_limit};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstat, open, statat, statfs};
 use rustix::mount::{UnmountFlags, unmount};
@@ -191,6 +191,7 @@ fn clear_away(path: &Path, run: &str) -> Swept {
         let stop = handle.stop(&family, Duration::ZERO);
         swept.failures.extend(stop.failure(&handle.id));
     }
+    pids_limit::remove_all(run);
     for mount in mounts_below(path) {
         // Where it fails, the directory cannot be removed, and that is said.
         let _still_there = unmount(mount, UnmountFlags::DETACH);

@@ -25,6 +25,7 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
         let last_ns = recording.deliveries.iter().map(|delivered| delivered.at_ns).max();
         findings.drain_latency_ns = last_ns.map(|last_ns| last_ns.saturating_sub(ended_ns));
     }
+    findings.pids_limit = facts.pids_limit;
     findings.wall_ns = facts.capturer_ended_ns.saturating_sub(facts.started_ns);
     let refused =
         |write: &Write| if write.errno == 0 || write.errno == libc::EINTR { 0 } else { write.offered - write.accepted };

@@ -1,6 +1,7 @@
 //! The facts that are measured of a recording, under the names that they have in JSON.
 
 use crate::recording::Syscalls;
+use crate::runtime::PidsLimit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +67,8 @@ pub struct Findings {
     pub truncated: bool,
     /// Whether the deadline came before the end.
     pub deadline_hit: bool,
+    /// What limited the processes of the container; null where nothing did.
+    pub pids_limit: Option<PidsLimit>,
     /// Processes and state left behind.
     pub left_behind: u64,
     /// What was wrong with the capturer's frames.

@@ -50,6 +50,7 @@ fn perfect(script: Script) -> Recording {
             deadline_hit: false,
             left_behind: Vec::new(),
             stop: None,
+            pids_limit: None,
             threads: None,
             syscalls: None,
             protocol_error: None,

@@ -1,9 +1,10 @@
 //! config.json: the least that runs the workload.
 
-use super::{CELL_MOUNT, EMIT, Flaw, Plan};
+use super::{CELL_MOUNT, EMIT, Flaw, PIDS_MAX, Plan};
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
-    LinuxBuilder, LinuxCapabilitiesBuilder, LinuxNamespaceBuilder, LinuxNamespaceType, Mount, MountBuilder,
+    LinuxBuilder, LinuxCapabilitiesBuilder, LinuxNamespaceBuilder, LinuxNamespaceType, LinuxPidsBuilder,
+    LinuxResources, LinuxResourcesBuilder, Mount, MountBuilder, PosixRlimit, PosixRlimitBuilder, PosixRlimitType,
     ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
 };
 use std::collections::HashSet;
@@ -33,6 +34,7 @@ fn spec(plan: &Plan<'_>) -> Result<Spec, OciSpecError> {
         .env(environment(plan))
         .cwd("/")
         .no_new_privileges(true)
+        .rlimits(vec![most_processes()?])
         .capabilities(capabilities)
         .build()?;
     let rootfs = match plan.flaw {
@@ -40,7 +42,8 @@ fn spec(plan: &Plan<'_>) -> Result<Spec, OciSpecError> {
         _ => plan.rootfs.path().to_owned(),
     };
     let mut linux = LinuxBuilder::default().namespaces(namespaces(plan.pid_namespace)?).build()?;
-    linux.set_resources(None);
+    // Rootless there is no control group to be had, and runc refuses what it cannot do.
+    linux.set_resources(if plan.user_namespace { None } else { Some(resources()?) });
     linux.set_masked_paths(None);
     linux.set_readonly_paths(None);
     let mut spec = SpecBuilder::default()
@@ -53,6 +56,17 @@ fn spec(plan: &Plan<'_>) -> Result<Spec, OciSpecError> {
         .build()?;
     spec.set_annotations(None);
     Ok(spec)
+}
+
+fn resources() -> Result<LinuxResources, OciSpecError> {
+    let pids = LinuxPidsBuilder::default().limit(PIDS_MAX).build()?;
+    LinuxResourcesBuilder::default().pids(pids).build()
+}
+
+/// The limit for a user without privileges; root has none of this kind.
+fn most_processes() -> Result<PosixRlimit, OciSpecError> {
+    let most = u64::from(PIDS_MAX);
+    PosixRlimitBuilder::default().typ(PosixRlimitType::RlimitNproc).hard(most).soft(most).build()
 }
 
 /// youki does not start a container that has no PATH.

@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 /// Where the workload's directory is mounted in the container.
 pub const CELL_MOUNT: &str = "/cell";
 
+/// So many processes and threads a container may have.
+pub const PIDS_MAX: u32 = 128;
+
 /// Where the workload lies in the rootfs.
 pub const EMIT: &str = "/crun-capture-emit";
 

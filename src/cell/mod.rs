@@ -66,11 +66,14 @@ pub fn run(
     watch.read_account(&site.summary);
     let (left_behind, cleared) = site.clear_away(ground);
     reached(Phase::Cleared);
-    let journal = Journal::read(&site.cell.join("journal"))?;
+    let journal = Journal::read(&site.cell.join("journal")).unwrap_or_else(|error| {
+        watch.fault(format!("the workload's journal: {error}"));
+        None
+    });
     // Where something was killed, a log that is not there says nothing of the runtime.
     let undisturbed = end == End::Capturer && left_behind.is_empty();
     let runtime_errors = if found.runtime.is_oci() { runtime_errors(&site.log, undisturbed)? } else { Vec::new() };
-    site.remove()?;
+    site.remove(found)?;
     if end == End::Interrupted {
         fs::remove_dir_all(&folder)?;
         return Ok(None);
@@ -87,6 +90,7 @@ pub fn run(
         expected,
         live: !cell.case.measures_cost,
         placement: "unpinned".to_owned(),
+        pids_limit: found.pids_limit(),
         started_ns: watch.started_ns,
         init_ended_ns: watch.init_ended_ns,
         capturer_ended_ns: watch.capturer_ended_ns,

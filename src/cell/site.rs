@@ -37,6 +37,7 @@ impl Site {
         let id = new_id(ground.family.run());
         let scratch = ground.scratch.join(&id);
         bundle::make_directory(&scratch)?;
+        found.make_pids_group(&id)?;
         let mut site = Site {
             handle: None,
             mark: format!("{CELL}={id}"),
@@ -104,7 +105,8 @@ impl Site {
         (left, stop)
     }
 
-    pub(super) fn remove(&self) -> io::Result<()> {
+    pub(super) fn remove(&self, found: &Found) -> io::Result<()> {
+        found.remove_pids_group(&self.id)?;
         for path in [&self.scratch, &self.cell].into_iter().filter(|path| path.exists()) {
             fs::remove_dir_all(path).map_err(|error| bundle::with_path(&error, path))?;
         }

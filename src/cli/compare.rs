@@ -10,9 +10,9 @@ use crun_capture::bundle::write_private;
 use crun_capture::capturer::{self, Capturer, SCHEMA_VERSION};
 use crun_capture::clock::now_ns;
 use crun_capture::comparison::{CapturerInfo, Comparison, Expectations, NotRun, Planned, Run, Said};
-use crun_capture::experiment::{self, Experiment};
+use crun_capture::experiment::{self, Experiment, Place};
 use crun_capture::plan::{Cell, Matrix};
-use crun_capture::recording::CellId;
+use crun_capture::recording::{CellId, store};
 use crun_capture::runtime::{Found, Unusable};
 use crun_capture::strategy::{self, Capability};
 use crun_capture::{machine, session};
@@ -274,8 +274,12 @@ fn planned(cell: &Cell, found: &Result<Found, Unusable>) -> Planned {
     let expected = match found {
         Err(unusable) => Err(NotRun::Skipped(unusable.reason.clone())),
         Ok(found) => {
-            let failure_code = found.runtime.is_oci().then_some(found.runtime.failure_code());
-            cell.case.expected_end(failure_code, found.has_pid_namespace()).map_err(NotRun::Unsupported)
+            let place = Place {
+                failure_code: found.runtime.is_oci().then_some(found.runtime.failure_code()),
+                pid_namespace: found.has_pid_namespace(),
+                limits_pids: found.pids_limit().is_some(),
+            };
+            cell.case.expected_end(place).map_err(NotRun::Unsupported)
         }
     };
     Planned { id: cell.id.clone(), expected, paced: cell.case.script.is_paced() }
@@ -283,7 +287,7 @@ fn planned(cell: &Cell, found: &Result<Found, Unusable>) -> Planned {
 
 fn save(run: &Run, output: &Path) -> anyhow::Result<()> {
     let (path, partial) = (output.join("run.json"), output.join("run.json.partial"));
-    let saved = fs::write(&partial, serde_json::to_vec_pretty(run)?).and_then(|()| fs::rename(&partial, &path));
+    let saved = store::replace(&partial, &serde_json::to_vec_pretty(run)?).and_then(|()| fs::rename(&partial, &path));
     saved.with_context(|| format!("cannot write {}", path.display()))
 }
 

@@ -1,7 +1,7 @@
 //! `front`: what stands before a runtime in the command that a capturer runs.
 
 use super::complain;
-use crun_capture::runtime::{cgroup_view, detached};
+use crun_capture::runtime::{cgroup_view, detached, pids_limit};
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -18,6 +18,9 @@ pub(super) struct Arguments {
     /// Make a mount namespace with cgroup2 on /sys/fs/cgroup
     #[arg(long)]
     cgroup_view: bool,
+    /// Enter this control group first
+    #[arg(long, value_name = "DIR")]
+    pids_group: Option<PathBuf>,
     /// Wait for the process whose pid the runtime writes here
     #[arg(long, value_name = "PID-FILE")]
     wait_for: Option<PathBuf>,
@@ -27,6 +30,12 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
+    if let Some(group) = &arguments.pids_group
+        && let Err(error) = pids_limit::enter(group)
+    {
+        complain(&error.to_string());
+        return FRONT_FAILED;
+    }
     if (arguments.user_namespace || arguments.cgroup_view)
         && let Err(error) = cgroup_view::enter(arguments.user_namespace, arguments.cgroup_view)
     {

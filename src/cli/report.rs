@@ -51,6 +51,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         path.display(),
         run.schema_version
     );
+    if let Some(planned) = run.plan.iter().find(|planned| !planned.id.is_plain()) {
+        anyhow::bail!("{} names a cell {:?}, whose parts are no names", path.display(), planned.id.to_string());
+    }
     let expectations = Expectations::parse(&run.expectations)?;
     let mut findings = HashMap::new();
     for planned in run.plan.iter().filter(|planned| planned.expected.is_ok()) {

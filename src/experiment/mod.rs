@@ -3,6 +3,7 @@
 mod burst;
 mod bytes;
 mod exit_status;
+mod hostile;
 mod interleave;
 mod long_line;
 mod paced;
@@ -24,6 +25,7 @@ pub static ALL: &[&Experiment] = &[
     &stdio_buffered::STDIO_BUFFERED,
     &exit_status::EXIT_STATUS,
     &signal_pid1::SIGNAL_PID1,
+    &hostile::HOSTILE,
     &throughput::THROUGHPUT,
 ];
 
@@ -73,6 +75,8 @@ pub struct Case {
     pub flaw: Flaw,
     /// Whether it measures cost: its capturer then has no live descriptor, it counts and discards.
     pub measures_cost: bool,
+    /// Whether it can only be tried where something limits the container's processes.
+    pub needs_pids_limit: bool,
     /// The user's own bundle, in place of one that is made for the script.
     pub own_bundle: Option<Arc<OwnBundle>>,
 }
@@ -81,7 +85,15 @@ impl Case {
     /// A case of this script, in a pid namespace of its own, with a sound bundle.
     fn new(name: impl Into<String>, script: Script) -> Case {
         let name = name.into();
-        Case { name, script, pid_namespace: true, flaw: Flaw::None, measures_cost: false, own_bundle: None }
+        Case {
+            name,
+            script,
+            pid_namespace: true,
+            flaw: Flaw::None,
+            measures_cost: false,
+            needs_pids_limit: false,
+            own_bundle: None,
+        }
     }
 
     /// The user's own bundle, of which nobody knows what it does.
@@ -89,13 +101,16 @@ impl Case {
         Case { own_bundle: Some(bundle), ..Case::new("own", Script::new(0, End::Exit(0))) }
     }
 
-    /// How it ends by the kernel's and the runtime's rules. `failure_code` is what the runtime exits with when it fails; None
-    /// where there is no runtime.
+    /// How it ends by the kernel's and the runtime's rules.
     ///
     /// # Errors
     /// It cannot be tried there, and why.
-    pub fn expected_end(&self, failure_code: Option<i32>, pid_namespace: bool) -> Result<ExpectedEnd, String> {
+    pub fn expected_end(&self, place: Place) -> Result<ExpectedEnd, String> {
+        let Place { failure_code, pid_namespace, limits_pids } = place;
         let oci = failure_code.is_some();
+        if self.needs_pids_limit && !limits_pids {
+            return Err("nothing here limits how many processes it may start".to_owned());
+        }
         let ends = |code: i32| Ok(ExpectedEnd { code, runtime_error: false, starts: self.flaw == Flaw::None });
         let in_namespace = self.pid_namespace && pid_namespace;
         match (self.flaw, self.script.end) {
@@ -118,6 +133,17 @@ impl Case {
             },
         }
     }
+}
+
+/// What the end of a case depends on where it is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// What the runtime exits with when it fails itself; None where there is no runtime.
+    pub failure_code: Option<i32>,
+    /// Whether a container can have a pid namespace of its own.
+    pub pid_namespace: bool,
+    /// Whether something limits how many processes a container may start.
+    pub limits_pids: bool,
 }
 
 /// How a run is to end.
@@ -180,7 +206,8 @@ mod tests {
     #[test]
     fn ends_follow_the_kernel() {
         let case = |end, pid_namespace| Case { pid_namespace, ..Case::new("x", Script::new(1, end)) };
-        let code = |case: Case, pid_namespace| case.expected_end(Some(1), pid_namespace).map(|end| end.code);
+        let place = |failure_code, pid_namespace| Place { failure_code, pid_namespace, limits_pids: false };
+        let code = |case: Case, pid_namespace| case.expected_end(place(Some(1), pid_namespace)).map(|end| end.code);
         assert_eq!(code(case(End::Exit(7), true), true), Ok(7));
         assert_eq!(code(case(End::Signal(15), false), true), Ok(143));
         assert_eq!(code(case(End::Signal(9), true), true), Ok(113));
@@ -189,13 +216,15 @@ mod tests {
         assert!(code(case(End::Signal(9), true), false).is_err());
         let missing = Case { flaw: Flaw::MissingConfig, ..case(End::Exit(0), true) };
         assert_eq!(
-            missing.expected_end(Some(255), true),
+            missing.expected_end(place(Some(255), true)),
             Ok(ExpectedEnd { code: 255, runtime_error: true, starts: false })
         );
-        assert!(missing.expected_end(None, false).is_err());
+        assert!(missing.expected_end(place(None, false)).is_err());
+        let storm = Case { needs_pids_limit: true, ..case(End::Exit(0), true) };
+        assert!(storm.expected_end(place(Some(1), true)).is_err());
         let not_found = Case { flaw: Flaw::ExecutableNotFound, ..case(End::Exit(0), true) };
         assert_eq!(
-            not_found.expected_end(None, false),
+            not_found.expected_end(place(None, false)),
             Ok(ExpectedEnd { code: 127, runtime_error: false, starts: false })
         );
     }

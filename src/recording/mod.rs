@@ -5,7 +5,7 @@ pub mod store;
 use crate::capturer::Summary;
 use crate::experiment::ExpectedEnd;
 use crate::outcome::Exit;
-use crate::runtime::Stop;
+use crate::runtime::{PidsLimit, Stop};
 use crate::script::Script;
 use crate::script::journal::Journal;
 use crate::stream::{Delivered, Stream};
@@ -25,6 +25,14 @@ pub struct CellId {
     pub case: String,
     /// From 0.
     pub run: u32,
+}
+
+impl CellId {
+    /// Whether each part is a name and no path: the folder of a recording is made from them.
+    pub fn is_plain(&self) -> bool {
+        let plain = |part: &String| !part.is_empty() && !part.contains('/') && part != "." && part != "..";
+        [&self.runtime, &self.strategy, &self.experiment, &self.case].into_iter().all(plain)
+    }
 }
 
 impl fmt::Display for CellId {
@@ -66,6 +74,9 @@ pub struct Facts {
     pub live: bool,
     /// Where the workload and the capturer ran: `unpinned`.
     pub placement: String,
+    /// What limited the processes of the container; None where nothing did.
+    #[serde(default)]
+    pub pids_limit: Option<PidsLimit>,
     /// When the capturer was started.
     pub started_ns: u64,
     /// When the workload's process ended; None when it never started, or was still there at the deadline.

@@ -73,8 +73,13 @@ pub fn write(folder: &Path, recording: &Recording) -> io::Result<()> {
     fs::rename(&partial, &whole).map_err(|error| with_path(&error, &whole))
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let file = fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(path);
+/// Writes a file of mode 0600 in place of what is there. A link is refused: it would lead out of the run's directory.
+///
+/// # Errors
+/// It cannot be written, with the path.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = fs::File::options();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path);
     file.and_then(|mut file| io::Write::write_all(&mut file, bytes)).map_err(|error| with_path(&error, path))
 }
 

@@ -94,6 +94,7 @@ pub struct Found {
     pub mode: Mode,
     /// A second word of its mode, by its own account; empty where it has none.
     pub own_mode: String,
+    pub(super) pids_parent: Option<PathBuf>,
     pub(super) crun_capture: PathBuf,
     pub(super) emit: PathBuf,
 }
@@ -159,6 +160,7 @@ pub fn find(
             user_namespace: rootless && runtime.is_real(),
             cgroup_view: runtime.needs_cgroup_view() && machine::cgroup_mode() == CgroupMode::Hybrid,
         },
+        pids_parent: if rootless { None } else { super::pids_limit::parent() },
         crun_capture: programs.crun_capture.clone(),
         emit: programs.emit.clone(),
     })
@@ -248,12 +250,14 @@ fn probe_in(found: &Found, family: &Family, directory: &Path) -> io::Result<(Out
     };
     let handle = found.handle(&container).ok_or(io::ErrorKind::Unsupported)?;
     handle.save(directory)?;
+    found.make_pids_group(&id)?;
     let command = found.run_command(&container);
     let output = family.output(Command::new(&command[0]).args(&command[1..]), VERB_DEADLINE);
     reached(Phase::Probe);
     if handle.has_state() {
         handle.stop(family, Duration::ZERO);
     }
+    found.remove_pids_group(&id)?;
     let log = fs::read(directory.join("log")).unwrap_or_default();
     fs::remove_dir_all(directory)?;
     Ok((output?, String::from_utf8_lossy(&log).into_owned()))

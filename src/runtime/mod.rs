@@ -6,15 +6,18 @@ mod crun;
 pub mod detached;
 mod fake;
 mod find;
+pub mod pids_limit;
 mod runc;
 mod stop;
 mod youki;
 
 pub use find::{Found, Mode, Programs, Unusable, find, new_id, probe};
+pub use pids_limit::PidsLimit;
 pub use stop::{Handle, Step, Stop};
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// All runtimes: the real ones first, each followed by its detached kind. The order is that of every report.
 pub static ALL: &[&dyn Runtime] = &[
@@ -74,6 +77,11 @@ pub trait Runtime: Sync {
         1
     }
 
+    /// Whether it keeps `linux.resources.pids` of config.json.
+    fn limits_pids(&self) -> bool {
+        false
+    }
+
     /// Options before the verb, besides `--root` and `--log`.
     fn global_options(&self) -> &'static [&'static str] {
         &[]
@@ -117,7 +125,8 @@ impl Found {
         if !self.runtime.is_oci() {
             return vec![self.emit.clone().into(), container.cell.into()];
         }
-        let mut command = self.front(self.runtime.detached().then_some(container.pid_file));
+        let wait_for = self.runtime.detached().then_some(container.pid_file);
+        let mut command = self.front(wait_for, self.pids_group(container.id).as_deref());
         command.push(self.program.clone().into());
         command.extend(["--root".into(), container.state_root.into()]);
         command.extend(["--log".into(), container.log.into(), "--log-format".into(), "json".into()]);
@@ -129,21 +138,62 @@ impl Found {
         command
     }
 
+    /// What limits the processes of its containers; None where nothing does.
+    pub fn pids_limit(&self) -> Option<PidsLimit> {
+        if !self.runtime.is_oci() {
+            None
+        } else if self.mode.rootless {
+            Some(PidsLimit::Rlimit)
+        } else if self.runtime.limits_pids() {
+            Some(PidsLimit::Runtime)
+        } else {
+            self.pids_parent.as_ref().map(|_| PidsLimit::Cgroup)
+        }
+    }
+
+    /// The control group of the container `id`; None where it has none of the harness's.
+    fn pids_group(&self, id: &str) -> Option<PathBuf> {
+        let parent = self.pids_parent.as_ref().filter(|_| self.pids_limit() == Some(PidsLimit::Cgroup))?;
+        Some(parent.join(id))
+    }
+
+    /// Makes the control group of the container `id`, where it is to have one.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn make_pids_group(&self, id: &str) -> io::Result<()> {
+        match &self.pids_parent {
+            Some(parent) if self.pids_group(id).is_some() => pids_limit::make(parent, id),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes it, when its processes have ended.
+    ///
+    /// # Errors
+    /// It is still in use.
+    pub fn remove_pids_group(&self, id: &str) -> io::Result<()> {
+        self.pids_group(id).map_or(Ok(()), |group| pids_limit::remove(&group))
+    }
+
     /// What reaches `container` by the other verbs: kill, delete, state. None where nothing runs bundles.
     pub fn handle(&self, container: &Container<'_>) -> Option<Handle> {
         if !self.runtime.is_oci() {
             return None;
         }
-        let mut words = if self.mode.rootless { self.front(None) } else { Vec::new() };
+        let mut words = if self.mode.rootless { self.front(None, None) } else { Vec::new() };
         words.push(self.program.clone().into());
         words.extend(["--root".into(), container.state_root.into()]);
         words.extend(self.runtime.global_options().iter().map(OsString::from));
         Some(Handle { words, state_root: container.state_root.to_owned(), id: container.id.to_owned() })
     }
 
-    /// What stands before the runtime: nothing, where it needs no view and nobody to wait for its container.
-    fn front(&self, wait_for: Option<&Path>) -> Vec<OsString> {
+    /// What stands before the runtime: nothing, where it needs no view, no limit, and nobody to wait for its container.
+    fn front(&self, wait_for: Option<&Path>, pids_group: Option<&Path>) -> Vec<OsString> {
         let mut options: Vec<OsString> = Vec::new();
+        if let Some(group) = pids_group {
+            options.extend(["--pids-group".into(), group.into()]);
+        }
         options.extend(self.mode.user_namespace.then(|| "--user-namespace".into()));
         options.extend(self.mode.cgroup_view.then(|| "--cgroup-view".into()));
         if let Some(pid_file) = wait_for {

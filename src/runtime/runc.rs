@@ -27,4 +27,8 @@ impl Runtime for Runc {
     fn detached(&self) -> bool {
         self.detached
     }
+
+    fn limits_pids(&self) -> bool {
+        true
+    }
 }

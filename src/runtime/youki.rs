@@ -33,6 +33,10 @@ impl Runtime for Youki {
         self.detached
     }
 
+    fn limits_pids(&self) -> bool {
+        true
+    }
+
     /// -1, as its `main` returns it.
     fn failure_code(&self) -> i32 {
         255

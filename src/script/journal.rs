@@ -9,7 +9,7 @@ use crate::stream::Stream;
 use crate::sys::SharedWords;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -50,13 +50,23 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Reads a journal. None when the workload never started (no file, or an empty one).
+    /// Reads a journal. None when the workload never started (no file, or an empty one). Never blocks, and follows no link: a
+    /// container may put anything in its place.
+    ///
+    /// # Errors
+    /// It is no regular file, or cannot be read.
     pub fn read(path: &Path) -> io::Result<Option<Journal>> {
-        match std::fs::read(path) {
-            Ok(bytes) => Ok(Journal::parse(&bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+        let opened = File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
+        let mut file = match opened {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the journal is no regular file"));
         }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(Journal::parse(&bytes))
     }
 
     /// The same from bytes.

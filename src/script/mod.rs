@@ -88,6 +88,12 @@ pub enum Step {
         /// What the child does.
         steps: Vec<Step>,
     },
+    /// Forks until the kernel refuses, at most `most` times; the children end with the step. Where nothing refused, the
+    /// workload exits with `UNLIMITED`, whatever its end was to be.
+    Storm {
+        /// How often at most.
+        most: u32,
+    },
     /// From here on these signals are kept for `AwaitSignal` instead of doing what they do by default.
     Trap {
         /// Their numbers.
@@ -190,6 +196,9 @@ pub enum End {
 
 /// The exit code of a workload that outlived the signal it sent itself.
 pub const SURVIVED: u8 = 113;
+
+/// The exit code of a workload whose storm of processes nobody stopped.
+pub const UNLIMITED: u8 = 114;
 
 /// What is wrong with a script.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use crate::surroundings;
 use crun_capture::clock::{now_ns, sleep_until};
 use crun_capture::script::journal::{Keeper, entries_of};
 use crun_capture::script::line::{StampedLine, encode};
-use crun_capture::script::{Buffering, End, Lines, SURVIVED, Script, Sigpipe, Step};
+use crun_capture::script::{Buffering, End, Lines, SURVIVED, Script, Sigpipe, Step, UNLIMITED};
 use crun_capture::stream::Stream;
 use crun_capture::sys::{self, Disposition};
 use rustix::fd::{BorrowedFd, OwnedFd};
@@ -32,6 +32,8 @@ pub(crate) struct Player {
     buffers: [Vec<u8>; 2],
     /// Per stream: whether it was closed, or failed for good.
     ended: [bool; 2],
+    /// Whether a storm was not stopped.
+    unlimited: bool,
     /// Kept open until the end of the process.
     _alive: Option<OwnedFd>,
 }
@@ -69,6 +71,7 @@ impl Player {
             policies: Stream::BOTH.map(|stream| policy(script.buffering, stream)),
             buffers: [Vec::new(), Vec::new()],
             ended: [false, false],
+            unlimited: false,
             _alive: alive,
         })
     }
@@ -79,7 +82,7 @@ impl Player {
         if let Some(journal) = &self.journal {
             journal.finish(now_ns());
         }
-        end(script.end)
+        end(if self.unlimited { End::Exit(UNLIMITED) } else { script.end })
     }
 
     /// Plays these steps and writes out what is still buffered.
@@ -97,6 +100,7 @@ impl Player {
                 Step::Close { stream } => self.close(*stream),
                 Step::Wait { gate } => self.wait(gate),
                 Step::Background { steps } => self.background(steps),
+                Step::Storm { most } => self.storm(*most),
                 Step::Trap { signals } => self.trapped = Signals::new(signals).ok(),
                 Step::AwaitSignal => self.await_signal(),
                 Step::Describe { what } => self.print(Stream::Stdout, &surroundings::describe(*what), now_ns()),
@@ -113,6 +117,27 @@ impl Player {
             self.steps(steps);
             std::process::exit(0);
         }
+    }
+
+    /// The children live until the parent closes its end of a pipe.
+    fn storm(&mut self, most: u32) {
+        let Ok((reader, writer)) = rustix::pipe::pipe() else { return };
+        for _ in 0..most {
+            match sys::fork() {
+                Ok(true) => {
+                    drop(writer);
+                    let _ended = rustix::io::read(&reader, &mut [0]);
+                    std::process::exit(0);
+                }
+                Ok(false) => {}
+                Err(_) => {
+                    drop(writer);
+                    while rustix::process::wait(rustix::process::WaitOptions::empty()).is_ok() {}
+                    return;
+                }
+            }
+        }
+        self.unlimited = true;
     }
 
     fn await_signal(&mut self) {

@@ -26,6 +26,8 @@ pub(crate) struct Bundle {
     pub(crate) umask: u32,
     pub(crate) terminal: bool,
     pub(crate) no_new_privileges: bool,
+    /// `RLIMIT_…`, soft, hard.
+    pub(crate) rlimits: Vec<(String, u64, u64)>,
     pub(crate) keeps_capabilities: bool,
     pub(crate) root: String,
     pub(crate) readonly: bool,
@@ -127,6 +129,7 @@ fn from_value(value: &Value) -> Bundle {
         umask: process["user"]["umask"].as_u64().and_then(|mask| mask.try_into().ok()).unwrap_or(0o022),
         terminal: process["terminal"].as_bool().unwrap_or(false),
         no_new_privileges: process["noNewPrivileges"].as_bool().unwrap_or(false),
+        rlimits: process["rlimits"].as_array().into_iter().flatten().map(rlimit).collect(),
         keeps_capabilities: !texts(&process["capabilities"]["bounding"]).is_empty(),
         root: text(&root["path"]),
         readonly: root["readonly"].as_bool().unwrap_or(false),
@@ -170,6 +173,11 @@ fn mount(value: &Value) -> Mount {
         source: text(&value["source"]),
         options: texts(&value["options"]),
     }
+}
+
+fn rlimit(value: &Value) -> (String, u64, u64) {
+    let limit = |name: &str| value[name].as_u64().unwrap_or(0);
+    (text(&value["type"]), limit("soft"), limit("hard"))
 }
 
 fn text(value: &Value) -> String {

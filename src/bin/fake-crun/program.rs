@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crun_capture::sys;
 use rustix::fs::{Access, Gid, Mode as Bits, Uid};
+use rustix::process::{Resource, Rlimit};
 use rustix::thread::CapabilitySet;
 
 use crate::bundle::Bundle;
@@ -53,6 +54,15 @@ pub(crate) fn exec(bundle: &Bundle, program: Option<&Path>, environment: &[Strin
     {
         return Failure::io("set the user", &error);
     }
+    for (name, soft, hard) in &bundle.rlimits {
+        let Some(resource) = resource(name) else {
+            return Failure::new(format!("invalid rlimit `{name}`"));
+        };
+        let limit = Rlimit { current: Some(*soft), maximum: Some(*hard) };
+        if let Err(error) = rustix::process::setrlimit(resource, limit) {
+            return Failure::io(&format!("setrlimit `{name}`"), &error.into());
+        }
+    }
     if bundle.no_new_privileges
         && let Err(error) = rustix::thread::set_no_new_privs(true)
     {
@@ -86,4 +96,27 @@ fn drop_privileges(bundle: &Bundle) -> io::Result<()> {
         rustix::thread::set_thread_res_uid(user, user, user)?;
     }
     Ok(())
+}
+
+/// Which limit a name of getrlimit(2) stands for.
+fn resource(name: &str) -> Option<Resource> {
+    let known = [
+        ("RLIMIT_AS", Resource::As),
+        ("RLIMIT_CORE", Resource::Core),
+        ("RLIMIT_CPU", Resource::Cpu),
+        ("RLIMIT_DATA", Resource::Data),
+        ("RLIMIT_FSIZE", Resource::Fsize),
+        ("RLIMIT_LOCKS", Resource::Locks),
+        ("RLIMIT_MEMLOCK", Resource::Memlock),
+        ("RLIMIT_MSGQUEUE", Resource::Msgqueue),
+        ("RLIMIT_NICE", Resource::Nice),
+        ("RLIMIT_NOFILE", Resource::Nofile),
+        ("RLIMIT_NPROC", Resource::Nproc),
+        ("RLIMIT_RSS", Resource::Rss),
+        ("RLIMIT_RTPRIO", Resource::Rtprio),
+        ("RLIMIT_RTTIME", Resource::Rttime),
+        ("RLIMIT_SIGPENDING", Resource::Sigpending),
+        ("RLIMIT_STACK", Resource::Stack),
+    ];
+    known.into_iter().find(|(known, _)| *known == name).map(|(_, resource)| resource)
 }

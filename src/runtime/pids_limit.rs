@@ -1,0 +1,90 @@
+//! What keeps a container from filling the machine with processes.
+//!
+//! `linux.resources.pids` of config.json is the rule, and runc and youki keep it. crun with its cgroup manager disabled
+//! ignores it silently, and so does the fake: for these the harness makes a control group of its own, which the process
+//! that becomes the runtime enters first. A user without privileges may make none, and has RLIMIT_NPROC (setrlimit(2)): it
+//! counts the processes of a user namespace, but nothing of root's.
+
+use crate::bundle::{PIDS_MAX, with_path};
+use crate::machine::{self, CgroupMode};
+use rustix::io::Errno;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long the kernel may take to let go of a group whose processes have ended.
+const REMOVAL: Duration = Duration::from_secs(1);
+
+/// What limits the processes of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PidsLimit {
+    /// A control group that the harness makes.
+    Cgroup,
+    /// RLIMIT_NPROC in a user namespace.
+    Rlimit,
+    /// The runtime itself, as config.json asks.
+    Runtime,
+}
+
+/// Where groups with a pids controller can be made by this process; None where they cannot.
+pub(super) fn parent() -> Option<PathBuf> {
+    let parent = match machine::cgroup_mode() {
+        CgroupMode::V1 | CgroupMode::Hybrid => "/sys/fs/cgroup/pids",
+        CgroupMode::V2 => "/sys/fs/cgroup",
+        CgroupMode::None => return None,
+    };
+    let trial = Path::new(parent).join(super::new_id("trial"));
+    fs::create_dir(&trial).ok()?;
+    let has_limit = trial.join("pids.max").exists();
+    fs::remove_dir(&trial).ok()?;
+    has_limit.then(|| parent.into())
+}
+
+/// Makes the group `id` with its limit.
+///
+/// # Errors
+/// It cannot be made, with the path.
+pub(super) fn make(parent: &Path, id: &str) -> io::Result<()> {
+    let group = parent.join(id);
+    fs::create_dir(&group).map_err(|error| with_path(&error, &group))?;
+    let limit = group.join("pids.max");
+    fs::write(&limit, PIDS_MAX.to_string()).map_err(|error| with_path(&error, &limit))
+}
+
+/// Moves this process, and all that it becomes and starts, into a group.
+///
+/// # Errors
+/// There is none, with the path.
+pub fn enter(group: &Path) -> io::Result<()> {
+    let processes = group.join("cgroup.procs");
+    fs::write(&processes, "0").map_err(|error| with_path(&error, &processes))
+}
+
+/// Removes a group whose processes have ended. Blocks for at most a second: the kernel may still hold one that has just ended.
+///
+/// # Errors
+/// It cannot be removed, with the path.
+pub(super) fn remove(group: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + REMOVAL;
+    loop {
+        match fs::remove_dir(group) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.raw_os_error() == Some(Errno::BUSY.raw_os_error()) && Instant::now() < deadline => {
+                std::thread::yield_now();
+            }
+            done => return done.map_err(|error| with_path(&error, group)),
+        }
+    }
+}
+
+/// Removes the groups of all containers of a dead run, whose processes have been killed.
+pub fn remove_all(run: &str) {
+    let Some(parent) = parent() else { return };
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(&format!("cc-{run}-"))) {
+            let _found_by_nobody_else = remove(&entry.path());
+        }
+    }
+}
