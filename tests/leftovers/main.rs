@@ -28,7 +28,7 @@ fn main() -> ExitCode {
             let name = format!("{runtime}::{phase}::{way}{number}");
             trials.push(Trial::test(name, move || watched(runtime, phase, way)).with_ignored_flag(!usable));
         }
-        for phase in ["whole", "deadline", "many"] {
+        for phase in ["whole", "deadline", "failure", "capturer-killed", "many"] {
             let name = format!("{runtime}::{phase}");
             trials.push(Trial::test(name, move || watched(runtime, phase, "end")).with_ignored_flag(!usable));
         }

@@ -26,8 +26,10 @@ pub(crate) fn run(runtime: &str, phase: &str, way: &str) -> ExitCode {
     let place = Place { runtime, directory: directory.path(), temporary: &temporary, runs: RefCell::default() };
     let _nothing_stays = Guard;
     match phase {
-        "whole" => place.whole(&CELLS),
-        "deadline" => place.whole(&[HANGS]),
+        "whole" => place.ends(&mut place.harness(&CELLS), 0),
+        "deadline" => place.ends(&mut place.harness(&[HANGS]), 0),
+        "failure" => place.failure(),
+        "capturer-killed" => place.capturer_killed(),
         "many" => place.many(),
         phase => place.ended(phase, way),
     }
@@ -68,9 +70,24 @@ impl Place<'_> {
     }
 
     /// A run that is not disturbed.
-    fn whole(&self, cells: &[&str]) {
-        let output = self.harness(cells).output().expect("it starts");
-        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    fn ends(&self, harness: &mut Command, code: i32) {
+        let output = harness.output().expect("it starts");
+        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// A run whose failure nobody expects.
+    fn failure(&self) {
+        let none = self.directory.join("none.toml");
+        fs::write(&none, "").expect("it can be written");
+        self.ends(self.harness(&["scanner/bytes/crlf"]).arg("--expectations").arg(none), 100);
+    }
+
+    /// A capturer that is killed when it has started the container, which then blocks on a pipe that nobody reads.
+    fn capturer_killed(&self) {
+        let declaration = self.directory.join("dies.toml");
+        let text = "name = \"dies\"\nprogram = [\"sh\", \"-c\", 'shift; (\"$@\" | sleep 1000) & kill -9 $$', \"x\"]\n";
+        fs::write(&declaration, text).expect("it can be written");
+        self.ends(self.harness(&["dies/long-line/1048576"]).arg("--capturer").arg(declaration), 100);
     }
 
     /// A run that is ended in `phase`.
@@ -145,7 +162,7 @@ impl Place<'_> {
             let output = harness.wait_with_output().expect("it can be waited for");
             assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         }
-        self.whole(&CELLS[1..]);
+        self.ends(&mut self.harness(&CELLS[1..]), 0);
     }
 
     fn nothing_is_left(&self) {
