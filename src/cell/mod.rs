@@ -64,7 +64,7 @@ pub fn run(
     reached(Phase::TakenDown);
     let capturer_exit = watch.reap(ground, &end)?;
     watch.read_account(&site.summary);
-    let (left_behind, cleared) = site.clear_away(ground);
+    let (left_behind, cleared) = site.clear_away(found, ground);
     reached(Phase::Cleared);
     let journal = Journal::read(&site.cell.join("journal")).unwrap_or_else(|error| {
         watch.fault(format!("the workload's journal: {error}"));

@@ -16,6 +16,9 @@ const CELL: &str = "CRUN_CAPTURE_CELL";
 /// init is PID 1 and has no handler for TERM.
 const STOP_GRACE: Duration = Duration::from_millis(100);
 
+/// How often is looked for what is left of a cell.
+const ROUNDS_MAX: u32 = 20;
+
 /// Where one container lives.
 pub(super) struct Site {
     pub(super) id: String,
@@ -94,15 +97,28 @@ impl Site {
     }
 
     /// Ends what is left of the container and of the capturer's processes; returns what should not have been there, and how
-    /// the container was stopped.
-    pub(super) fn clear_away(&self, ground: &Ground<'_>) -> (Vec<String>, Option<Stop>) {
-        let strangers = ground.family.strangers(&self.mark);
-        let mut left: Vec<String> =
-            strangers.iter().map(|stranger| format!("process {} ({})", stranger.pid, stranger.name)).collect();
-        let stop = self.stop(ground);
-        strangers.iter().for_each(|stranger| stranger.kill());
-        left.extend(stop.as_ref().and_then(|stop| stop.failure(&self.id)));
-        (left, stop)
+    /// the container was stopped. A runtime that is killed while it starts a container may leave a child that is found only
+    /// then: so it is looked until nothing is found.
+    pub(super) fn clear_away(&self, found: &Found, ground: &Ground<'_>) -> (Vec<String>, Option<Stop>) {
+        let (mut left, mut stopped) = (Vec::new(), None);
+        for _ in 0..ROUNDS_MAX {
+            let mut strangers = ground.family.strangers(&self.mark);
+            let known: Vec<u32> = strangers.iter().map(|stranger| stranger.pid).collect();
+            strangers.extend(found.in_pids_group(&self.id).into_iter().filter(|member| !known.contains(&member.pid)));
+            let stop = self.stop(ground);
+            if strangers.is_empty() && stop.is_none() {
+                break;
+            }
+            left.extend(strangers.iter().map(|stranger| format!("process {} ({})", stranger.pid, stranger.name)));
+            strangers.iter().for_each(|stranger| stranger.kill());
+            let failure = stop.as_ref().and_then(|stop| stop.failure(&self.id));
+            stopped = stopped.or(stop);
+            if let Some(failure) = failure {
+                left.push(failure);
+                break;
+            }
+        }
+        (left, stopped)
     }
 
     pub(super) fn remove(&self, found: &Found) -> io::Result<()> {

@@ -20,7 +20,8 @@ pub struct Stranger {
 }
 
 impl Stranger {
-    pub(super) fn of(pid: u32) -> Option<Stranger> {
+    /// The process of this number; None where there is none.
+    pub fn of(pid: u32) -> Option<Stranger> {
         let descriptor = pidfd_open(Pid::from_raw(pid as i32)?, PidfdFlags::empty()).ok()?;
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned();
         Some(Stranger { pid, name, descriptor })

@@ -15,6 +15,7 @@ pub use find::{Found, Mode, Programs, Unusable, find, new_id, probe};
 pub use pids_limit::PidsLimit;
 pub use stop::{Handle, Step, Stop};
 
+use crate::process::Stranger;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -166,6 +167,11 @@ impl Found {
             Some(parent) if self.pids_group(id).is_some() => pids_limit::make(parent, id),
             _ => Ok(()),
         }
+    }
+
+    /// The processes in it.
+    pub fn in_pids_group(&self, id: &str) -> Vec<Stranger> {
+        self.pids_group(id).map(|group| pids_limit::members(&group)).unwrap_or_default()
     }
 
     /// Removes it, when its processes have ended.

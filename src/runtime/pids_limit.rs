@@ -7,6 +7,7 @@
 
 use crate::bundle::{PIDS_MAX, with_path};
 use crate::machine::{self, CgroupMode};
+use crate::process::Stranger;
 use rustix::io::Errno;
 use std::fs;
 use std::io;
@@ -60,6 +61,12 @@ pub(super) fn make(parent: &Path, id: &str) -> io::Result<()> {
 pub fn enter(group: &Path) -> io::Result<()> {
     let processes = group.join("cgroup.procs");
     fs::write(&processes, "0").map_err(|error| with_path(&error, &processes))
+}
+
+/// The processes in a group, as far as this pid namespace has numbers for them.
+pub(super) fn members(group: &Path) -> Vec<Stranger> {
+    let text = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    text.lines().filter_map(|pid| pid.parse().ok()).filter(|&pid| pid != 0).filter_map(Stranger::of).collect()
 }
 
 /// Removes a group whose processes have ended. Blocks for at most a second: the kernel may still hold one that has just ended.
