@@ -1,6 +1,7 @@
 //! `compare --bundle`: the user's own bundle under every strategy.
 
 use super::compare::{Arguments, capturer_info, capturers, output_directory, progress};
+use super::export::Exports;
 use super::prepare::{self, Host, Wanted};
 use super::{Usage, complain};
 use anyhow::Context;
@@ -79,13 +80,14 @@ pub(super) fn run(arguments: &Arguments, path: &Path) -> anyhow::Result<u8> {
     host.scratch.close().context("cannot remove what the run had for itself")?;
     let json = serde_json::to_vec_pretty(&comparison)?;
     write_private(&output.join("bundle.json"), &json)?;
-    report(&comparison, &json, arguments)?;
+    report(&comparison, &json, &arguments.exports)?;
     complain(&format!("recordings: {}", output.display()));
     Ok(comparison.exit_code())
 }
 
-fn report(comparison: &OwnComparison, json: &[u8], arguments: &Arguments) -> anyhow::Result<()> {
-    if !arguments.exports.write_json(json)? {
+/// Writes the table, or the JSON where that was asked for on stdout.
+pub(super) fn report(comparison: &OwnComparison, json: &[u8], exports: &Exports) -> anyhow::Result<()> {
+    if !exports.write_json(json)? {
         let mut stdout = BufWriter::new(anstream::stdout());
         write_own_bundle(comparison, &mut stdout)?;
         stdout.flush()?;

@@ -1,15 +1,14 @@
 //! `report`: the report of a stored run, made from its recordings.
 
 use super::export::Exports;
+use super::own_bundle;
 use anyhow::Context;
 use crun_capture::analysis;
 use crun_capture::capturer::SCHEMA_VERSION;
 use crun_capture::comparison::{Comparison, Expectations, OwnComparison, Run};
 use crun_capture::recording::store;
-use crun_capture::report::write_own_bundle;
 use std::collections::HashMap;
 use std::fs;
-use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -22,22 +21,18 @@ pub(super) struct Arguments {
 }
 
 /// The report of a run of the user's own bundle, where that is one.
-fn own_bundle(arguments: &Arguments) -> anyhow::Result<Option<u8>> {
+fn of_own_bundle(arguments: &Arguments) -> anyhow::Result<Option<u8>> {
     let path = arguments.from.join("bundle.json");
     let Ok(json) = fs::read(&path) else { return Ok(None) };
     let comparison: OwnComparison =
         serde_json::from_slice(&json).with_context(|| format!("cannot read {}", path.display()))?;
     arguments.exports.check_json_only()?;
-    if !arguments.exports.write_json(&json)? {
-        let mut stdout = BufWriter::new(anstream::stdout());
-        write_own_bundle(&comparison, &mut stdout)?;
-        stdout.flush()?;
-    }
+    own_bundle::report(&comparison, &json, &arguments.exports)?;
     Ok(Some(comparison.exit_code()))
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
-    if let Some(code) = own_bundle(arguments)? {
+    if let Some(code) = of_own_bundle(arguments)? {
         return Ok(code);
     }
     let path = arguments.from.join("run.json");
