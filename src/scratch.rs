@@ -62,8 +62,8 @@ impl Scratch {
         // A directory is lost if a sweep takes it for a dead one in the moment before it is locked: then another is made.
         loop {
             let run = new_run();
-            let disk = hold(&std::env::temp_dir(), &format!("{PREFIX}{run}"))?;
-            let memory = hold(&memory_directory(), &format!("{PREFIX}{run}{IN_MEMORY}"))?;
+            let disk = hold(&temporary_directory()?, &format!("{PREFIX}{run}"))?;
+            let memory = hold(&memory_directory()?, &format!("{PREFIX}{run}{IN_MEMORY}"))?;
             if let (Some(disk), Some(memory)) = (disk, memory) {
                 reached(Phase::Scratch);
                 return Ok(Scratch { run, disk, memory });
@@ -150,7 +150,7 @@ pub struct Swept {
 /// Clears away what dead runs of this user have left: of those with the same directory for temporary files, and in memory.
 /// Living runs are not touched.
 pub fn sweep() -> Vec<Swept> {
-    let mut parents = vec![std::env::temp_dir(), memory_directory()];
+    let mut parents: Vec<PathBuf> = [temporary_directory(), memory_directory()].into_iter().flatten().collect();
     parents.dedup();
     let entries = parents.iter().flat_map(fs::read_dir).flatten().flatten();
     entries.filter_map(|entry| sweep_one(&entry.path(), run_of(entry.file_name().to_str()?)?)).collect()
@@ -191,7 +191,13 @@ fn clear_away(path: &Path, run: &str) -> Swept {
         let stop = handle.stop(&family, Duration::ZERO);
         swept.failures.extend(stop.failure(&handle.id));
     }
-    pids_limit::remove_all(run);
+    swept.processes += pids_limit::kill_all(run);
+    let groups = pids_limit::remove_all(run);
+    if !groups.is_empty() {
+        // The directory is what leads the next start to them.
+        swept.failures.extend(groups);
+        return swept;
+    }
     for mount in mounts_below(path) {
         // Where it fails, the directory cannot be removed, and that is said.
         let _still_there = unmount(mount, UnmountFlags::DETACH);
@@ -205,23 +211,39 @@ fn clear_away(path: &Path, run: &str) -> Swept {
 /// What is mounted below a directory, the last first. A runtime that is killed may leave a mount (see `Family`).
 fn mounts_below(path: &Path) -> Vec<PathBuf> {
     let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    // proc_pid_mountinfo(5): the fifth field is the mount point. Our own names have nothing to be escaped.
-    let points = text.lines().filter_map(|line| line.split(' ').nth(4)).map(PathBuf::from);
+    // proc_pid_mountinfo(5): the fifth field is the mount point.
+    let points = text.lines().filter_map(|line| line.split(' ').nth(4)).map(unescaped);
     let mut below: Vec<PathBuf> = points.filter(|point| point != path && point.starts_with(path)).collect();
     below.reverse();
     below
 }
 
-/// The handles of all containers below a run's directory.
+/// A space, a tab, a line feed and a backslash stand as octal numbers in mountinfo.
+fn unescaped(text: &str) -> PathBuf {
+    let plain = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
+    plain.iter().fold(text.to_owned(), |text, (escape, plain)| text.replace(escape, plain)).into()
+}
+
+/// The handles of all containers below a run's directory. There are none in the directory in memory: workloads write there,
+/// and what a handle says is executed.
 fn handles(path: &Path) -> Vec<Handle> {
+    if path.to_string_lossy().ends_with(IN_MEMORY) {
+        return Vec::new();
+    }
     let cells = fs::read_dir(path).into_iter().flatten().flatten();
     cells.filter_map(|cell| Handle::read(&cell.path())).collect()
 }
 
+/// TMPDIR by its full path: runtimes resolve what they are given from within the bundle, and a later run from elsewhere.
+fn temporary_directory() -> io::Result<PathBuf> {
+    let path = std::env::temp_dir();
+    path.canonicalize().map_err(|error| with_path(&error, &path))
+}
+
 /// /dev/shm where it is memory that this user may use, else the directory for temporary files.
-fn memory_directory() -> PathBuf {
+fn memory_directory() -> io::Result<PathBuf> {
     let shm = Path::new("/dev/shm");
     let writable = rustix::fs::access(shm, rustix::fs::Access::WRITE_OK).is_ok();
     let in_memory = statfs(shm).is_ok_and(|found| found.f_type == TMPFS_MAGIC);
-    if writable && in_memory { shm.to_owned() } else { std::env::temp_dir() }
+    if writable && in_memory { Ok(shm.to_owned()) } else { temporary_directory() }
 }

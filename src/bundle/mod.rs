@@ -134,6 +134,30 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.and_then(|mut file| io::Write::write_all(&mut file, bytes)).map_err(|error| with_path(&error, path))
 }
 
+/// No file of ours is larger; one that is was not written by a sound capturer, and would fill the memory.
+const FILE_MAX_BYTES: u64 = 2 << 30;
+
+/// A file that somebody else wrote: regular, no link, and not too large. None where there is none. Never blocks.
+///
+/// # Errors
+/// It is something else, or cannot be read; with the path.
+pub fn read_regular(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    use std::io::Read;
+    let opened = fs::File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path);
+    let mut file = match opened {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(|error| with_path(&error, path))?,
+    };
+    let metadata = file.metadata().map_err(|error| with_path(&error, path))?;
+    if !metadata.is_file() || metadata.len() > FILE_MAX_BYTES {
+        let message = format!("not a regular file of at most {FILE_MAX_BYTES} bytes");
+        return Err(with_path(&io::Error::new(io::ErrorKind::InvalidData, message), path));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|error| with_path(&error, path))?;
+    Ok(Some(bytes))
+}
+
 /// The same error, naming the path.
 pub fn with_path(error: &io::Error, path: &Path) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))

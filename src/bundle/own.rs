@@ -1,4 +1,4 @@
-//! A bundle of the user's own, which is run as it is and never written to.
+//! A bundle of the user's own, which is never written to: a runtime gets a copy of its config.json that leads into it.
 
 use super::{make_directory, with_path, write_private};
 use serde_json::Value;
@@ -30,6 +30,10 @@ impl OwnBundle {
     pub fn open(path: &Path) -> io::Result<OwnBundle> {
         let path = path.canonicalize().map_err(|error| with_path(&error, path))?;
         let file = path.join("config.json");
+        let kind = file.metadata().map_err(|error| with_path(&error, &file))?;
+        if !kind.is_file() {
+            return Err(with_path(&io::Error::new(io::ErrorKind::InvalidData, "not a regular file"), &file));
+        }
         let text = fs::read(&file).map_err(|error| with_path(&error, &file))?;
         let config = serde_json::from_slice(&text).map_err(|error| with_path(&error.into(), &file))?;
         Ok(OwnBundle { path, config })
@@ -45,27 +49,34 @@ impl OwnBundle {
         self.config["process"]["terminal"] == true
     }
 
-    /// The directory that a runtime is given: the bundle itself, or where it asks for a terminal one at `copy`, which must
-    /// not exist, whose config.json says no and whose relative paths still lead into the bundle.
+    /// Makes the directory that a runtime is given: at `copy`, which must not exist, with a config.json that asks for no
+    /// terminal, has these variables more in its environment, and whose relative paths still lead into the bundle.
     ///
     /// # Errors
-    /// The copy cannot be written.
-    pub fn prepare(&self, copy: &Path) -> io::Result<PathBuf> {
-        if !self.wants_terminal() {
-            return Ok(self.path.clone());
-        }
+    /// It cannot be written.
+    pub fn prepare(&self, copy: &Path, environment: &[String]) -> io::Result<()> {
         let mut config = self.config.clone();
-        config["process"]["terminal"] = Value::Bool(false);
-        // A console size without a terminal is refused by some runtimes.
-        config["process"].as_object_mut().and_then(|process| process.remove("consoleSize"));
-        self.make_absolute(&mut config["root"]["path"]);
-        let mounts = config["mounts"].as_array_mut().into_iter().flatten();
+        if self.wants_terminal() {
+            config["process"]["terminal"] = Value::Bool(false);
+            // A console size without a terminal is refused by some runtimes.
+            config["process"].as_object_mut().and_then(|process| process.remove("consoleSize"));
+        }
+        // What has no process is refused by the runtime, and must stay so.
+        if let Some(process) = config["process"].as_object_mut() {
+            let variables = process.entry("env").or_insert_with(|| Value::Array(Vec::new()));
+            if let Some(variables) = variables.as_array_mut() {
+                variables.extend(environment.iter().cloned().map(Value::from));
+            }
+        }
+        if config["root"].is_object() {
+            self.make_absolute(&mut config["root"]["path"]);
+        }
+        let mounts = config.get_mut("mounts").and_then(Value::as_array_mut).into_iter().flatten();
         for mount in mounts.filter(|mount| is_bind(mount)) {
             self.make_absolute(&mut mount["source"]);
         }
         make_directory(copy)?;
-        write_private(&copy.join("config.json"), &serde_json::to_vec(&config)?)?;
-        Ok(copy.to_owned())
+        write_private(&copy.join("config.json"), &serde_json::to_vec(&config)?)
     }
 
     fn make_absolute(&self, path: &mut Value) {
@@ -131,11 +142,13 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_without_a_terminal_is_run_where_it_is() {
+    fn a_bundle_without_a_terminal_gets_its_marks_and_nothing_else() {
         let (directory, own) = bundle(false);
         let copy = directory.path().join("copy");
-        assert_eq!(own.prepare(&copy).unwrap(), own.path());
-        assert!(!copy.exists());
+        own.prepare(&copy, &["A=1".to_owned()]).unwrap();
+        let config: Value = serde_json::from_slice(&fs::read(copy.join("config.json")).unwrap()).unwrap();
+        assert_eq!(config["process"]["env"], serde_json::json!(["A=1"]));
+        assert_eq!(config["process"]["consoleSize"], own.config["process"]["consoleSize"]);
     }
 
     #[test]
@@ -143,9 +156,10 @@ mod tests {
         let (directory, own) = bundle(true);
         let before = own.snapshot();
         let elsewhere = tempfile::tempdir().unwrap();
-        let copy = own.prepare(&elsewhere.path().join("copy")).unwrap();
+        let copy = elsewhere.path().join("copy");
+        own.prepare(&copy, &[]).unwrap();
         let config: Value = serde_json::from_slice(&fs::read(copy.join("config.json")).unwrap()).unwrap();
-        assert_eq!(config["process"], serde_json::json!({"terminal": false}));
+        assert_eq!(config["process"], serde_json::json!({"terminal": false, "env": []}));
         let inside = |name: &str| Value::from(directory.path().canonicalize().unwrap().join(name).to_str().unwrap());
         assert_eq!(config["root"]["path"], inside("rootfs"));
         assert_eq!(config["mounts"][0]["source"], inside("data"));
@@ -171,6 +185,9 @@ mod tests {
         let says = |path: &Path| OwnBundle::open(path).unwrap_err().to_string();
         assert!(says(&directory.path().join("nowhere")).contains("nowhere"));
         assert!(says(directory.path()).contains("config.json"));
+        fs::create_dir(directory.path().join("config.json")).unwrap();
+        assert!(says(directory.path()).contains("not a regular file"));
+        fs::remove_dir(directory.path().join("config.json")).unwrap();
         fs::write(directory.path().join("config.json"), "{").unwrap();
         assert!(says(directory.path()).contains("config.json: EOF"));
     }

@@ -26,6 +26,8 @@ pub(super) struct Site {
     pub(super) mark: String,
     /// What stops the container; None on `bare`.
     handle: Option<Handle>,
+    /// Whether no other cell runs at the same time: then every stranger is of this one, whatever it bears.
+    alone: bool,
     pub(super) scratch: PathBuf,
     pub(super) bundle: PathBuf,
     pub(super) cell: PathBuf,
@@ -43,6 +45,7 @@ impl Site {
         found.make_pids_group(&id)?;
         let mut site = Site {
             handle: None,
+            alone: cell.case.own_bundle.is_some(),
             mark: format!("{CELL}={id}"),
             bundle: scratch.join("bundle"),
             cell: ground.cells.join(&id),
@@ -61,7 +64,7 @@ impl Site {
             bundle::make_directory(&site.state_root)?;
         }
         if let Some(own) = &cell.case.own_bundle {
-            site.bundle = own.prepare(&site.bundle)?;
+            own.prepare(&site.bundle, &[ground.family.mark(), site.mark.clone()])?;
             return Ok(site);
         }
         bundle::write_cell(&site.cell, &cell.case.script)?;
@@ -102,7 +105,8 @@ impl Site {
     pub(super) fn clear_away(&self, found: &Found, ground: &Ground<'_>) -> (Vec<String>, Option<Stop>) {
         let (mut left, mut stopped) = (Vec::new(), None);
         for _ in 0..ROUNDS_MAX {
-            let mut strangers = ground.family.strangers(&self.mark);
+            let mut strangers =
+                if self.alone { ground.family.all_strangers() } else { ground.family.strangers(&self.mark) };
             let known: Vec<u32> = strangers.iter().map(|stranger| stranger.pid).collect();
             strangers.extend(found.in_pids_group(&self.id).into_iter().filter(|member| !known.contains(&member.pid)));
             let stop = self.stop(ground);

@@ -256,7 +256,7 @@ impl Watch {
 
     /// The account of a capturer that had no live descriptor. One of another make may not give any.
     pub(super) fn read_account(&mut self, path: &Path) {
-        let json = match store::read_regular(path) {
+        let json = match bundle::read_regular(path) {
             Ok(Some(json)) => json,
             Ok(None) => return,
             Err(error) => return self.fault(error.to_string()),

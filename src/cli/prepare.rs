@@ -27,7 +27,6 @@ pub(super) fn own_path() -> anyhow::Result<PathBuf> {
 
 /// Clears away what dead runs have left, and makes what a new one needs.
 pub(super) fn host() -> anyhow::Result<Host> {
-    let interrupt = Interrupt::by_signals().context("cannot handle signals")?;
     Family::adopt_orphans().context("cannot become a subreaper")?;
     for swept in scratch::sweep() {
         let (path, processes, containers) = (swept.path.display(), swept.processes, swept.containers);
@@ -38,6 +37,7 @@ pub(super) fn host() -> anyhow::Result<Host> {
             complain(&format!("something of it is still there: {failure}"));
         }
     }
+    let interrupt = Interrupt::by_signals().context("cannot handle signals")?;
     let scratch = Scratch::create().context("cannot make a directory for temporary files (TMPDIR names another)")?;
     let programs = Programs::beside(&own_path()?, scratch.disk())
         .context("the installation is not whole (`make build` or `cargo install` mends it)")?;

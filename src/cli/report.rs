@@ -4,12 +4,12 @@ use super::export::Exports;
 use super::own_bundle;
 use anyhow::Context;
 use crun_capture::analysis;
+use crun_capture::bundle::read_regular;
 use crun_capture::capturer::SCHEMA_VERSION;
 use crun_capture::comparison::{Comparison, Expectations, OwnComparison, Run};
 use crun_capture::recording::store;
 use std::collections::HashMap;
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -20,12 +20,22 @@ pub(super) struct Arguments {
     exports: Exports,
 }
 
+fn check_version(path: &Path, version: u32) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        version == SCHEMA_VERSION,
+        "{} has schema version {version}, and this program reads {SCHEMA_VERSION}: use the version that made it",
+        path.display()
+    );
+    Ok(())
+}
+
 /// The report of a run of the user's own bundle, where that is one.
 fn of_own_bundle(arguments: &Arguments) -> anyhow::Result<Option<u8>> {
     let path = arguments.from.join("bundle.json");
-    let Ok(json) = fs::read(&path) else { return Ok(None) };
+    let Some(json) = read_regular(&path)? else { return Ok(None) };
     let comparison: OwnComparison =
         serde_json::from_slice(&json).with_context(|| format!("cannot read {}", path.display()))?;
+    check_version(&path, comparison.schema_version)?;
     arguments.exports.check_json_only()?;
     own_bundle::report(&comparison, &json, &arguments.exports)?;
     Ok(Some(comparison.exit_code()))
@@ -36,16 +46,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return Ok(code);
     }
     let path = arguments.from.join("run.json");
-    let json = fs::read(&path).with_context(|| {
+    let json = read_regular(&path)?.with_context(|| {
         format!("{} is not the directory of a run: cannot read {}", arguments.from.display(), path.display())
     })?;
     let run: Run = serde_json::from_slice(&json).with_context(|| format!("cannot read {}", path.display()))?;
-    anyhow::ensure!(
-        run.schema_version == SCHEMA_VERSION,
-        "{} has schema version {}, and this program reads {SCHEMA_VERSION}: use the version that made it",
-        path.display(),
-        run.schema_version
-    );
+    check_version(&path, run.schema_version)?;
     if let Some(planned) = run.plan.iter().find(|planned| !planned.id.is_plain()) {
         anyhow::bail!("{} names a cell {:?}, whose parts are no names", path.display(), planned.id.to_string());
     }

@@ -95,7 +95,7 @@ pub enum Held {
     Same,
     /// The same lines, but for how they end: a carriage return stripped, a last line feed made up.
     Endings,
-    /// The bundle's output differs from run to run, so nothing can be said.
+    /// Nothing can be said: under the reference the bundle's output differs from run to run, was cut off, or is missing.
     Unknown,
     /// Otherwise.
     Differs,
@@ -139,7 +139,7 @@ pub fn own_rows(
         for capturer in capturers {
             let own = of(&runtime.name, &capturer.name);
             if !own.is_empty() {
-                rows.push(row(&own, &truth, capturer));
+                rows.push(row(&own, &truth, capturer, reference));
             }
         }
     }
@@ -150,7 +150,8 @@ pub fn own_rows(
 struct Truth {
     /// Per stream; None where the reference itself differs from run to run.
     streams: [Option<Vec<u8>>; 2],
-    exit_code: Option<i32>,
+    /// None where it is not the same each time.
+    exit_code: Option<Option<i32>>,
     ran_ns: Option<u64>,
 }
 
@@ -159,20 +160,24 @@ impl Truth {
         let streams = Stream::BOTH.map(|stream| {
             let bytes = |recording: &Recording| recording.file(stream).unwrap_or_default().to_vec();
             let first = references.first().map(|first| bytes(first))?;
-            references.iter().all(|other| bytes(other) == first).then_some(first)
+            // What was cut off at the deadline is no measure for anybody.
+            let whole = references.iter().all(|other| !other.facts.deadline_hit && bytes(other) == first);
+            whole.then_some(first)
         });
-        let exit_code = references.last().and_then(|last| exit_code(last));
+        let codes: Vec<Option<i32>> = references.iter().map(|recording| exit_code(recording)).collect();
+        let exit_code = codes.first().copied().filter(|first| codes.iter().all(|code| code == first));
         Truth { streams, exit_code, ran_ns: median(references.iter().map(|recording| ran_ns(recording))) }
     }
 }
 
-fn row(own: &[&Recording], truth: &Truth, capturer: &CapturerInfo) -> OwnRow {
+fn row(own: &[&Recording], truth: &Truth, capturer: &CapturerInfo, reference: &str) -> OwnRow {
     let last = own[own.len() - 1];
     let declares = |capability| capturer.declares.contains(&capability);
     let merged = own.iter().any(|recording| recording.deliveries.iter().any(|it| it.origin == Origin::Merged));
-    let stream = |stream: Stream| (!merged).then(|| captured(own, Origin::from(stream), truth));
+    let reference = capturer.name == reference;
+    let stream = |stream: Stream| (!merged).then(|| captured(own, Origin::from(stream), truth, reference));
     let [stdout, stderr] = Stream::BOTH.map(stream);
-    let merged = merged.then(|| captured(own, Origin::Merged, truth));
+    let merged = merged.then(|| captured(own, Origin::Merged, truth, reference));
     let codes: Vec<Option<i32>> = own.iter().map(|recording| exit_code(recording)).collect();
     let held = [stdout, stderr, merged].into_iter().flatten().map(|captured| captured.held).max();
     let tolerated = if declares(Capability::ExactBytes) && merged.is_none() { Held::Same } else { Held::Endings };
@@ -197,15 +202,19 @@ fn row(own: &[&Recording], truth: &Truth, capturer: &CapturerInfo) -> OwnRow {
         max_rss_bytes: summaries().filter_map(|summary| summary.max_rss_bytes).max(),
         deadline_hit,
         left_behind,
-        differs: bytes_differ || deadline_hit || codes.iter().any(|code| *code != truth.exit_code),
+        differs: bytes_differ
+            || deadline_hit
+            || codes.iter().any(|code| truth.exit_code.is_some_and(|right| *code != right)),
     }
 }
 
-fn captured(own: &[&Recording], origin: Origin, truth: &Truth) -> Captured {
+fn captured(own: &[&Recording], origin: Origin, truth: &Truth, reference: bool) -> Captured {
     let mut worst = Held::Same;
     let mut bytes = 0;
     for recording in own {
-        let got = text(&recording.deliveries, origin);
+        // What the reference has captured is its files, also where it was ended before it delivered them.
+        let file = origin.stream().filter(|_| reference).and_then(|stream| recording.file(stream));
+        let got = file.map_or_else(|| text(&recording.deliveries, origin), <[u8]>::to_vec);
         let held = match (origin.stream(), &truth.streams) {
             (Some(stream), streams) => streams[stream.index()].as_ref().map(|wanted| hold(wanted, &got)),
             (None, [Some(stdout), Some(stderr)]) => Some(hold_merged(stdout, stderr, &got)),

@@ -5,7 +5,7 @@
 //! a folder with it is whole.
 
 use super::{CellId, Facts, Recording};
-use crate::bundle::with_path;
+use crate::bundle::{read_regular, with_path};
 use crate::script::journal::Journal;
 use crate::sink::frame::{Decoder, Frame, encode};
 use crate::stream::{Delivered, Stream};
@@ -89,7 +89,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// A part cannot be read, or is not what `write` writes; with its path.
 pub fn read(folder: &Path) -> io::Result<Recording> {
     let path = folder.join("facts.json");
-    let json = fs::read(&path).map_err(|error| with_path(&error, &path))?;
+    let json = read_regular(&path)?.ok_or_else(|| with_path(&io::ErrorKind::NotFound.into(), &path))?;
     let facts: Facts = serde_json::from_slice(&json).map_err(|error| with_path(&error.into(), &path))?;
     Ok(Recording {
         facts,
@@ -99,9 +99,6 @@ pub fn read(folder: &Path) -> io::Result<Recording> {
     })
 }
 
-/// No file of ours is larger; one that is was not written by a sound capturer, and would fill the memory.
-const FILE_MAX_BYTES: u64 = 2 << 30;
-
 /// The file of a stream; None where the capturer wrote none.
 ///
 /// # Errors
@@ -110,29 +107,8 @@ pub fn read_file(folder: &Path, stream: Stream) -> io::Result<Option<Vec<u8>>> {
     read_regular(&file(folder, stream))
 }
 
-/// A file that somebody else wrote: regular, no link, and not too large. None where there is none. Never blocks.
-///
-/// # Errors
-/// It is something else, or cannot be read; with the path.
-pub fn read_regular(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    use std::io::Read;
-    let opened = fs::File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path);
-    let mut file = match opened {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(|error| with_path(&error, path))?,
-    };
-    let metadata = file.metadata().map_err(|error| with_path(&error, path))?;
-    if !metadata.is_file() || metadata.len() > FILE_MAX_BYTES {
-        let message = format!("not a regular file of at most {FILE_MAX_BYTES} bytes");
-        return Err(with_path(&io::Error::new(io::ErrorKind::InvalidData, message), path));
-    }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(|error| with_path(&error, path))?;
-    Ok(Some(bytes))
-}
-
 fn deliveries(path: &Path) -> io::Result<Vec<Delivered>> {
-    let bytes = fs::read(path).map_err(|error| with_path(&error, path))?;
+    let bytes = read_regular(path)?.ok_or_else(|| with_path(&io::ErrorKind::NotFound.into(), path))?;
     let mut decoder = Decoder::default();
     decoder.push(&bytes);
     let mut deliveries = Vec::new();

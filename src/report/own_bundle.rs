@@ -53,7 +53,8 @@ fn footer(comparison: &OwnComparison, writer: &mut dyn Write) -> io::Result<()> 
     if comparison.rows.iter().flat_map(captures).any(|captured| captured.held == Held::Unknown) {
         writeln!(
             writer,
-            "Its output differs from run to run (`?`): only how much came can be told, not whether all did."
+            "`?`: under {reference} its output differs from run to run, was cut off or is missing: only how much came can \
+             be told, not whether all did."
         )?;
     }
     for left in &comparison.left_behind {
@@ -64,7 +65,11 @@ fn footer(comparison: &OwnComparison, writer: &mut dyn Write) -> io::Result<()> 
         writeln!(writer, "Its containers changed {count} files of the bundle, the first {}", printable(first))?;
     }
     let differ: Vec<String> = comparison.rows.iter().filter(|row| row.differs).map(name).collect();
+    if comparison.interrupted {
+        writeln!(writer, "The run was interrupted: this is what was finished.")?;
+    }
     match differ.as_slice() {
+        [] if comparison.rows.is_empty() => writeln!(writer, "Nothing was run."),
         [] => writeln!(writer, "No strategy differs in what it declares to keep."),
         some => writeln!(writer, "DIFFERENT: {}", some.join(", ")),
     }

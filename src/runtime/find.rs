@@ -160,7 +160,7 @@ pub fn find(
             user_namespace: rootless && runtime.is_real(),
             cgroup_view: runtime.needs_cgroup_view() && machine::cgroup_mode() == CgroupMode::Hybrid,
         },
-        pids_parent: if rootless { None } else { super::pids_limit::parent() },
+        pids_parent: if rootless { None } else { super::pids_limit::parent(family.run()) },
         crun_capture: programs.crun_capture.clone(),
         emit: programs.emit.clone(),
     })

@@ -14,6 +14,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// How often is looked for processes in a group: one that forks while it is being killed is found the next time.
+const ROUNDS_MAX: u32 = 100;
+
 /// How long the kernel may take to let go of a group whose processes have ended.
 const REMOVAL: Duration = Duration::from_secs(1);
 
@@ -29,17 +32,22 @@ pub enum PidsLimit {
     Runtime,
 }
 
-/// Where groups with a pids controller can be made by this process; None where they cannot.
-pub(super) fn parent() -> Option<PathBuf> {
-    let parent = match machine::cgroup_mode() {
-        CgroupMode::V1 | CgroupMode::Hybrid => "/sys/fs/cgroup/pids",
-        CgroupMode::V2 => "/sys/fs/cgroup",
-        CgroupMode::None => return None,
-    };
-    let trial = Path::new(parent).join(super::new_id("trial"));
+/// Where groups with a pids controller are.
+fn hierarchy() -> Option<&'static Path> {
+    match machine::cgroup_mode() {
+        CgroupMode::V1 | CgroupMode::Hybrid => Some(Path::new("/sys/fs/cgroup/pids")),
+        CgroupMode::V2 => Some(Path::new("/sys/fs/cgroup")),
+        CgroupMode::None => None,
+    }
+}
+
+/// The hierarchy, where this process can make groups with a limit in it: it makes one of this run's and removes it.
+pub(super) fn parent(run: &str) -> Option<PathBuf> {
+    let parent = hierarchy()?;
+    let trial = parent.join(super::new_id(run));
     fs::create_dir(&trial).ok()?;
     let has_limit = trial.join("pids.max").exists();
-    fs::remove_dir(&trial).ok()?;
+    remove(&trial).ok()?;
     has_limit.then(|| parent.into())
 }
 
@@ -66,7 +74,11 @@ pub fn enter(group: &Path) -> io::Result<()> {
 /// The processes in a group, as far as this pid namespace has numbers for them.
 pub(super) fn members(group: &Path) -> Vec<Stranger> {
     let text = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
-    text.lines().filter_map(|pid| pid.parse().ok()).filter(|&pid| pid != 0).filter_map(Stranger::of).collect()
+    let pids = |text: &str| -> Vec<u32> { text.lines().filter_map(|pid| pid.parse().ok()).collect() };
+    let held: Vec<Stranger> = pids(&text).into_iter().filter(|&pid| pid != 0).filter_map(Stranger::of).collect();
+    // Asked again, now that each is held by a descriptor: a number could by now be another process's.
+    let still = pids(&fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default());
+    held.into_iter().filter(|stranger| still.contains(&stranger.pid)).collect()
 }
 
 /// Removes a group whose processes have ended. Blocks for at most a second: the kernel may still hold one that has just ended.
@@ -86,12 +98,31 @@ pub(super) fn remove(group: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes the groups of all containers of a dead run, whose processes have been killed.
-pub fn remove_all(run: &str) {
-    let Some(parent) = parent() else { return };
-    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        if entry.file_name().to_str().is_some_and(|name| name.starts_with(&format!("cc-{run}-"))) {
-            let _found_by_nobody_else = remove(&entry.path());
+/// The groups of all containers of a run.
+fn groups(run: &str) -> Vec<PathBuf> {
+    let prefix = format!("cc-{run}-");
+    let entries = hierarchy().into_iter().flat_map(fs::read_dir).flatten().flatten();
+    let own = entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix)));
+    own.map(|entry| entry.path()).collect()
+}
+
+/// Kills what is in the groups of a dead run: a program may have cleared its environment, and bear no mark. Returns how many.
+pub fn kill_all(run: &str) -> usize {
+    let mut killed = 0;
+    for group in groups(run) {
+        for _ in 0..ROUNDS_MAX {
+            let found = members(&group);
+            if found.is_empty() {
+                break;
+            }
+            killed += found.len();
+            found.iter().for_each(Stranger::kill);
         }
     }
+    killed
+}
+
+/// Removes the groups of a dead run, whose processes have been killed. Returns what could not be removed, in words.
+pub fn remove_all(run: &str) -> Vec<String> {
+    groups(run).iter().filter_map(|group| remove(group).err()).map(|error| error.to_string()).collect()
 }

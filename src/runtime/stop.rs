@@ -4,7 +4,7 @@
 //! a signal it does not know with 0 and does nothing, and a container outlives its front process. So each step has a
 //! deadline and leaves its outcome, and the end is verified by the runtime's own word and by a pidfd of the init.
 
-use crate::bundle::write_private;
+use crate::bundle::{read_regular, write_private};
 use crate::process::{Family, VERB_DEADLINE, readable};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -68,10 +68,11 @@ impl Handle {
         write_private(&directory.join(FILE), &serde_json::to_vec(self)?)
     }
 
-    /// The one in `directory`; None where there is none that is whole.
+    /// The one in `directory`; None where there is none that is whole, or one of another container.
     pub fn read(directory: &Path) -> Option<Handle> {
-        let handle: Handle = serde_json::from_slice(&std::fs::read(directory.join(FILE)).ok()?).ok()?;
-        (!handle.words.is_empty()).then_some(handle)
+        let handle: Handle = serde_json::from_slice(&read_regular(&directory.join(FILE)).ok()??).ok()?;
+        let is_here = handle.state_root.parent() == Some(directory);
+        (!handle.words.is_empty() && is_here).then_some(handle)
     }
 
     /// Whether the runtime keeps a state for it.

@@ -118,7 +118,7 @@ fn a_link_in_the_place_of_a_recording_is_not_followed() {
     fs::write(&target, "mine").unwrap();
     symlink(&target, &link).unwrap();
     assert!(crun_capture::recording::store::replace(&link, b"theirs").is_err());
-    assert!(crun_capture::recording::store::read_regular(&link).is_err());
+    assert!(crun_capture::bundle::read_regular(&link).is_err());
     assert!(crun_capture::script::journal::Journal::read(&link).is_err());
     assert_eq!(fs::read_to_string(&target).unwrap(), "mine");
 }
@@ -130,4 +130,43 @@ fn a_run_cannot_name_folders_outside_of_itself() {
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("\"code-7\"", "\"../../../../../elsewhere\"")).unwrap();
     Run::new(["report", "--from", run.path("run").to_str().unwrap()]).exits(1).says("elsewhere");
+}
+
+/// A directory that looks like one of a dead run, with `handle` in the place of a container's.
+fn dead_run(parent: &Path, suffix: &str, handle: impl FnOnce(&Path)) -> std::path::PathBuf {
+    let path = parent.join(format!("crun-capture-{:016x}{suffix}", fastrand::u64(..)));
+    bundle::make_directory(&path).unwrap();
+    bundle::make_directory(&path.join("cc-x")).unwrap();
+    handle(&path.join("cc-x/container.json"));
+    path
+}
+
+#[test]
+fn what_a_workload_left_in_its_directory_is_not_executed_by_the_next_start() {
+    let run = Run::new(["doctor"]);
+    let owned = run.directory().join("owned");
+    let words = ["/bin/sh", "-c", "touch \"$0\"", owned.to_str().unwrap()].map(std::ffi::OsString::from);
+    let plant = |path: &Path| {
+        let state_root = path.parent().unwrap().join("state");
+        fs::create_dir_all(state_root.join("x")).unwrap();
+        let handle = serde_json::json!({ "words": words.iter().map(|word| serde_json::to_value(word).unwrap()).collect::<Vec<_>>(), "state_root": state_root, "id": "x" });
+        fs::write(path, handle.to_string()).unwrap();
+    };
+    // Where TMPDIR is the only place, workloads write below it; /dev/shm is the usual one.
+    let temporary = run.directory().join("tmp");
+    fs::create_dir(&temporary).unwrap();
+    let planted = dead_run(&temporary, "-cells", plant);
+    run.env("TMPDIR", temporary.to_str().unwrap()).exits(0).says("removed what a killed run had left");
+    assert!(!owned.exists() && !planted.exists());
+}
+
+#[test]
+fn a_fifo_in_the_place_of_a_handle_holds_nobody_up() {
+    let run = Run::new(["doctor"]);
+    let temporary = run.directory().join("tmp");
+    fs::create_dir(&temporary).unwrap();
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    let planted = dead_run(&temporary, "", |path| rustix::fs::mkfifoat(rustix::fs::CWD, path, mode).unwrap());
+    let ended = run.env("TMPDIR", temporary.to_str().unwrap()).exits(0).says("removed what a killed run had left");
+    assert!(!planted.exists(), "{}", ended.stderr);
 }

@@ -135,14 +135,24 @@ fn from_value(value: &Value) -> Bundle {
         readonly: root["readonly"].as_bool().unwrap_or(false),
         hostname: value["hostname"].as_str().map(str::to_owned),
         mounts: value["mounts"].as_array().into_iter().flatten().map(mount).collect(),
-        hooks: value["hooks"]["createRuntime"].as_array().into_iter().flatten().map(hook).collect(),
+        hooks: ["prestart", "createRuntime"].iter().flat_map(|kind| hooks(value, kind)).map(hook).collect(),
         namespaces: value["linux"]["namespaces"].as_array().into_iter().flatten().map(|n| text(&n["type"])).collect(),
     };
     Bundle { wrong: wrong(value, &bundle), ..bundle }
 }
 
+fn hooks<'a>(value: &'a Value, kind: &str) -> impl Iterator<Item = &'a Value> {
+    value["hooks"][kind].as_array().into_iter().flatten()
+}
+
+/// Hooks that are not run here. Left out silently, they would make a difference to crun that nobody sees.
+const UNKNOWN_HOOKS: &[&str] = &["createContainer", "startContainer", "poststart", "poststop"];
+
 /// What crun finds wrong before it makes the container's directory, in its words.
 fn refused(value: &Value) -> Option<String> {
+    if let Some(kind) = UNKNOWN_HOOKS.iter().find(|kind| hooks(value, kind).next().is_some()) {
+        return Some(format!("fake-crun runs no hooks of the kind `{kind}`"));
+    }
     if !text(&value["ociVersion"]).contains("1.0") {
         return Some("unknown version specified".to_owned());
     }

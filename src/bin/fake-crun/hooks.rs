@@ -1,5 +1,5 @@
-//! Hooks of the kind `createRuntime`: programs of the host that must succeed before the container's program runs. The other
-//! kinds are not run: nothing of them reaches a capturer.
+//! Hooks of the kinds `prestart` and `createRuntime`: programs of the host that must succeed before the container's program
+//! runs. A bundle with others is refused.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
