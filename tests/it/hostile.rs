@@ -156,8 +156,8 @@ fn what_a_workload_left_in_its_directory_is_not_executed_by_the_next_start() {
     let temporary = run.directory().join("tmp");
     fs::create_dir(&temporary).unwrap();
     let planted = dead_run(&temporary, "-cells", plant);
-    run.env("TMPDIR", temporary.to_str().unwrap()).exits(0).says("removed what a killed run had left");
-    assert!(!owned.exists() && !planted.exists());
+    let ended = run.env("TMPDIR", temporary.to_str().unwrap()).exits(0).says("removed what a killed run had left");
+    assert!(!owned.exists() && !planted.exists(), "{}", ended.stderr);
 }
 
 #[test]
