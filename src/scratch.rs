@@ -37,6 +37,8 @@ pub struct Scratch {
     run: String,
     disk: Held,
     memory: Held,
+    /// Whether it was closed in good order, and there is nothing left to be looked for.
+    closed: bool,
 }
 
 /// A directory that this process holds the lock of. Dropped, it is removed.
@@ -66,7 +68,7 @@ impl Scratch {
             let memory = hold(&memory_directory()?, &format!("{PREFIX}{run}{IN_MEMORY}"))?;
             if let (Some(disk), Some(memory)) = (disk, memory) {
                 reached(Phase::Scratch);
-                return Ok(Scratch { run, disk, memory });
+                return Ok(Scratch { run, disk, memory, closed: false });
             }
         }
     }
@@ -90,17 +92,20 @@ impl Scratch {
     ///
     /// # Errors
     /// One cannot be removed, with its path.
-    pub fn close(self) -> io::Result<()> {
+    pub fn close(mut self) -> io::Result<()> {
         let removed = [&self.disk, &self.memory]
             .map(|held| fs::remove_dir_all(&held.path).map_err(|error| with_path(&error, &held.path)));
+        self.closed = removed.iter().all(Result::is_ok);
         removed.into_iter().collect()
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // After `close` there is nothing left; else the run has failed, and has said why.
-        let _found_by_the_next_start = clear_away(&self.disk.path, &self.run);
+        if !self.closed {
+            // The run has failed, and has said why.
+            let _found_by_the_next_start = clear_away(&self.disk.path, &self.run);
+        }
     }
 }
 

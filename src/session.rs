@@ -8,7 +8,7 @@ use crate::phase::{Phase, reached};
 use crate::plan::{self, Cell};
 use crate::process::{Family, Interrupt};
 use crate::recording::Recording;
-use crate::runtime::Found;
+use crate::runtime::{Found, pids_limit};
 use crate::scratch::Scratch;
 use std::collections::VecDeque;
 use std::io;
@@ -110,8 +110,9 @@ pub fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result
     // What bears no mark of a cell can belong to any of them; nothing of it may stay all the same.
     let strangers = family.all_strangers();
     strangers.iter().for_each(|stranger| stranger.kill());
-    let left_behind =
+    let mut left_behind: Vec<String> =
         strangers.iter().map(|stranger| format!("process {} ({})", stranger.pid, stranger.name)).collect();
+    left_behind.extend(pids_limit::remove_all(family.run()));
     reached(Phase::Closing);
     match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),

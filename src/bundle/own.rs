@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// So many files of a bundle are watched; a rootfs has a few thousand.
+/// A bundle of more files is not watched; a rootfs has a few thousand.
 const WATCHED_MAX: usize = 100_000;
 
 /// A bundle of the user's own.
@@ -85,7 +85,7 @@ impl OwnBundle {
         }
     }
 
-    /// What it consists of now. Blocks while it looks at every file.
+    /// What it consists of now; nothing where it has too many files to be watched. Blocks while it looks at every file.
     pub fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot::default();
         let mut folders = vec![self.path.clone()];
@@ -100,7 +100,7 @@ impl OwnBundle {
                 snapshot.0.insert(entry.path(), (metadata.len(), modified_ns, metadata.mode()));
             }
             if snapshot.0.len() > WATCHED_MAX {
-                break;
+                return Snapshot::default();
             }
         }
         snapshot

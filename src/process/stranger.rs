@@ -94,7 +94,9 @@ pub fn descendants(pid: u32) -> Vec<Stranger> {
     while let Some(parent) = parents.pop() {
         for child in children(&parent.to_string()) {
             parents.push(child);
-            found.extend(Stranger::of(child));
+            // Asked again, now that it is held: by then the number could be another process's.
+            let still_its_child = |_: &Stranger| children(&parent.to_string()).contains(&child);
+            found.extend(Stranger::of(child).filter(still_its_child));
         }
     }
     found

@@ -57,6 +57,9 @@ fn footer(comparison: &OwnComparison, writer: &mut dyn Write) -> io::Result<()> 
              be told, not whether all did."
         )?;
     }
+    for sentence in disagreements(comparison) {
+        writeln!(writer, "{sentence}")?;
+    }
     for left in &comparison.left_behind {
         writeln!(writer, "LEFT BEHIND by a run that cannot be told: {}", printable(left))?;
     }
@@ -73,6 +76,19 @@ fn footer(comparison: &OwnComparison, writer: &mut dyn Write) -> io::Result<()> 
         [] => writeln!(writer, "No strategy differs in what it declares to keep."),
         some => writeln!(writer, "DIFFERENT: {}", some.join(", ")),
     }
+}
+
+/// Where the bundle itself does something else on another runtime: then it is no strategy that differs.
+fn disagreements(comparison: &OwnComparison) -> Vec<String> {
+    let mut references = comparison.rows.iter().filter(|row| row.strategy == comparison.reference);
+    let Some(first) = references.next() else { return Vec::new() };
+    let seen = |row: &OwnRow| (row.exit_code, captures(row).map(|captured| captured.bytes).collect::<Vec<_>>());
+    let others = references.filter(|row| seen(row) != seen(first));
+    let sentence = |row: &OwnRow| {
+        let (runtime, other) = (printable(&row.runtime), printable(&first.runtime));
+        format!("The bundle itself ends or writes otherwise on {runtime} than on {other}.")
+    };
+    others.map(sentence).collect()
 }
 
 fn name(row: &OwnRow) -> String {

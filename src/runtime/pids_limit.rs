@@ -14,6 +14,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// Where the hierarchies are.
+const CGROUP: &str = "/sys/fs/cgroup";
+
+/// So many entries of the hierarchies are looked at, files included.
+const ENTRIES_MAX: u32 = 1_000_000;
+
 /// How often is looked for processes in a group: one that forks while it is being killed is found the next time.
 const ROUNDS_MAX: u32 = 100;
 
@@ -98,12 +104,23 @@ pub(super) fn remove(group: &Path) -> io::Result<()> {
     }
 }
 
-/// The groups of all containers of a run.
+/// The groups of all containers of a run, in every hierarchy: runc and youki make groups of their own below whichever they
+/// are in, and leave them where they are killed.
 fn groups(run: &str) -> Vec<PathBuf> {
-    let prefix = format!("cc-{run}-");
-    let entries = hierarchy().into_iter().flat_map(fs::read_dir).flatten().flatten();
-    let own = entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix)));
-    own.map(|entry| entry.path()).collect()
+    let name = format!("cc-{run}-");
+    let (mut found, mut folders, mut seen) = (Vec::new(), vec![PathBuf::from(CGROUP)], 0);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            seen += 1;
+            // A link is another name of a hierarchy that is there anyway.
+            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) || seen > ENTRIES_MAX {
+                continue;
+            }
+            let is_own = entry.file_name().to_string_lossy().contains(&name);
+            if is_own { &mut found } else { &mut folders }.push(entry.path());
+        }
+    }
+    found
 }
 
 /// Kills what is in the groups of a dead run: a program may have cleared its environment, and bear no mark. Returns how many.
@@ -122,7 +139,7 @@ pub fn kill_all(run: &str) -> usize {
     killed
 }
 
-/// Removes the groups of a dead run, whose processes have been killed. Returns what could not be removed, in words.
+/// Removes the groups of a run, whose processes have ended. Returns what could not be removed, in words.
 pub fn remove_all(run: &str) -> Vec<String> {
     groups(run).iter().filter_map(|group| remove(group).err()).map(|error| error.to_string()).collect()
 }

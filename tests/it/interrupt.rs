@@ -38,9 +38,9 @@ fn an_interrupted_run_saves_what_was_done_and_leaves_nothing(#[case] signal: i32
         .spawn()
         .unwrap();
     let recorded = |cell: &str| directory.path().join("run/cells").join(cell).join("0/facts.json").exists();
-    until("the short cells are recorded", || {
-        recorded("fake/scanner/exit-status/code-77") && recorded("bare/scanner/exit-status/code-77")
-    });
+    let short =
+        ["fake", "bare"].map(|runtime| ["7", "77"].map(|code| format!("{runtime}/scanner/exit-status/code-{code}")));
+    until("the short cells are recorded", || short.iter().flatten().all(|cell| recorded(cell)));
     // Two capturers, the fake's front process, and two workloads.
     until("both hanging cells run", || descendants(harness.id()).len() >= 5);
     let below = descendants(harness.id());

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         return warden::run(runtime, phase, way);
     }
     let mut trials = Vec::new();
-    for (runtime, usable) in support::usable(&["fake", "crun", "crun-detached", "bare"]) {
+    for (runtime, usable) in support::usable(&["fake", "crun", "crun-detached", "runc", "bare"]) {
         for (phase, way, number) in plan() {
             let name = format!("{runtime}::{phase}::{way}{number}");
             trials.push(Trial::test(name, move || watched(runtime, phase, way)).with_ignored_flag(!usable));
