@@ -22,7 +22,7 @@ const ENTRY: usize = 6;
 pub struct Write {
     /// The stream it was made on.
     pub stream: Stream,
-    /// The clock just before the call. For a stamped line written at once it is the line's own stamp.
+    /// The clock just before the call. For one stamped line that is written at once it is the line's own stamp.
     pub before_ns: u64,
     /// The clock just after it; 0 when it had not returned.
     pub after_ns: u64,
