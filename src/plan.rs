@@ -69,7 +69,8 @@ impl Matrix<'_> {
                             case: case.name.clone(),
                             run: 0,
                         };
-                        cells.extend((0..self.runs).map(|run| Cell {
+                        // A crowd is so many runs at the same time.
+                        cells.extend((0..self.runs * case.at_once).map(|run| Cell {
                             id: CellId { run, ..id.clone() },
                             runtime,
                             capturer,
@@ -114,7 +115,7 @@ mod tests {
     #[test]
     fn ids_are_unique_and_the_filter_takes_parts_of_them() {
         let all = cells(&[], 1);
-        let mut ids: Vec<_> = all.iter().map(|cell| cell.id.to_string()).collect();
+        let mut ids: Vec<_> = all.iter().map(|cell| cell.id.clone()).collect();
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), all.len());

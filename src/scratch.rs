@@ -203,14 +203,19 @@ fn clear_away(path: &Path, run: &str) -> Swept {
         swept.failures.extend(groups);
         return swept;
     }
-    for mount in mounts_below(path) {
-        // Where it fails, the directory cannot be removed, and that is said.
-        let _still_there = unmount(mount, UnmountFlags::DETACH);
-    }
+    unmount_below(path);
     if let Err(error) = fs::remove_dir_all(path) {
         swept.failures.push(with_path(&error, path).to_string());
     }
     swept
+}
+
+/// Unmounts what is mounted below a directory, the last first. Where that fails, the directory cannot be removed, and that is
+/// said.
+pub(crate) fn unmount_below(path: &Path) {
+    for mount in mounts_below(path) {
+        let _still_there = unmount(mount, UnmountFlags::DETACH);
+    }
 }
 
 /// What is mounted below a directory, the last first. A runtime that is killed may leave a mount (see `Family`).

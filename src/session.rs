@@ -10,13 +10,16 @@ use crate::process::{Family, Interrupt};
 use crate::recording::Recording;
 use crate::runtime::{Found, pids_limit};
 use crate::scratch::Scratch;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+/// A stimulus that takes so long mostly waits.
+const LONG: Duration = Duration::from_millis(400);
 
 /// How many cells that are known to wait for their deadline do so at a time: they need no core.
 const WAITING_MAX: usize = 32;
@@ -78,26 +81,38 @@ pub fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result
     };
     let queues = Queues::of(cells, options);
     let failure = Mutex::new(None);
+    let run_cell = |cell: &Cell, expected: ExpectedEnd| {
+        let Some(found) = &options.runtimes[cell.runtime] else { return };
+        let capturer = &options.capturers[cell.capturer];
+        // A panic is a bug of the harness; it ends the run as any failure does, and the scratch directory knows what is left
+        // of the cell.
+        let ran = catch_unwind(AssertUnwindSafe(|| cell::run(cell, expected, found, capturer, &ground)));
+        match ran.unwrap_or_else(|_| Err(io::Error::other("the harness panicked: this is a bug of its own"))) {
+            Ok(Some(recording)) => (options.recorded)(recording),
+            Ok(None) => {}
+            Err(error) => {
+                let error = io::Error::new(error.kind(), format!("{}: {error}", cell.id));
+                lock(&failure).get_or_insert(error);
+            }
+        }
+    };
     let work = |queue: &Queue| {
-        while let Some((cell, expected)) = next(queue, options.interrupt, &failure) {
-            let Some(found) = &options.runtimes[cell.runtime] else { continue };
-            let capturer = &options.capturers[cell.capturer];
-            // A panic is a bug of the harness; it ends the run as any failure does, and the scratch directory knows what is
-            // left of the cell.
-            let ran = catch_unwind(AssertUnwindSafe(|| cell::run(&cell, expected, found, capturer, &ground)));
-            match ran.unwrap_or_else(|_| Err(io::Error::other("the harness panicked: this is a bug of its own"))) {
-                Ok(Some(recording)) => (options.recorded)(recording),
-                Ok(None) => {}
-                Err(error) => {
-                    let error = io::Error::new(error.kind(), format!("{}: {error}", cell.id));
-                    lock(&failure).get_or_insert(error);
-                }
+        while let Some(crowd) = next(queue, options.interrupt, &failure) {
+            match crowd.as_slice() {
+                [(cell, expected)] => run_cell(cell, *expected),
+                crowd => thread::scope(|scope| {
+                    let run_cell = &run_cell;
+                    for (cell, expected) in crowd {
+                        scope.spawn(move || run_cell(cell, *expected));
+                    }
+                }),
             }
         }
     };
     // Those that measure time come first: after hundreds of containers the kernel is still busy clearing away their
     // namespaces, and that showed as latencies of milliseconds.
     work(&queues.alone);
+    work(&queues.crowds);
     thread::scope(|scope| {
         let work = &work;
         for _ in 0..lock(&queues.waiting).len().min(WAITING_MAX) {
@@ -120,7 +135,10 @@ pub fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result
     }
 }
 
-type Queue = Mutex<VecDeque<(Cell, ExpectedEnd)>>;
+/// Cells that run at the same time: mostly one.
+type Crowd = Vec<(Cell, ExpectedEnd)>;
+
+type Queue = Mutex<VecDeque<Crowd>>;
 
 /// The cells by how they may share the machine.
 #[derive(Default)]
@@ -129,22 +147,32 @@ struct Queues {
     waiting: Queue,
     together: Queue,
     alone: Queue,
+    /// Several at a time, and nothing else beside them.
+    crowds: Queue,
 }
 
 impl Queues {
     fn of(mut cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> Queues {
         plan::shuffle(&mut cells, options.seed);
         let queues = Queues::default();
+        let mut crowds: BTreeMap<(String, u32), Crowd> = BTreeMap::new();
         for (cell, end) in cells {
+            if cell.case.at_once > 1 {
+                let key = (cell.id.to_string(), cell.id.run / cell.case.at_once);
+                crowds.entry(key).or_default().push((cell, end));
+                continue;
+            }
+            let waits = (options.waits)(&cell) || cell.case.lasts() >= LONG;
             let queue = if cell.experiment.measures_time {
                 &queues.alone
-            } else if (options.waits)(&cell) {
+            } else if waits {
                 &queues.waiting
             } else {
                 &queues.together
             };
-            lock(queue).push_back((cell, end));
+            lock(queue).push_back(vec![(cell, end)]);
         }
+        lock(&queues.crowds).extend(crowds.into_values());
         queues
     }
 }
@@ -154,7 +182,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn next(queue: &Queue, interrupt: &Interrupt, failure: &Mutex<Option<io::Error>>) -> Option<(Cell, ExpectedEnd)> {
+fn next(queue: &Queue, interrupt: &Interrupt, failure: &Mutex<Option<io::Error>>) -> Option<Crowd> {
     if interrupt.happened() || lock(failure).is_some() {
         return None;
     }

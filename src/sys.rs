@@ -129,6 +129,58 @@ pub fn pass_descriptor(command: &mut Command, descriptor: OwnedFd, number: RawFd
     unsafe { command.pre_exec(duplicate) };
 }
 
+/// Lets the C library give memory back as soon as it is free, and keep one heap for all threads: a fork(2) copies the page
+/// tables of whatever is kept, and every page that is then written is copied too. Does nothing where it is not glibc's.
+pub fn keep_little_memory() {
+    #[cfg(target_env = "gnu")]
+    for (parameter, value) in
+        [(libc::M_ARENA_MAX, 1), (libc::M_TRIM_THRESHOLD, 128 << 10), (libc::M_MMAP_THRESHOLD, 64 << 10)]
+    {
+        // SAFETY: mallopt(3) takes any values, and refuses those that it cannot use.
+        unsafe { libc::mallopt(parameter, value) };
+    }
+}
+
+/// What a child can be limited in (setrlimit(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The size of a file it writes, RLIMIT_FSIZE.
+    FileSize,
+    /// The number of its descriptors, RLIMIT_NOFILE.
+    Descriptors,
+}
+
+/// Limits the child of `command`, and all that it starts.
+pub fn limit_in_child(command: &mut Command, limit: Limit, value: u64) {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let resource = match limit {
+        Limit::FileSize => Resource::Fsize,
+        Limit::Descriptors => Resource::Nofile,
+    };
+    let limited =
+        move || setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) }).map_err(io::Error::from);
+    // SAFETY: the closure makes one system call and does not allocate.
+    unsafe { command.pre_exec(limited) };
+}
+
+/// Lets the child of `command`, and all that it starts, ignore a signal.
+pub fn ignore_in_child(command: &mut Command, signal: i32) {
+    // SAFETY: signal(2) with SIG_IGN is async-signal-safe, and nothing is allocated.
+    unsafe { command.pre_exec(move || set_disposition(signal, Disposition::Ignore)) };
+}
+
+/// Starts the child of `command` with one of its standard descriptors closed.
+pub fn close_in_child(command: &mut Command, descriptor: RawFd) {
+    assert!((0..=2).contains(&descriptor), "only standard descriptors are closed so");
+    let close = move || {
+        // SAFETY: after the fork nothing of this process uses the child's standard descriptors.
+        unsafe { libc::close(descriptor) };
+        Ok(())
+    };
+    // SAFETY: the closure makes one async-signal-safe call and does not allocate.
+    unsafe { command.pre_exec(close) };
+}
+
 /// CPU time of this process without its children: user and system, in ns (getrusage(2)).
 pub fn own_cpu_ns() -> (u64, u64) {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();

@@ -18,7 +18,10 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
     findings.deadline_hit = facts.deadline_hit;
     findings.left_behind = facts.left_behind.len() as u64;
     findings.protocol_error = facts.protocol_error.clone();
-    if let Some(ended_ns) = facts.init_ended_ns {
+    // A child in the background holds what shows the end of the workload's last process; the journal tells the init's.
+    let played_ns = recording.journal.as_ref().map(|journal| journal.ended_ns).filter(|&ended_ns| ended_ns != 0);
+    let ended_ns = if facts.script.has_background() { played_ns } else { facts.init_ended_ns };
+    if let Some(ended_ns) = ended_ns {
         let reported_ns = facts.summary.as_ref().and_then(|summary| summary.exit_at_ns);
         let reported_ns = reported_ns.unwrap_or(facts.capturer_ended_ns);
         findings.exit_latency_ns = (!facts.deadline_hit).then(|| reported_ns.saturating_sub(ended_ns));

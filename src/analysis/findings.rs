@@ -77,8 +77,23 @@ pub struct Findings {
     pub workload_started: Option<bool>,
     /// How long the workload was blocked in write(2), counting writes of a millisecond and more.
     pub workload_stalled_ns: Option<u64>,
-    /// Whether the workload outlived its capturer; null where nobody killed that.
+    /// Whether the workload played to its end, with nothing that it wrote refused, although something was done to its run; null
+    /// where nothing was.
     pub workload_survived: Option<bool>,
+    /// Lines of a child of the workload that wrote on in the background: whether they arrive is nobody's duty.
+    pub background_lines: u64,
+    /// Whether an unterminated line was held back from somebody who waited for it; null where nobody did.
+    pub prompt_held: Option<bool>,
+    /// Whether the capturer's account tells of what is wrong with its files; null where nothing is.
+    pub file_loss_told: Option<bool>,
+    /// Whether a file belongs to somebody else than who runs the capturer; null where there is none.
+    pub file_owner_changed: Option<bool>,
+    /// CPU time of the capturer with all its threads, in steps of 10 ms.
+    pub capturer_cpu_ns: Option<u64>,
+    /// How much the capturer wrote to its own stdout and stderr.
+    pub diagnostics_bytes: u64,
+    /// Why what was to be done to the run could not be done.
+    pub stimulus_error: Option<String>,
     /// Bytes a second from the first write to the end of the capture, where cost is measured.
     pub throughput_bytes_per_s: Option<u64>,
     /// CPU time of the capturer alone, in user mode, where cost is measured.

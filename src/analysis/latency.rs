@@ -5,6 +5,7 @@ use super::received::Received;
 use super::truth::Truth;
 use super::{Findings, Quantiles};
 use crate::recording::Recording;
+use crate::script::Step;
 use hdrhistogram::Histogram;
 
 /// Under so many values p99.9 would be one of the last ten, and is not given.
@@ -42,6 +43,19 @@ pub(super) fn measure(
         Some(line.at_ns.saturating_sub(line.stamp?.due_ns))
     });
     findings.due_latency_ns = quantiles(since_due);
+}
+
+/// Whether nothing had arrived of an unterminated line when the workload, which waits for an answer to it, wrote on. None
+/// where the script does not begin with one.
+pub(super) fn prompt_held(recording: &Recording) -> Option<bool> {
+    let [Step::Write { data, .. }, Step::Wait { .. }, ..] = recording.facts.script.steps.as_slice() else {
+        return None;
+    };
+    let prompt = data.to_bytes().filter(|bytes| !bytes.ends_with(b"\n"))?;
+    let answered_ns = recording.journal.as_ref()?.writes.get(1)?.before_ns;
+    let early = recording.deliveries.iter().filter(|delivered| delivered.at_ns <= answered_ns);
+    let arrived: usize = early.map(|delivered| delivered.bytes.len()).sum();
+    Some(arrived < prompt.len())
 }
 
 fn quantiles(values: impl Iterator<Item = u64>) -> Option<Quantiles> {

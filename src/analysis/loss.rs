@@ -9,7 +9,7 @@ use super::truth::{Key, Truth, TruthLine};
 use crate::recording::Recording;
 use crate::stream::{Origin, Stream};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// Which received line is which line of the truth, and what is left over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,8 +73,9 @@ pub(super) fn files(truth: &Truth, recording: &Recording, findings: &mut Finding
     let mut total = Matched::default();
     for stream in Stream::BOTH {
         let bytes = recording.file(stream).unwrap_or_default();
-        let received =
+        let mut received =
             Received::of_file(Origin::from(stream), bytes, truth.seed).without(&recording.facts.runtime_errors);
+        received.take_out(&recording.facts.script.background_lines());
         let of_stream = Truth {
             lines: truth.lines.iter().filter(|line| line.stream == stream).cloned().collect(),
             ..truth.clone()
@@ -143,6 +144,19 @@ fn settle(missing: &[&TruthLine], unknown: &[&ReceivedLine], cut: usize, matched
     matched.foreign += unpaired.iter().flatten().count().saturating_sub(cut) as u64;
 }
 
+/// The shortest edit script takes time and memory by the square of what differs; more lines are matched by their number.
+const DIFF_MAX_LINES: usize = 10_000;
+
+/// The place at which the n-th line of some bytes was got, for the n-th that is wanted. Takes one pass, and tells what is
+/// missing; where lines are alike, not which of them.
+fn nth_of_each(wanted: &[&Key], got: &[&Key]) -> Vec<Option<usize>> {
+    let mut places: HashMap<&Key, VecDeque<usize>> = HashMap::new();
+    for (place, key) in got.iter().enumerate() {
+        places.entry(key).or_default().push_back(place);
+    }
+    wanted.iter().map(|key| places.get_mut(key)?.pop_front()).collect()
+}
+
 fn match_raw(
     truth: &Truth,
     received: &Received,
@@ -158,6 +172,23 @@ fn match_raw(
     let wanted_keys: Vec<&Key> = wanted.iter().map(|(_, line)| &line.key).collect();
     let got_keys: Vec<&Key> = got.iter().map(|(_, line)| &line.key).collect();
     let (mut missing, mut extra) = (Vec::new(), Vec::new());
+    if wanted.len() + got.len() > DIFF_MAX_LINES {
+        let found = nth_of_each(&wanted_keys, &got_keys);
+        for ((at, line), place) in wanted.iter().zip(&found) {
+            let Some(place) = *place else { continue };
+            matched.places[*at] = Some(got[place].0);
+            matched.wrong_endings += u64::from(got[place].1.ending != line.ending);
+        }
+        let taken: HashSet<usize> = found.iter().copied().flatten().collect();
+        let known: HashSet<&Key> = wanted_keys.iter().copied().collect();
+        let left = (0..got.len()).filter(|place| !taken.contains(place));
+        let (again, foreign): (Vec<usize>, Vec<usize>) = left.partition(|&place| known.contains(got_keys[place]));
+        matched.duplicated += again.len() as u64;
+        let absent = wanted.iter().zip(&found).filter(|(_, place)| place.is_none()).map(|((_, line), _)| *line);
+        let (absent, cut): (Vec<&TruthLine>, Vec<&TruthLine>) = absent.partition(|line| line.accepted);
+        let foreign: Vec<&ReceivedLine> = foreign.into_iter().map(|place| got[place].1).collect();
+        return settle(&absent, &foreign, cut.len(), matched);
+    }
     for operation in capture_diff_slices(Algorithm::Myers, &wanted_keys, &got_keys) {
         if let DiffOp::Equal { old_index, new_index, len } = operation {
             for step in 0..len {

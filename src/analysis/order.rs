@@ -5,16 +5,19 @@ use super::loss::Matched;
 use super::truth::Truth;
 use crate::stream::Stream;
 
-pub(super) fn measure(truth: &Truth, matched: &Matched, findings: &mut Findings) {
+/// `supposed`: the writes are a supposition, which tells the order within each stream only.
+pub(super) fn measure(truth: &Truth, supposed: bool, matched: &Matched, findings: &mut Findings) {
     for stream in Stream::BOTH {
         findings.stream_inversions += inversions(truth, matched, stream);
     }
-    findings.cross_inversion_rate = cross_inversion_rate(truth, matched);
+    findings.cross_inversion_rate = if supposed { None } else { cross_inversion_rate(truth, matched) };
 }
 
 /// How many lines of `stream` arrived right after one that was written later.
 fn inversions(truth: &Truth, matched: &Matched, stream: Stream) -> u64 {
-    let of_stream = truth.lines.iter().zip(&matched.places).filter(|(line, _)| line.stream == stream);
+    // When a second writer wrote its lines is not known.
+    let of_stream = truth.lines.iter().zip(&matched.places);
+    let of_stream = of_stream.filter(|(line, _)| line.stream == stream && line.written_ns.is_some());
     let mut arrivals: Vec<(usize, usize)> =
         of_stream.enumerate().filter_map(|(written, (_, place))| place.map(|place| (place, written))).collect();
     arrivals.sort_unstable();

@@ -58,6 +58,13 @@ impl Received {
         self
     }
 
+    /// Takes these lines out, and tells how many there were.
+    pub(super) fn take_out(&mut self, lines: &[Vec<u8>]) -> u64 {
+        let before = self.lines.len();
+        self.lines.retain(|line| !matches!(&line.key, Key::Raw(bytes) if lines.contains(bytes)));
+        (before - self.lines.len()) as u64
+    }
+
     /// Whether the capturer could not tell the streams apart.
     pub(super) fn is_merged(&self) -> bool {
         self.lines.iter().any(|line| line.origin == Origin::Merged)

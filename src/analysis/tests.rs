@@ -38,7 +38,7 @@ fn perfect(script: Script) -> Recording {
     Recording {
         facts: Facts {
             id: CellId { runtime: id("r"), strategy: id("s"), experiment: id("e"), case: id("c"), run: 0 },
-            expected: ExpectedEnd { code: 0, runtime_error: false, starts: true },
+            expected: ExpectedEnd { code: 0, runtime_error: false, starts: true, may_be_refused: false },
             live: true,
             placement: "unpinned".into(),
             started_ns: 1,
@@ -54,6 +54,13 @@ fn perfect(script: Script) -> Recording {
             threads: None,
             syscalls: None,
             protocol_error: None,
+            program: false,
+            stimulus: None,
+            notes: Vec::new(),
+            stimulus_error: None,
+            capturer_cpu_ns: None,
+            diagnostics_bytes: 0,
+            file_owner_changed: None,
             script,
         },
         journal: Some(Journal { pid: 1, started_ns: 1, ended_ns, overflow: false, writes }),

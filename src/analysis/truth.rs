@@ -65,24 +65,20 @@ impl Truth {
                 from += line.bytes;
             }
         }
+        truth.lines.extend(second_writers(script, journal));
         truth.lines.sort_by_key(|line| line.write);
         truth
     }
 
     /// The same for a reader that cannot tell the streams apart: the bytes as they followed each other, cut into lines.
-    /// None where it makes no difference: stamped lines are written whole.
+    /// None where it makes no difference: stamped lines are written whole, and so is what stands between them.
     pub(super) fn merged(&self, script: &Script, journal: Option<&Journal>) -> Option<Truth> {
-        if self.stamped {
+        if self.lines.iter().any(|line| matches!(line.key, Key::Stamped(_))) {
             return None;
         }
         let (mut open, mut lines) = (Vec::new(), Vec::new());
         for (index, write, bytes) in accepted_writes(script, journal.map_or(&[][..], |journal| &journal.writes)) {
-            open.extend_from_slice(&bytes);
-            while let Some(end) = memchr::memchr(b'\n', &open) {
-                let rest = open.split_off(end + 1);
-                open.truncate(end);
-                lines.push(merged_line(std::mem::replace(&mut open, rest), Ending::Lf, index, &write));
-            }
+            cut(&mut open, &bytes, |content| lines.push(merged_line(content, Ending::Lf, index, &write)));
         }
         if let (false, Some(journal)) = (open.is_empty(), journal)
             && let Some(last) = journal.writes.last()
@@ -96,6 +92,26 @@ impl Truth {
     pub(super) fn accepted(&self) -> impl Iterator<Item = (usize, &TruthLine)> {
         self.lines.iter().enumerate().filter(|(_, line)| line.accepted)
     }
+}
+
+/// The lines of the second writers. Their writes are in no journal; where the workload has played to its end, it has seen
+/// them succeed.
+fn second_writers(script: &Script, journal: Option<&Journal>) -> Vec<TruthLine> {
+    let played = journal.is_some_and(|journal| journal.ended_ns != 0);
+    let writers = script.second_writers().into_iter();
+    let lines = writers.flat_map(|(stream, first, count, length)| {
+        (first..first + count).map(move |sequence| TruthLine {
+            stream,
+            key: Key::Stamped(sequence),
+            bytes: length as u64 + 1,
+            ending: Ending::Lf,
+            accepted: played,
+            cut: !played,
+            written_ns: None,
+            write: usize::MAX,
+        })
+    });
+    lines.collect()
 }
 
 /// The lines of one stream, in the order of the script.
@@ -117,14 +133,10 @@ fn lines_of(script: &Script, stream: Stream) -> Vec<TruthLine> {
             Content::Lines { first, count, length } => {
                 lines.extend((first..first + count).map(|at| line(Key::Stamped(at), length + 1, Ending::Lf)));
             }
-            Content::Raw(bytes) => {
-                open.extend_from_slice(&bytes);
-                while let Some(end) = memchr::memchr(b'\n', &open) {
-                    let rest = open.split_off(end + 1);
-                    open.truncate(end);
-                    lines.push(line(Key::Raw(std::mem::replace(&mut open, rest)), end + 1, Ending::Lf));
-                }
-            }
+            Content::Raw(bytes) => cut(&mut open, &bytes, |content| {
+                let bytes = content.len() + 1;
+                lines.push(line(Key::Raw(content), bytes, Ending::Lf));
+            }),
         }
     }
     if !open.is_empty() {
@@ -132,6 +144,17 @@ fn lines_of(script: &Script, stream: Stream) -> Vec<TruthLine> {
         lines.push(line(Key::Raw(open), bytes, Ending::None));
     }
     lines
+}
+
+/// Cuts `bytes`, which follow what is in `open`, into lines; what has no line feed yet stays in `open`.
+fn cut(open: &mut Vec<u8>, mut bytes: &[u8], mut line: impl FnMut(Vec<u8>)) {
+    while let Some(end) = memchr::memchr(b'\n', bytes) {
+        let mut content = std::mem::take(open);
+        content.extend_from_slice(&bytes[..end]);
+        line(content);
+        bytes = &bytes[end + 1..];
+    }
+    open.extend_from_slice(bytes);
 }
 
 /// Each write of a script of raw bytes that the kernel accepted: its place, the write, and the bytes.

@@ -10,6 +10,9 @@ use oci_spec::runtime::{
 use std::collections::HashSet;
 use std::io;
 
+/// How directories of the host are bound in.
+pub(super) const HOST_OPTIONS: [&str; 4] = ["rbind", "ro", "nosuid", "nodev"];
+
 /// The file's bytes.
 pub(super) fn json(plan: &Plan<'_>) -> io::Result<Vec<u8>> {
     let spec = spec(plan).map_err(io::Error::other)?;

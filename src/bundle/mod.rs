@@ -1,11 +1,13 @@
 //! OCI bundles: a rootfs with nothing but the workload in it, and a config.json a container.
 
+mod change;
 mod config;
 mod own;
 
+pub use change::{give_cell, run_as, run_program};
 pub use own::{OwnBundle, Snapshot};
 
-use crate::script::{Script, journal};
+use crate::script::{Script, events, journal};
 use rustix::fs::{CWD, Mode};
 use std::fs;
 use std::io;
@@ -38,6 +40,9 @@ impl Rootfs {
         for mount_point in ["proc", "dev", &CELL_MOUNT[1..]] {
             make_directory(&path.join(mount_point))?;
         }
+        change::make_mount_points(&path)?;
+        // Another user than root must come in, too; only this run reaches it.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(|error| with_path(&error, &path))?;
         let target = path.join(&EMIT[1..]);
         if fs::hard_link(emit, &target).is_err() {
             let copied = fs::copy(emit, &target);
@@ -101,7 +106,7 @@ pub fn write(directory: &Path, plan: &Plan<'_>) -> io::Result<()> {
 }
 
 /// Makes the directory that is mounted on `/cell`: the script, room for the journal, the FIFO that shows the workload to
-/// be alive, and those of the gates.
+/// be alive, that of its events, and those of the gates.
 ///
 /// # Errors
 /// The directory cannot be made.
@@ -110,9 +115,9 @@ pub fn write_cell(directory: &Path, script: &Script) -> io::Result<()> {
     write_private(&directory.join("script.json"), &serde_json::to_vec(script)?)?;
     let journal = directory.join("journal");
     journal::allocate(&journal, script).map_err(|error| with_path(&error, &journal))?;
-    rustix::fs::mkfifoat(CWD, directory.join("alive"), Mode::RUSR | Mode::WUSR)?;
-    for gate in script.gates() {
-        rustix::fs::mkfifoat(CWD, directory.join(format!("gate-{gate}")), Mode::RUSR | Mode::WUSR)?;
+    let gates = script.gates().into_iter().map(|gate| format!("gate-{gate}"));
+    for name in ["alive", events::FIFO].map(str::to_owned).into_iter().chain(gates) {
+        rustix::fs::mkfifoat(CWD, directory.join(name), Mode::RUSR | Mode::WUSR)?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! by a FIFO that it alone holds open: unlike a pid file that is exact even for a container which lives under a
 //! millisecond. A pidfd shows the capturer's own end.
 
+mod partner;
 mod site;
 mod watch;
 
@@ -20,7 +21,7 @@ use crate::stream::Stream;
 use site::Site;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use watch::{End, Watch};
 
@@ -72,18 +73,19 @@ pub fn run(
     });
     // Where something was killed, a log that is not there says nothing of the runtime.
     let undisturbed = end == End::Capturer && left_behind.is_empty();
+    let file_owner_changed = owner_changed(watch.files());
+    let files = Stream::BOTH.map(|stream| {
+        take_file(&mut watch, &folder, stream).unwrap_or_else(|error| {
+            watch.fault(error.to_string());
+            None
+        })
+    });
     let runtime_errors = if found.runtime.is_oci() { runtime_errors(&site.log, undisturbed)? } else { Vec::new() };
     site.remove(found)?;
     if end == End::Interrupted {
         fs::remove_dir_all(&folder)?;
         return Ok(None);
     }
-    let files = Stream::BOTH.map(|stream| {
-        store::read_file(&folder, stream).unwrap_or_else(|error| {
-            watch.fault(error.to_string());
-            None
-        })
-    });
     let facts = Facts {
         id: cell.id.clone(),
         script: cell.case.script.clone(),
@@ -103,12 +105,49 @@ pub fn run(
         threads: watch.threads,
         syscalls: watch.syscalls,
         protocol_error: watch.protocol_error,
+        program: cell.case.program.is_some(),
+        stimulus: cell.case.stimulus.map(|stimulus| stimulus.0.name().to_owned()),
+        notes: watch.notes,
+        stimulus_error: watch.stimulus_error,
+        capturer_cpu_ns: watch.cpu_ns,
+        diagnostics_bytes: fs::metadata(store::diagnostics(&folder)).map_or(0, |found| found.len()),
+        file_owner_changed,
     };
     let recording = Recording { facts, journal, deliveries: watch.deliveries, files };
     store::write(&folder, &recording)?;
     reached(Phase::Recorded);
     Ok(Some(recording))
 }
+
+/// The file of a stream as it is in the end: what the stimulus has kept of it, or what is where the capturer was told to put
+/// it. Either way it is in the folder of the recording then.
+fn take_file(watch: &mut Watch, folder: &Path, stream: Stream) -> io::Result<Option<Vec<u8>>> {
+    let (path, own) = (watch.files()[stream.index()].clone(), store::file(folder, stream));
+    let bytes = match watch.kept[stream.index()].take() {
+        Some(mut kept) => {
+            let mut bytes = Vec::new();
+            io::Seek::rewind(&mut kept)?;
+            io::Read::read_to_end(&mut kept, &mut bytes)?;
+            Some(bytes)
+        }
+        // What a stimulus has put there is none of the capturer's.
+        None if path != own && !fs::symlink_metadata(&path).is_ok_and(|found| found.is_file()) => None,
+        None => bundle::read_regular(&path)?,
+    };
+    if let Some(bytes) = bytes.as_ref().filter(|_| path != own || !own.exists()) {
+        store::replace(&own, bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// Whether somebody else owns one of the files than this user; None where there is none.
+fn owner_changed(files: &[PathBuf; 2]) -> Option<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let own = rustix::process::geteuid().as_raw();
+    let owners: Vec<u32> = files.iter().filter_map(|file| Some(fs::symlink_metadata(file).ok()?.uid())).collect();
+    (!owners.is_empty()).then(|| owners.iter().any(|&owner| owner != own))
+}
+
 /// The errors in a runtime's log, which is JSON lines; never its text on stderr, which the program could have written.
 /// Every runtime opens its log before it runs a container, crun 1.8.1 after it has read config.json: so a log that is not
 /// there means that it failed before.

@@ -1,9 +1,12 @@
 //! Where one container lives: its directories, and what is cleared away after it.
 
 use super::Ground;
-use crate::bundle;
+use crate::bundle::{self, Flaw};
+use crate::experiment::Program;
 use crate::plan::Cell;
 use crate::runtime::{Container, Found, Handle, Stop, new_id};
+use crate::scratch::unmount_below;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -28,6 +31,10 @@ pub(super) struct Site {
     handle: Option<Handle>,
     /// Whether no other cell runs at the same time: then every stranger is of this one, whatever it bears.
     alone: bool,
+    /// Whether a stimulus may have mounted something below `scratch`.
+    may_have_mounts: bool,
+    /// The command line of a program that runs in place of the workload.
+    program: Option<Vec<String>>,
     pub(super) scratch: PathBuf,
     pub(super) bundle: PathBuf,
     pub(super) cell: PathBuf,
@@ -53,6 +60,8 @@ impl Site {
             log: scratch.join("log"),
             pid_file: scratch.join("pid"),
             summary: scratch.join("summary.json"),
+            may_have_mounts: cell.case.stimulus.is_some(),
+            program: cell.case.program.and_then(Program::words),
             scratch,
             id,
         };
@@ -68,6 +77,9 @@ impl Site {
             return Ok(site);
         }
         bundle::write_cell(&site.cell, &cell.case.script)?;
+        if cell.case.user != 0 {
+            bundle::give_cell(&site.cell, cell.case.user)?;
+        }
         if found.runtime.is_oci() {
             let plan = bundle::Plan {
                 rootfs: ground.rootfs,
@@ -78,8 +90,25 @@ impl Site {
                 environment: &[ground.family.mark(), site.mark.clone()],
             };
             bundle::write(&site.bundle, &plan)?;
+            if cell.case.user != 0 {
+                bundle::run_as(&site.bundle, cell.case.user)?;
+            }
+            if let Some(words) = &site.program {
+                bundle::run_program(&site.bundle, words)?;
+            }
         }
         Ok(site)
+    }
+
+    /// The command that the capturer is to capture.
+    pub(super) fn command(&self, cell: &Cell, found: &Found) -> Vec<OsString> {
+        match &self.program {
+            Some(words) if !found.runtime.is_oci() => words.iter().map(OsString::from).collect(),
+            None if !found.runtime.is_oci() && cell.case.flaw == Flaw::ExecutableNotFound => {
+                vec![self.scratch.join("no-such-program").into()]
+            }
+            _ => found.run_command(&self.container()),
+        }
     }
 
     pub(super) fn container(&self) -> Container<'_> {
@@ -127,6 +156,9 @@ impl Site {
 
     pub(super) fn remove(&self, found: &Found) -> io::Result<()> {
         found.remove_pids_group(&self.id)?;
+        if self.may_have_mounts {
+            unmount_below(&self.scratch);
+        }
         for path in [&self.scratch, &self.cell].into_iter().filter(|path| path.exists()) {
             fs::remove_dir_all(path).map_err(|error| bundle::with_path(&error, path))?;
         }

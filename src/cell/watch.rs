@@ -1,16 +1,20 @@
 //! A capturer that runs, watched: its frames, three ends, and how it is taken down.
 
 use super::Ground;
+use super::partner::Partner;
 use super::site::Site;
 use crate::bundle;
 use crate::capturer::{Capturer, Summary, protocol};
 use crate::clock::now_ns;
+use crate::experiment::Stimulus;
+use crate::experiment::stimulus::{Event, Running, Start};
 use crate::outcome::{Exit, status_field};
 use crate::phase::{Phase, reached};
 use crate::plan::Cell;
-use crate::process::{descendants, readable};
+use crate::process::{Stranger, descendants, readable};
 use crate::recording::{Syscalls, store};
 use crate::runtime::{Found, Stop};
+use crate::script::events;
 use crate::script::journal::Journal;
 use crate::sink::frame::{Decoder, Frame};
 use crate::stream::{Delivered, Stream};
@@ -19,11 +23,13 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use std::fs;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::any::Any;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -45,6 +51,17 @@ const READ_MAX_BYTES: u64 = 4 << 20;
 
 /// How long the workload may outlive its capturer before that counts as left behind.
 const WORKLOAD_GRACE: Duration = Duration::from_millis(200);
+
+/// How often the frames are read for a consumer that is slow.
+const SLOW_READ: Duration = Duration::from_millis(1);
+
+/// What the live pipe of a cell under a stimulus holds: a consumer that stops is to be felt.
+const STIMULUS_PIPE_BYTES: usize = 64 << 10;
+
+/// How often, and how long after another, it is looked for a pid file that is not there yet.
+const PID_FILE_LOOKS: u32 = 1_000;
+const PID_FILE_LOOK: Duration = Duration::from_millis(1);
+
 /// Why the watch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -70,9 +87,35 @@ pub(super) struct Watch {
     pub(super) capturer_ended_ns: u64,
     pub(super) threads: Option<u64>,
     pub(super) syscalls: Option<Syscalls>,
+    pub(super) cpu_ns: Option<u64>,
+    /// What is done to the run, and what of it is under way.
+    stimulus: Option<&'static dyn Stimulus>,
+    events: Option<OwnedFd>,
+    partner: Option<Partner>,
+    place: Place,
+    gates: Vec<File>,
+    held: bool,
+    bytes_per_ms: Option<usize>,
+    wake_at_ns: Option<u64>,
+    front: Option<u32>,
+    /// In place of what is at the files' paths.
+    pub(super) kept: [Option<File>; 2],
+    pub(super) notes: Vec<(u64, String)>,
+    pub(super) stimulus_error: Option<String>,
+    _company: Vec<Box<dyn Any + Send>>,
+}
+
+/// Where a stimulus finds what it acts on.
+struct Place {
+    id: String,
+    cell: PathBuf,
+    pid_file: PathBuf,
+    is_oci: bool,
+    files: [PathBuf; 2],
 }
 
 impl Watch {
+    /// Starts the capturer, with what its stimulus puts around it.
     pub(super) fn start(
         cell: &Cell,
         found: &Found,
@@ -83,26 +126,43 @@ impl Watch {
     ) -> io::Result<Watch> {
         // Opened before the workload can be: a FIFO that never had a writer is not hung up.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let open = || rustix::fs::open(site.cell.join("alive"), flags, Mode::empty());
-        // A bundle of the user's own holds nothing of ours.
-        let alive = cell.case.own_bundle.is_none().then(open).transpose()?;
+        let open = |name: &str| rustix::fs::open(site.cell.join(name), flags, Mode::empty());
+        // A bundle of the user's own, and a program of the host's, hold nothing of ours.
+        let is_workload = cell.case.own_bundle.is_none() && cell.case.program.is_none();
+        let alive = is_workload.then(|| open("alive")).transpose()?;
+        let stimulus = cell.case.stimulus.map(|stimulus| stimulus.0);
+        let events = stimulus.map(|_| open(events::FIFO)).transpose()?;
         let mut command = Command::new(&capturer.program[0]);
-        command.args(&capturer.program[1..]).arg("--");
-        let mut run_command = found.run_command(&site.container());
-        if cell.case.flaw == bundle::Flaw::ExecutableNotFound && !found.runtime.is_oci() {
-            run_command = vec![site.scratch.join("no-such-program").into()];
-        }
-        command.args(run_command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(&capturer.program[1..]).arg("--").args(site.command(cell, found));
+        let diagnostics = store::diagnostics(folder);
+        let created = File::options().write(true).create_new(true).mode(0o600).open(&diagnostics);
+        let diagnostics = created.map_err(|error| bundle::with_path(&error, &diagnostics))?;
+        command.stdin(Stdio::null()).stdout(diagnostics.try_clone()?).stderr(diagnostics);
         command.process_group(0);
+        let frames = (!cell.case.measures_cost).then(|| live_pipe(&mut command, stimulus.is_some())).transpose()?;
+        let mut files = Stream::BOTH.map(|stream| store::file(folder, stream));
+        let mut start = Start {
+            command: &mut command,
+            files: &mut files,
+            scratch: &site.scratch,
+            root: crate::machine::is_root(),
+            partner: None,
+            company: Vec::new(),
+        };
+        if let Some(stimulus) = stimulus {
+            let prepared = stimulus.prepare(&mut start);
+            prepared.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", stimulus.name())))?;
+        }
+        let (partner, company) = (start.partner.map(Partner::new), start.company);
         command.env(protocol::PROTOCOL, "1");
-        command.env(protocol::STDOUT_FILE, store::file(folder, Stream::Stdout));
-        command.env(protocol::STDERR_FILE, store::file(folder, Stream::Stderr));
+        command.env(protocol::STDOUT_FILE, &files[0]);
+        command.env(protocol::STDERR_FILE, &files[1]);
         let (mark, value) = site.mark.split_once('=').expect("a mark is NAME=VALUE");
         command.env(mark, value);
-        if cell.case.measures_cost {
+        // Where the frames may not come through, the account has another way.
+        if cell.case.measures_cost || stimulus.is_some() {
             command.env(protocol::SUMMARY_FILE, &site.summary);
         }
-        let frames = (!cell.case.measures_cost).then(|| live_pipe(&mut command)).transpose()?;
         let started_ns = now_ns();
         let child = ground
             .family
@@ -127,28 +187,59 @@ impl Watch {
             capturer_ended_ns: 0,
             threads: None,
             syscalls: None,
+            cpu_ns: None,
+            stimulus,
+            events,
+            partner,
+            place: Place {
+                id: site.id.clone(),
+                cell: site.cell.clone(),
+                pid_file: site.pid_file.clone(),
+                is_oci: found.runtime.is_oci(),
+                files,
+            },
+            gates: Vec::new(),
+            held: false,
+            bytes_per_ms: None,
+            wake_at_ns: None,
+            front: None,
+            kept: [None, None],
+            notes: Vec::new(),
+            stimulus_error: None,
+            _company: company,
         })
     }
 
-    /// Reads and watches until the capturer ends, the deadline comes, or the user interrupts.
+    /// Reads and watches until the capturer ends, the deadline comes, or the user interrupts. A stimulus that ends the capturer
+    /// is followed until the workload has ended, too.
     pub(super) fn until_end(&mut self, ground: &Ground<'_>) -> io::Result<End> {
-        let deadline_ns = self.started_ns + ground.deadline.as_nanos() as u64;
+        let lasts = self.stimulus.map_or(Duration::ZERO, Stimulus::lasts);
+        let deadline_ns = self.started_ns + (ground.deadline + lasts).as_nanos() as u64;
         loop {
             let left = Duration::from_nanos(deadline_ns.saturating_sub(now_ns()));
-            let poll_frames = self.frames.as_ref().filter(|_| !self.timed);
+            let polls_frames = !self.timed && !self.held && self.bytes_per_ms.is_none();
+            let partner = self.partner.as_ref().map_or([None, None], Partner::descriptors);
+            let has_ended = self.capturer_ended_ns != 0;
             let ready = wait(
                 [
                     Some(ground.interrupt.as_fd()),
-                    Some(self.pidfd.as_fd()),
+                    Some(self.pidfd.as_fd()).filter(|_| !has_ended),
                     self.alive.as_ref().map(AsFd::as_fd),
-                    poll_frames.map(AsFd::as_fd),
+                    self.frames.as_ref().filter(|_| polls_frames).map(AsFd::as_fd),
+                    self.events.as_ref().map(AsFd::as_fd),
+                    partner[0],
+                    partner[1],
                 ],
-                if self.timed { left.min(TIMED_READ) } else { left },
+                self.patience(left),
             )?;
+            if ready[4] {
+                self.read_events();
+            }
             if ready[2] {
                 self.init_ended_ns = Some(now_ns());
                 self.alive = None;
                 self.threads = status_field(&self.child.id().to_string(), "Threads");
+                self.react(Event::Ended);
             }
             if ready[0] {
                 return Ok(End::Interrupted);
@@ -156,14 +247,86 @@ impl Watch {
             if ready[1] {
                 self.capturer_ended_ns = now_ns();
                 self.syscalls = syscalls(self.child.id());
+                self.cpu_ns = cpu_ns(self.child.id());
+                self.react(Event::CapturerEnded);
+            }
+            if let Some(partner) = &mut self.partner {
+                partner.read([ready[5], ready[6]], &mut self.deliveries);
+            }
+            let follows = self.stimulus.is_some_and(Stimulus::ends_capturer) && self.alive.is_some();
+            if self.capturer_ended_ns != 0 && !follows {
                 return Ok(End::Capturer);
             }
-            self.read_frames();
+            if !self.held {
+                let before = self.deliveries.len();
+                self.read_frames();
+                if self.deliveries.len() > before {
+                    self.react(Event::Delivered);
+                }
+            }
+            if self.wake_at_ns.take_if(|at_ns| now_ns() >= *at_ns).is_some() {
+                self.react(Event::Woken);
+            }
             if left.is_zero() {
+                // A capturer that had ended before is not the one that did not end.
+                if self.capturer_ended_ns != 0 {
+                    return Ok(End::Capturer);
+                }
                 self.capturer_ended_ns = now_ns();
+                self.cpu_ns = cpu_ns(self.child.id());
                 return Ok(End::Deadline);
             }
         }
+    }
+
+    /// How long nothing needs to be looked at.
+    fn patience(&self, left: Duration) -> Duration {
+        let wakes = self.wake_at_ns.map(|at_ns| Duration::from_nanos(at_ns.saturating_sub(now_ns())));
+        let slow = self.bytes_per_ms.map(|_| SLOW_READ);
+        let timed = self.timed.then_some(TIMED_READ);
+        [wakes, slow, timed].into_iter().flatten().fold(left, Duration::min)
+    }
+
+    /// What the workload tells.
+    fn read_events(&mut self) {
+        let mut bytes = [0; 64];
+        let read = self.events.as_ref().map_or(Ok(0), |events| rustix::io::read(events, &mut bytes[..]));
+        match read {
+            Ok(0) => self.events = None,
+            Ok(count) => bytes[..count].iter().for_each(|&byte| match byte {
+                events::STARTED => self.react(Event::Started),
+                events::AT_GATE => {
+                    self.front = self.find_front();
+                    self.react(Event::AtGate);
+                }
+                events::PLAYED => self.react(Event::Played),
+                _ => {}
+            }),
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(_) => self.events = None,
+        }
+    }
+
+    fn react(&mut self, event: Event) {
+        let Some(stimulus) = self.stimulus else { return };
+        if let Err(error) = stimulus.react(event, self) {
+            self.stimulus_error.get_or_insert(format!("{} at {event:?}: {error}", stimulus.name()));
+        }
+    }
+
+    /// The process that stands before the container: the deepest one below the capturer whose command line names it. The
+    /// init does so, too, until it has become the workload; so this is for when that runs.
+    fn find_front(&self) -> Option<u32> {
+        let names_it = |process: &&Stranger| {
+            let line = fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
+            line.split(|&byte| byte == 0).any(|word| word == self.place.id.as_bytes())
+        };
+        descendants(self.child.id()).iter().rfind(names_it).map(|process| process.pid)
+    }
+
+    /// The files that the capturer was told of.
+    pub(super) fn files(&self) -> &[PathBuf; 2] {
+        &self.place.files
     }
 
     /// Notes the first thing that is wrong with what the capturer says.
@@ -174,9 +337,11 @@ impl Watch {
     /// Takes what the live pipe has, without blocking and only so much at a time.
     fn read_frames(&mut self) {
         let mut buffer = [0; 64 << 10];
-        let stop_at = self.read_bytes + READ_MAX_BYTES;
+        let most = self.bytes_per_ms.map_or(READ_MAX_BYTES, |bytes| bytes as u64);
+        let stop_at = self.read_bytes + most;
         while let Some(frames) = self.frames.as_ref().filter(|_| self.read_bytes < stop_at) {
-            match rustix::io::read(frames, &mut buffer[..]) {
+            let length = buffer.len().min((stop_at - self.read_bytes) as usize);
+            match rustix::io::read(frames, &mut buffer[..length]) {
                 Ok(0) => self.frames = None,
                 Ok(count) => {
                     self.read_bytes += count as u64;
@@ -231,6 +396,8 @@ impl Watch {
             self.wait_for_workload(site);
             return None;
         }
+        // Who cannot run cannot be asked to end.
+        let _already_gone = pidfd_send_signal(&self.pidfd, Signal::CONT);
         if *end == End::Deadline {
             // What the capturer has delivered until now counts; what the kill makes it deliver does not.
             self.read_frames();
@@ -272,7 +439,12 @@ impl Watch {
         let status = self.child.wait()?;
         ground.family.forget(self.child.id());
         // At most what the pipe holds; a process of the capturer's that lives on and writes is not waited for.
+        self.bytes_per_ms = None;
         self.read_frames();
+        if let Some(mut partner) = self.partner.take() {
+            partner.read([false; 2], &mut self.deliveries);
+            partner.finish(&mut self.deliveries);
+        }
         if self.decoder.pending() > 0 {
             self.fault("the last frame is not whole".to_owned());
         }
@@ -280,10 +452,91 @@ impl Watch {
     }
 }
 
+impl Running for Watch {
+    /// A FIFO that is opened for both never blocks (fifo(7)); kept open, it lets through whoever comes later.
+    fn open_gate(&mut self, gate: &str) -> io::Result<()> {
+        let path = self.place.cell.join(format!("gate-{gate}"));
+        let opened = File::options().read(true).write(true).open(&path);
+        let mut fifo = opened.map_err(|error| bundle::with_path(&error, &path))?;
+        io::Write::write_all(&mut fifo, b"g")?;
+        self.gates.push(fifo);
+        self.note("the workload goes on");
+        Ok(())
+    }
+
+    fn hold_frames(&mut self, hold: bool) {
+        self.held = hold;
+        self.note(if hold { "the consumer stops reading" } else { "the consumer reads again" });
+    }
+
+    fn slow_frames(&mut self, bytes_per_ms: usize) {
+        self.bytes_per_ms = Some(bytes_per_ms);
+        self.note("the consumer is slow");
+    }
+
+    fn close_frames(&mut self) {
+        // What has come is delivered.
+        self.read_frames();
+        self.frames = None;
+        self.decoder = Decoder::default();
+        self.note("the consumer is gone");
+    }
+
+    fn wake_after(&mut self, after: Duration) {
+        self.wake_at_ns = Some(now_ns() + after.as_nanos() as u64);
+    }
+
+    fn signal_capturer(&mut self, signal: Signal) -> io::Result<()> {
+        self.note(&format!("the capturer gets signal {}", signal.as_raw()));
+        Ok(pidfd_send_signal(&self.pidfd, signal)?)
+    }
+
+    fn front(&self) -> Option<Stranger> {
+        Stranger::of(self.front?)
+    }
+
+    /// A runtime may write the pid file only after the workload has begun to run.
+    fn workload(&self) -> Option<Stranger> {
+        if !self.place.is_oci {
+            return Stranger::of(Journal::read(&self.place.cell.join("journal")).ok()??.pid as u32);
+        }
+        for _ in 0..PID_FILE_LOOKS {
+            let text = fs::read_to_string(&self.place.pid_file).unwrap_or_default();
+            if let Ok(pid) = text.trim().parse() {
+                return Stranger::of(pid);
+            }
+            std::thread::sleep(PID_FILE_LOOK);
+        }
+        None
+    }
+
+    fn file(&self, stream: Stream) -> &Path {
+        &self.place.files[stream.index()]
+    }
+
+    fn keep_file(&mut self, stream: Stream, file: File) {
+        self.kept[stream.index()] = Some(file);
+    }
+
+    fn delivered(&self) -> &[Delivered] {
+        &self.deliveries
+    }
+
+    fn accepted(&self, stream: Stream) -> u64 {
+        let journal = Journal::read(&self.place.cell.join("journal")).ok().flatten().unwrap_or_default();
+        journal.writes.iter().filter(|write| write.stream == stream).map(|write| write.accepted).sum()
+    }
+
+    fn note(&mut self, what: &str) {
+        self.notes.push((now_ns(), what.to_owned()));
+    }
+}
+
 /// Gives the capturer the write end of a pipe, and returns the read end, which does not block.
-fn live_pipe(command: &mut Command) -> io::Result<OwnedFd> {
+fn live_pipe(command: &mut Command, small: bool) -> io::Result<OwnedFd> {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
-    let _default_size_will_do = fcntl_setpipe_size(&writer, LIVE_PIPE_BYTES);
+    let size = if small { STIMULUS_PIPE_BYTES } else { LIVE_PIPE_BYTES };
+    let _default_size_will_do = fcntl_setpipe_size(&writer, size);
     rustix::io::ioctl_fionbio(&reader, true)?;
     crate::sys::pass_descriptor(command, writer, LIVE_NUMBER);
     command.env(protocol::LIVE_FD, LIVE_NUMBER.to_string());
@@ -308,6 +561,16 @@ fn wait<const N: usize>(
         ready[at] = !polled.revents().is_empty();
     }
     Ok(ready)
+}
+
+/// CPU time of a process with all its threads, also when it has ended and was not waited for (proc_pid_stat(5), utime and
+/// stime).
+fn cpu_ns(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field may hold anything, and ends with the last parenthesis.
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u64>().ok();
+    Some((ticks()? + ticks()?) * 1_000_000_000 / rustix::param::clock_ticks_per_second())
 }
 
 /// `/proc/PID/io` of a process that has ended and was not waited for: only then is it complete.

@@ -14,7 +14,7 @@ use crun_capture::experiment::{self, Experiment, Place};
 use crun_capture::plan::{Cell, Matrix};
 use crun_capture::recording::{CellId, store};
 use crun_capture::runtime::{Found, Unusable};
-use crun_capture::strategy::{self, Capability};
+use crun_capture::strategy::{self, Capabilities, Capability};
 use crun_capture::{machine, session};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashMap;
@@ -242,7 +242,7 @@ fn describe(
         runtimes: wanted.iter().zip(found).map(|(one, found)| one.info(found)).collect(),
         capturers: capturers.iter().map(capturer_info).collect(),
         expectations: expectations.to_owned(),
-        plan: cells.iter().map(|cell| planned(cell, &found[cell.runtime])).collect(),
+        plan: cells.iter().map(|cell| planned(cell, &found[cell.runtime], capturers[cell.capturer].declares)).collect(),
     }
 }
 
@@ -270,7 +270,7 @@ pub(super) fn capturer_info(capturer: &Capturer) -> CapturerInfo {
     }
 }
 
-fn planned(cell: &Cell, found: &Result<Found, Unusable>) -> Planned {
+fn planned(cell: &Cell, found: &Result<Found, Unusable>, declares: Capabilities) -> Planned {
     let expected = match found {
         Err(unusable) => Err(NotRun::Skipped(unusable.reason.clone())),
         Ok(found) => {
@@ -278,11 +278,19 @@ fn planned(cell: &Cell, found: &Result<Found, Unusable>) -> Planned {
                 failure_code: found.runtime.is_oci().then_some(found.runtime.failure_code()),
                 pid_namespace: found.has_pid_namespace(),
                 limits_pids: found.pids_limit().is_some(),
+                root: machine::is_root(),
+                detached: found.runtime.detached(),
             };
-            cell.case.expected_end(place).map_err(NotRun::Unsupported)
+            cell.case.expected_end(place, declares).map_err(NotRun::Unsupported)
         }
     };
-    Planned { id: cell.id.clone(), expected, paced: cell.case.script.is_paced() }
+    Planned {
+        id: cell.id.clone(),
+        expected,
+        paced: cell.case.script.is_paced(),
+        tries: cell.case.tries.clone(),
+        excused: cell.case.excused(declares),
+    }
 }
 
 fn save(run: &Run, output: &Path) -> anyhow::Result<()> {

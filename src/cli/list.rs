@@ -20,6 +20,8 @@ pub(super) struct Arguments {
 enum What {
     Strategies,
     Experiments,
+    Stimuli,
+    Failures,
     Runtimes,
     Capabilities,
     Reports,
@@ -38,20 +40,24 @@ struct Item {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     capabilities: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    sources: Vec<&'static str>,
+    sources: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    experiments: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cases: Vec<String>,
 }
 
 fn item(name: &str, summary: &str) -> Item {
     let (name, summary) = (name.to_owned(), summary.to_owned());
-    Item { name, summary, capabilities: Vec::new(), sources: Vec::new(), cases: Vec::new() }
+    Item { name, summary, capabilities: Vec::new(), sources: Vec::new(), experiments: Vec::new(), cases: Vec::new() }
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let items: Vec<Item> = match arguments.what {
         What::Strategies => strategy::ALL.iter().map(|&one| strategy_item(one)).collect(),
         What::Experiments => experiment::ALL.iter().map(|one| experiment_item(one)).collect(),
+        What::Stimuli => experiment::stimulus::ALL.iter().map(|one| item(one.name(), one.summary())).collect(),
+        What::Failures => experiment::failures().iter().map(failure_item).collect(),
         What::Runtimes => runtime::ALL.iter().map(|one| item(one.name(), one.summary())).collect(),
         What::Capabilities => Capability::ALL.iter().map(|one| item(one.name(), one.summary())).collect(),
         What::Reports => report::ALL.iter().map(|one| item(one.name(), one.summary())).collect(),
@@ -78,10 +84,19 @@ fn strategy_item(strategy: &dyn Strategy) -> Item {
     Item { capabilities: declared.map(Capability::name).collect(), ..item(strategy.name(), strategy.summary()) }
 }
 
+fn failure_item(failure: &experiment::Failure) -> Item {
+    let tries = experiment::ALL.iter().filter(|one| one.sources.iter().any(|&source| failure.is_from(source)));
+    Item {
+        sources: failure.sources.clone(),
+        experiments: tries.map(|one| one.name).collect(),
+        ..item(&failure.sources[0], &failure.what)
+    }
+}
+
 fn experiment_item(experiment: &experiment::Experiment) -> Item {
     let size = experiment::Size { seed: 0, quick: true, syncs_each_line: false };
     Item {
-        sources: experiment.sources.to_vec(),
+        sources: experiment.sources.iter().map(|&source| source.to_owned()).collect(),
         cases: (experiment.cases)(size).into_iter().map(|case| case.name).collect(),
         ..item(experiment.name, experiment.question)
     }

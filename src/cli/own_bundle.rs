@@ -104,7 +104,7 @@ fn cells(
     runs: u32,
 ) -> Vec<(Cell, ExpectedEnd)> {
     // How it is to end is what the reference shows; this is not looked at.
-    let end = ExpectedEnd { code: 0, runtime_error: false, starts: false };
+    let end = ExpectedEnd { code: 0, runtime_error: false, starts: false, may_be_refused: false };
     let mut cells = Vec::new();
     for (runtime, one) in wanted.iter().enumerate() {
         for (place, capturer) in capturers.iter().enumerate() {

@@ -27,6 +27,7 @@ pub(super) fn own_path() -> anyhow::Result<PathBuf> {
 
 /// Clears away what dead runs have left, and makes what a new one needs.
 pub(super) fn host() -> anyhow::Result<Host> {
+    crun_capture::sys::keep_little_memory();
     Family::adopt_orphans().context("cannot become a subreaper")?;
     for swept in scratch::sweep() {
         let (path, processes, containers) = (swept.path.display(), swept.processes, swept.containers);

@@ -17,7 +17,7 @@ pub enum When {
     Sometimes,
 }
 
-/// One value, or several; `"*"` for any. Left out: any.
+/// One value, or several; `"*"` for any, `"!NAME"` for any but that. Left out: any.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 enum Names {
@@ -31,7 +31,10 @@ impl Names {
     }
 
     fn has(&self, name: &str) -> bool {
-        self.all().iter().any(|candidate| candidate == "*" || candidate == name)
+        self.all().iter().any(|candidate| match candidate.strip_prefix('!') {
+            Some(other) => other != name,
+            None => candidate == "*" || candidate == name,
+        })
     }
 
     fn all(&self) -> &[String] {
@@ -227,9 +230,17 @@ mod tests {
             )
         };
         let refused = |text: &str| Expectations::parse(text).unwrap_err().to_string();
-        assert!(refused(&entry("lost", "r")).contains("one of: deadline_hit"));
+        assert!(refused(&entry("lost", "r")).contains("one of: stimulus_error, deadline_hit"));
         assert!(refused(&entry("lost_bytes", " ")).contains("needs a reason"));
         assert!(refused("[[failure]]\nstrategie = 'x'").contains("strategie"));
+    }
+
+    #[test]
+    fn a_name_may_be_excluded() {
+        let names = |text: &str| toml::from_str::<toml::Table>(text).unwrap()["x"].clone().try_into::<Names>().unwrap();
+        let but_runc = names("x = '!runc'");
+        assert!(but_runc.has("crun") && but_runc.has("my-crun") && !but_runc.has("runc"));
+        assert!(names("x = '*'").has("runc") && names("x = ['a', 'b']").has("b") && !names("x = 'a'").has("b"));
     }
 
     #[test]

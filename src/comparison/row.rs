@@ -1,8 +1,9 @@
 //! Rows: one a runtime and strategy, what the spike says beside what was measured.
 
+use super::rule;
 use super::run::{CapturerInfo, Run};
 use super::verdict::{CellResult, Verdict};
-use crate::analysis::{Findings, LIVE_FRACTION};
+use crate::analysis::Findings;
 use crate::strategy::Capability;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -112,10 +113,9 @@ impl<'a> Own<'a> {
         self.0.iter().filter(move |cell| cell.experiment == experiment).filter_map(|cell| cell.findings.as_ref())
     }
 
-    /// Whether `holds` for every run of an experiment; None where it was not run.
-    fn every(&self, experiment: &'a str, holds: impl Fn(&Findings) -> bool) -> Option<bool> {
-        let mut found = self.findings(experiment).peekable();
-        found.peek().is_some().then(|| found.all(holds))
+    /// Whether `holds` for every run of an experiment; None where it was not run, or shows nothing.
+    fn every(&self, experiment: &'a str, holds: impl Fn(&Findings) -> Option<bool>) -> Option<bool> {
+        self.findings(experiment).filter_map(holds).reduce(|all, one| all && one)
     }
 
     fn median(&self, experiment: &'a str, case: &str, value: impl Fn(&Findings) -> Option<u64>) -> Option<u64> {
@@ -135,7 +135,9 @@ fn row(runtime: &str, capturer: &CapturerInfo, cells: &[&CellResult]) -> Row {
             && found.runtime_error.is_some() == found.runtime_error_expected
     };
     let orders: Vec<f64> = own.findings("interleave").filter_map(|found| found.cross_inversion_rate).collect();
-    let short = cells.iter().filter(|cell| cell.experiment != LONG_LINE);
+    // What a dead consumer or capturer does not get is not lost by the strategy, nor what it says that it lost.
+    let silent = |cell: &&&CellResult| cell.broken.iter().any(|name| name == "lost_bytes");
+    let short = cells.iter().filter(|cell| cell.experiment != LONG_LINE).filter(silent);
     let lost = short.filter_map(|cell| Some(cell.findings.as_ref()?.lost_lines));
     let live = live(&own);
     Row {
@@ -163,54 +165,35 @@ fn row(runtime: &str, capturer: &CapturerInfo, cells: &[&CellResult]) -> Row {
 }
 
 fn live(own: &Own<'_>) -> Option<bool> {
-    own.every("paced", |found| found.delivered_before_exit_fraction.is_some_and(|fraction| fraction >= LIVE_FRACTION))
+    own.every("paced", |found| rule::shows(Capability::Live, found))
 }
 
 fn apart(own: &Own<'_>) -> Option<bool> {
-    own.every("interleave", |found| found.unattributed_lines == 0 && found.misattributed_lines == 0)
+    own.every("interleave", |found| rule::shows(Capability::Apart, found))
 }
 
-/// What is delivered is in the file. That something is lost from both is another finding.
 fn file(own: &Own<'_>) -> Option<bool> {
-    own.every("paced", |found| {
-        let no_worse = |of_file: Option<u64>, delivered| of_file.is_some_and(|of_file| of_file <= delivered);
-        no_worse(found.file_lost_lines, found.lost_lines) && no_worse(found.file_altered_lines, found.altered_lines)
-    })
-}
-
-fn order(own: &Own<'_>) -> Option<bool> {
-    own.every("interleave", |found| found.cross_inversion_rate == Some(0.0))
-}
-
-fn exact_bytes(own: &Own<'_>) -> Option<bool> {
-    own.every("bytes", |found| {
-        found.lost_bytes == 0 && found.altered_lines == 0 && found.foreign_lines == 0 && found.wrong_endings == 0
-    })
+    own.every("paced", |found| rule::shows(Capability::File, found))
 }
 
 fn long_line(own: &Own<'_>) -> Option<LongLine> {
     if own.findings(LONG_LINE).any(|found| found.deadline_hit) {
         return Some(LongLine::Hangs);
     }
-    let whole = own.every(LONG_LINE, |found| found.lost_bytes == 0 && found.altered_lines == 0)?;
+    let whole = own.every(LONG_LINE, |found| rule::shows(Capability::AnyLine, found))?;
     Some(if whole { LongLine::Ok } else { LongLine::Lost })
 }
 
+/// Measured is what every cell shows that tries it.
 fn capabilities(capturer: &CapturerInfo, own: &Own<'_>) -> Vec<CapabilityState> {
-    let measured = |capability| match capability {
-        Capability::Live => live(own),
-        Capability::Apart => apart(own),
-        Capability::File => file(own),
-        Capability::Order => order(own),
-        Capability::ExactBytes => exact_bytes(own),
-        Capability::AnyLine => long_line(own).map(|seen| seen == LongLine::Ok),
-        // No experiment of this version tries the others.
-        _ => None,
+    let tried = |capability| {
+        let tries = move |cell: &&&CellResult| cell.tries.contains(&capability);
+        own.0.iter().filter(tries).filter_map(move |cell| rule::shows(capability, cell.findings.as_ref()?))
     };
     let state = |capability| CapabilityState {
         capability,
         declared: capturer.declares.contains(&capability),
-        measured: measured(capability),
+        measured: tried(capability).reduce(|all, one| all && one),
     };
     Capability::ALL.map(state).to_vec()
 }

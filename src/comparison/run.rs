@@ -85,6 +85,12 @@ pub struct Planned {
     pub expected: Result<ExpectedEnd, NotRun>,
     /// Whether its script is paced and unbuffered, so that a live capturer delivers most of it before the exit.
     pub paced: bool,
+    /// The capabilities that it shows the capturer to have or not.
+    #[serde(default)]
+    pub tries: Vec<Capability>,
+    /// Findings that say nothing of the capturer here, by their names in JSON.
+    #[serde(default)]
+    pub excused: Vec<String>,
 }
 
 /// Why a cell is not run.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::analysis::Findings;
+use crate::experiment::ExpectedEnd;
 use crate::strategy::Capability;
 
 fn capturer(declares: &[Capability]) -> CapturerInfo {
@@ -12,11 +13,28 @@ fn sound() -> Findings {
     Findings { exit_reported: Some(0), ..Findings::default() }
 }
 
+/// A cell that tries everything.
+fn planned() -> Planned {
+    let [runtime, strategy, experiment, case] = ["r", "any", "e", "c"].map(str::to_owned);
+    Planned {
+        id: CellId { runtime, strategy, experiment, case, run: 0 },
+        expected: Ok(ExpectedEnd { code: 0, runtime_error: false, starts: true, may_be_refused: false }),
+        paced: true,
+        tries: Capability::ALL.to_vec(),
+        excused: Vec::new(),
+    }
+}
+
 #[track_caller]
 fn check(declares: &[Capability], change: impl Fn(&mut Findings), expected: &[&str]) {
+    check_of(&planned(), declares, change, expected);
+}
+
+#[track_caller]
+fn check_of(planned: &Planned, declares: &[Capability], change: impl Fn(&mut Findings), expected: &[&str]) {
     let mut findings = sound();
     change(&mut findings);
-    assert_eq!(broken(&findings, &capturer(declares), true), expected);
+    assert_eq!(broken(&findings, &capturer(declares), planned), expected);
 }
 
 #[test]
@@ -63,13 +81,19 @@ fn the_words_of_a_runtime_that_failed_are_not_made_up() {
 #[test]
 fn capabilities_hold_for_those_who_declare_them() {
     type Case = (Capability, fn(&mut Findings), &'static str);
-    let cases: [Case; 6] = [
+    let cases: [Case; 12] = [
         (Capability::File, |found| found.file_lost_bytes = Some(1), "file_lost_bytes"),
         (Capability::File, |found| found.file_altered_lines = Some(1), "file_altered_lines"),
         (Capability::Live, |found| found.delivered_before_exit_fraction = Some(0.1), "delivered_before_exit_fraction"),
         (Capability::Apart, |found| found.unattributed_lines = 1, "unattributed_lines"),
         (Capability::Order, |found| found.cross_inversion_rate = Some(0.01), "cross_inversion_rate"),
         (Capability::ExactBytes, |found| found.wrong_endings = 1, "wrong_endings"),
+        (Capability::Live, |found| found.prompt_held = Some(true), "prompt_held"),
+        (Capability::PromptDespiteGrandchild, |found| found.exit_latency_ns = Some(2_500_000_000), "exit_latency_ns"),
+        (Capability::FreeFlow, |found| found.workload_stalled_ns = Some(900_000_000), "workload_stalled_ns"),
+        (Capability::SurvivesDeath, |found| found.workload_survived = Some(false), "workload_survived"),
+        (Capability::BoundedMemory, |found| found.max_rss_bytes = Some(20 << 20), "max_rss_bytes"),
+        (Capability::File, |found| found.file_owner_changed = Some(true), "file_owner_changed"),
     ];
     for (capability, change, name) in cases {
         check(&[capability], change, &[name]);
@@ -78,7 +102,57 @@ fn capabilities_hold_for_those_who_declare_them() {
 }
 
 #[test]
-fn only_a_paced_script_can_be_late() {
-    let late = Findings { delivered_before_exit_fraction: Some(0.0), ..sound() };
-    assert!(broken(&late, &capturer(&[Capability::Live]), false).is_empty());
+fn what_a_case_does_not_try_it_does_not_break() {
+    let nothing = Planned { tries: Vec::new(), paced: false, ..planned() };
+    let late = |found: &mut Findings| {
+        found.delivered_before_exit_fraction = Some(0.0);
+        found.workload_stalled_ns = Some(900_000_000);
+        found.exit_latency_ns = Some(2_500_000_000);
+    };
+    check_of(&nothing, &Capability::ALL, late, &[]);
+}
+
+#[test]
+fn what_a_stimulus_excuses_is_not_held_against_anybody() {
+    let excused = Planned { excused: vec!["lost_bytes".into(), "left_behind".into()], ..planned() };
+    let change = |found: &mut Findings| (found.lost_bytes, found.left_behind, found.duplicated_lines) = (1, 1, 1);
+    check_of(&excused, &[], change, &["duplicated_lines"]);
+}
+
+#[test]
+fn a_file_that_nobody_could_keep_is_to_be_told_of() {
+    let excused = vec!["file_lost_bytes".into(), "file_altered_lines".into()];
+    let full = Planned { excused, ..planned() };
+    let untold = |found: &mut Findings| (found.file_lost_bytes, found.file_loss_told) = (Some(9), Some(false));
+    check_of(&full, &[Capability::File], untold, &["file_loss_told"]);
+    check_of(&full, &[], untold, &[]);
+    let told = |found: &mut Findings| (found.file_lost_bytes, found.file_loss_told) = (Some(9), Some(true));
+    check_of(&full, &[Capability::File], told, &[]);
+}
+
+#[test]
+fn a_capturer_may_refuse_where_it_is_let_and_nowhere_else() {
+    let refused = |found: &mut Findings| (found.exit_reported, found.workload_started) = (Some(125), Some(false));
+    check(&[], refused, &["workload_started", "exit_reported"]);
+    let mut may = planned();
+    may.expected = may.expected.map(|end| ExpectedEnd { may_be_refused: true, ..end });
+    check_of(&may, &[], refused, &[]);
+    check_of(&may, &[], |found| found.exit_reported = Some(125), &["exit_reported"]);
+}
+
+#[test]
+fn what_was_not_done_proves_nothing() {
+    check(&[], |found| found.stimulus_error = Some("no front".into()), &["stimulus_error"]);
+}
+
+#[test]
+fn who_waits_busily_is_caught() {
+    let waited = |cpu_ns| {
+        move |found: &mut Findings| {
+            (found.exit_latency_ns, found.capturer_cpu_ns) = (Some(2_000_000_000), Some(cpu_ns));
+        }
+    };
+    check(&[], waited(900_000_000), &["capturer_cpu_ns"]);
+    check(&[], waited(20_000_000), &[]);
+    check(&[], |found| found.diagnostics_bytes = 1 << 20, &["diagnostics_bytes"]);
 }

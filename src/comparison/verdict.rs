@@ -5,6 +5,7 @@ use super::rule::broken;
 use super::run::{NotRun, Planned, Run};
 use crate::analysis::Findings;
 use crate::recording::CellId;
+use crate::strategy::Capability;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -44,6 +45,8 @@ pub struct CellResult {
     pub expected: bool,
     /// Why it failed, was not run, or was not expected; null for a plain pass.
     pub reason: Option<String>,
+    /// The capabilities that it shows the strategy to have or not.
+    pub tries: Vec<Capability>,
     /// The findings that break something, by name.
     pub broken: Vec<String>,
     /// The command that runs it again.
@@ -72,6 +75,7 @@ impl CellResult {
             verdict: Verdict::Skipped,
             expected: true,
             reason: None,
+            tries: planned.tries.clone(),
             broken: Vec::new(),
             repeat: repeat(id, run),
             deadline_hit: false,
@@ -90,7 +94,7 @@ impl CellResult {
 
     fn judge(&mut self, planned: &Planned, run: &Run, found: &Findings, expectations: &Expectations) {
         let capturer = run.capturers.iter().find(|capturer| capturer.name == self.strategy);
-        let names = capturer.map(|capturer| broken(found, capturer, planned.paced)).unwrap_or_default();
+        let names = capturer.map(|capturer| broken(found, capturer, planned)).unwrap_or_default();
         self.verdict = if names.is_empty() { Verdict::Pass } else { Verdict::Fail };
         self.deadline_hit = found.deadline_hit;
         self.findings = Some(found.clone());

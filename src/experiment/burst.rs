@@ -11,6 +11,13 @@ pub(super) static BURST: Experiment = Experiment {
     measures_time: false,
     cases: |size| {
         let lines = Lines::fast(&Stream::BOTH, size.pick(20_000, 5_000, 500), 100);
-        vec![Case::new("exit-at-once", Script::new(size.seed, End::Exit(0)).then(Step::Lines(lines)))]
+        // One write of 1 MiB: 10,485 lines of 100 bytes, or longer ones for who syncs each line.
+        let (count, length) = if size.syncs_each_line { (21, 49_930) } else { (10_485, 99) };
+        let mebibyte = Lines { per_write: count, ..Lines::fast(&[Stream::Stdout], count, length) };
+        let script = || Script::new(size.seed, End::Exit(0));
+        vec![
+            Case::new("exit-at-once", script().then(Step::Lines(lines))),
+            Case::new("write-1-mib", script().then(Step::Lines(mebibyte))),
+        ]
     },
 };

@@ -2,12 +2,22 @@
 
 use super::{Case, Experiment, Size};
 use crate::script::{Data, End, Script, Step};
+use crate::strategy::Capability;
 use crate::stream::Stream;
 
 pub(super) static BYTES: Experiment = Experiment {
     name: "bytes",
     question: "Do odd line ends, control bytes and lines around the usual buffer sizes arrive as they were written?",
-    sources: &["conmon#252", "containerd#4813", "kubernetes#44976", "systemd#4863", "systemd#6838", "moby#32923"],
+    sources: &[
+        "conmon#252",
+        "containerd#4813",
+        "kubernetes#44976",
+        "systemd#4863",
+        "systemd#6838",
+        "moby#32923",
+        "moby#34855",
+        "bufio.ScanLines",
+    ],
     measures_time: false,
     cases: |size| {
         let long = |length: usize| [vec![b'x'; length], b"\nafter\n".to_vec()].concat();
@@ -22,6 +32,8 @@ pub(super) static BYTES: Experiment = Experiment {
             case(size, "line-4096", &long(4096)),
             case(size, "line-4097", &long(4097)),
             case(size, "line-8193", &long(8193)),
+            case(size, "line-16385", &long(16_385)),
+            case(size, "line-49153", &long(49_153)),
         ]
     },
 };
@@ -30,5 +42,6 @@ pub(super) static BYTES: Experiment = Experiment {
 fn case(size: Size, name: &str, bytes: &[u8]) -> Case {
     let write = |stream, bytes| Step::Write { stream, data: Data::bytes(bytes), piece_bytes: None };
     let script = Script::new(size.seed, End::Exit(0));
-    Case::new(name, script.then(write(Stream::Stdout, bytes)).then(write(Stream::Stderr, b"stderr\n")))
+    let case = Case::new(name, script.then(write(Stream::Stdout, bytes)).then(write(Stream::Stderr, b"stderr\n")));
+    case.tries(Capability::ExactBytes)
 }

@@ -2,6 +2,7 @@
 
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
+use crate::strategy::Capability;
 use crate::stream::Stream;
 
 /// Two readers of two pipes that take a whole round at once keep its order or not, by who wakes first. After a pause that
@@ -19,6 +20,6 @@ pub(super) static INTERLEAVE: Experiment = Experiment {
         let script = (0..rounds).fold(Script::new(size.seed, End::Exit(0)), |script, _| {
             script.then(Step::Lines(lines.clone())).then(Step::Pause { duration_ns: ROUND_PAUSE_NS })
         });
-        vec![Case::new("in-turn", script)]
+        vec![Case::new("in-turn", script).tries(Capability::Apart).tries(Capability::Order)]
     },
 };

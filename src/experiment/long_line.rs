@@ -2,6 +2,7 @@
 
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
+use crate::strategy::Capability;
 use crate::stream::Stream;
 
 /// Enough of them that what nobody reads fills a pipe of 64 KiB, so that a reader that stopped blocks the program.
@@ -18,7 +19,7 @@ pub(super) static LONG_LINE: Experiment = Experiment {
                 .then(Step::Lines(Lines::fast(&[Stream::Stdout], 1, length)))
                 .then(Step::Lines(Lines::fast(&[Stream::Stderr], 10, 100)))
                 .then(Step::Lines(Lines::fast(&[Stream::Stdout], LINES_AFTER, 100)));
-            Case::new(length.to_string(), script)
+            Case::new(length.to_string(), script).tries(Capability::AnyLine)
         };
         [65_535, 65_536, 65_537, 1 << 20].map(case).to_vec()
     },

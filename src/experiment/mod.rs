@@ -2,30 +2,69 @@
 
 mod burst;
 mod bytes;
+mod crowd;
+mod death;
+mod descriptors;
 mod exit_status;
+mod failure;
+mod files;
+mod flood;
+mod flow;
+mod framing;
+mod grandchild;
 mod hostile;
 mod interleave;
+mod kernel;
+mod late_reader;
 mod long_line;
+mod memory;
+mod one_stream_closed;
 mod paced;
+mod program;
+mod programs;
+mod short_life;
 mod signal_pid1;
+mod slow_consumer;
 mod stdio_buffered;
+pub mod stimulus;
 mod throughput;
+
+pub use failure::{Failure, failures};
+pub use program::Program;
+pub use stimulus::{Stimulus, StimulusRef};
 
 use crate::bundle::{Flaw, OwnBundle};
 use crate::script::{End, SURVIVED, Script};
+use crate::strategy::{Capabilities, Capability};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// All experiments, in the order of every report.
 pub static ALL: &[&Experiment] = &[
     &interleave::INTERLEAVE,
     &paced::PACED,
     &burst::BURST,
+    &short_life::SHORT_LIFE,
+    &late_reader::LATE_READER,
+    &slow_consumer::SLOW_CONSUMER,
+    &crowd::CROWD,
+    &one_stream_closed::ONE_STREAM_CLOSED,
     &bytes::BYTES,
     &long_line::LONG_LINE,
+    &framing::FRAMING,
     &stdio_buffered::STDIO_BUFFERED,
+    &grandchild::GRANDCHILD,
+    &flood::FLOOD,
+    &flow::FLOW,
+    &files::FILES,
+    &death::DEATH,
+    &descriptors::DESCRIPTORS,
+    &programs::PROGRAMS,
+    &kernel::KERNEL,
     &exit_status::EXIT_STATUS,
     &signal_pid1::SIGNAL_PID1,
     &hostile::HOSTILE,
+    &memory::MEMORY,
     &throughput::THROUGHPUT,
 ];
 
@@ -55,6 +94,11 @@ pub struct Size {
 }
 
 impl Size {
+    /// How many containers a crowd has.
+    fn crowd(self) -> u32 {
+        if self.quick { 4 } else { 8 }
+    }
+
     /// The one that fits: `full`, `quick` with `--quick`, and never more than `synced` for a capturer that syncs.
     fn pick(self, full: u64, quick: u64, synced: u64) -> u64 {
         let count = if self.quick { quick } else { full };
@@ -69,8 +113,22 @@ pub struct Case {
     pub name: String,
     /// What the workload does.
     pub script: Script,
+    /// A program of the host's that runs in place of the workload; the script then says what it writes.
+    pub program: Option<&'static Program>,
+    /// What is done to the run from outside.
+    pub stimulus: Option<StimulusRef>,
+    /// The capabilities that this case shows a capturer to have or not.
+    pub tries: Vec<Capability>,
+    /// Findings that say nothing of the capturer here, by their names in JSON: what nobody could keep.
+    pub excused: Vec<&'static str>,
+    /// How many of it run at the same time, each with a capturer and a container of its own.
+    pub at_once: u32,
     /// Whether its container has a pid namespace.
     pub pid_namespace: bool,
+    /// Whether it can only be tried where a container can have a pid namespace.
+    pub needs_pid_namespace: bool,
+    /// Whose process it is in the container.
+    pub user: u32,
     /// What is wrong with its bundle.
     pub flaw: Flaw,
     /// Whether it measures cost: its capturer then has no live descriptor, it counts and discards.
@@ -84,11 +142,17 @@ pub struct Case {
 impl Case {
     /// A case of this script, in a pid namespace of its own, with a sound bundle.
     fn new(name: impl Into<String>, script: Script) -> Case {
-        let name = name.into();
         Case {
-            name,
+            name: name.into(),
             script,
+            program: None,
+            stimulus: None,
+            tries: Vec::new(),
+            excused: Vec::new(),
+            at_once: 1,
             pid_namespace: true,
+            needs_pid_namespace: false,
+            user: 0,
             flaw: Flaw::None,
             measures_cost: false,
             needs_pids_limit: false,
@@ -96,42 +160,89 @@ impl Case {
         }
     }
 
+    /// The same under a stimulus.
+    fn under(self, stimulus: &'static dyn Stimulus) -> Case {
+        Case { stimulus: Some(StimulusRef(stimulus)), ..self }
+    }
+
+    /// The same, showing a capability.
+    fn tries(mut self, capability: Capability) -> Case {
+        self.tries.push(capability);
+        self
+    }
+
     /// The user's own bundle, of which nobody knows what it does.
     pub fn of_own_bundle(bundle: Arc<OwnBundle>) -> Case {
         Case { own_bundle: Some(bundle), ..Case::new("own", Script::new(0, End::Exit(0))) }
     }
 
-    /// How it ends by the kernel's and the runtime's rules.
+    /// All that is excused, by the case itself and by its stimulus, for a capturer that declares these.
+    pub fn excused(&self, declares: Capabilities) -> Vec<String> {
+        let of_stimulus = self.stimulus.iter().flat_map(|stimulus| stimulus.0.excuses(declares));
+        self.excused.iter().chain(of_stimulus).map(|&name| name.to_owned()).collect()
+    }
+
+    /// How much longer than another its run takes, because of what is done to it.
+    pub fn lasts(&self) -> Duration {
+        self.stimulus.as_ref().map_or(Duration::ZERO, |stimulus| stimulus.0.lasts())
+    }
+
+    /// How it ends by the kernel's and the runtime's rules, under a capturer that declares these.
     ///
     /// # Errors
     /// It cannot be tried there, and why.
-    pub fn expected_end(&self, place: Place) -> Result<ExpectedEnd, String> {
-        let Place { failure_code, pid_namespace, limits_pids } = place;
-        let oci = failure_code.is_some();
-        if self.needs_pids_limit && !limits_pids {
+    pub fn expected_end(&self, place: Place, declares: Capabilities) -> Result<ExpectedEnd, String> {
+        if self.needs_pids_limit && !place.limits_pids {
             return Err("nothing here limits how many processes it may start".to_owned());
         }
-        let ends = |code: i32| Ok(ExpectedEnd { code, runtime_error: false, starts: self.flaw == Flaw::None });
-        let in_namespace = self.pid_namespace && pid_namespace;
+        if self.needs_pid_namespace && !place.pid_namespace {
+            return Err(no_pid_namespace(place).to_owned());
+        }
+        if self.user != 0 && !(place.root && place.is_oci()) {
+            return Err("only a runtime that is run by root gives the container another user".to_owned());
+        }
+        if let Some(reason) = self.program.and_then(Program::missing) {
+            return Err(reason);
+        }
+        let mut end = self.own_end(place)?;
+        if let Some(StimulusRef(stimulus)) = self.stimulus {
+            if let Some(reason) = stimulus.unsupported(place, declares) {
+                return Err(reason);
+            }
+            end.code = stimulus.code().unwrap_or(end.code);
+            end.may_be_refused = stimulus.may_be_refused();
+        }
+        Ok(end)
+    }
+
+    /// How it ends when nothing is done to it.
+    fn own_end(&self, place: Place) -> Result<ExpectedEnd, String> {
+        let starts = self.flaw == Flaw::None && self.program.is_none();
+        let ends = |code: i32| Ok(ExpectedEnd { code, runtime_error: false, starts, may_be_refused: false });
+        let in_namespace = self.pid_namespace && place.pid_namespace;
         match (self.flaw, self.script.end) {
-            (Flaw::ExecutableNotFound, _) if !oci => ends(127),
+            (Flaw::ExecutableNotFound, _) if !place.is_oci() => ends(127),
             (Flaw::None, End::Exit(code)) => ends(i32::from(code)),
             // abort(3) ends in an instruction that faults, and that signal the kernel forces on PID 1 too.
             (Flaw::None, End::Abort) if in_namespace => ends(128 + libc::SIGSEGV),
             // pid_namespaces(7): only signals with a handler reach the init of a namespace from within.
             (Flaw::None, End::Signal(_)) if in_namespace => ends(i32::from(SURVIVED)),
-            (Flaw::None, End::Signal(_) | End::Abort) if self.pid_namespace => Err(if oci {
-                "this runtime gives the container no pid namespace of its own here".to_owned()
-            } else {
-                "without a runtime there is no pid namespace".to_owned()
-            }),
+            (Flaw::None, End::Signal(_) | End::Abort) if self.pid_namespace => Err(no_pid_namespace(place).to_owned()),
             (Flaw::None, End::Signal(number)) => ends(128 + number),
             (Flaw::None, End::Abort) => ends(128 + libc::SIGABRT),
-            (_, _) => match failure_code {
-                Some(code) => Ok(ExpectedEnd { code, runtime_error: true, starts: false }),
+            (_, _) => match place.failure_code {
+                Some(code) => Ok(ExpectedEnd { code, runtime_error: true, starts: false, may_be_refused: false }),
                 None => Err("without a runtime there is no bundle to be wrong".to_owned()),
             },
         }
+    }
+}
+
+fn no_pid_namespace(place: Place) -> &'static str {
+    if place.is_oci() {
+        "this runtime gives the container no pid namespace of its own here"
+    } else {
+        "without a runtime there is no pid namespace"
     }
 }
 
@@ -144,6 +255,17 @@ pub struct Place {
     pub pid_namespace: bool,
     /// Whether something limits how many processes a container may start.
     pub limits_pids: bool,
+    /// Whether the harness has root's rights.
+    pub root: bool,
+    /// Whether the runtime goes away and the harness's own process waits in its place.
+    pub detached: bool,
+}
+
+impl Place {
+    /// Whether there is a runtime.
+    pub fn is_oci(self) -> bool {
+        self.failure_code.is_some()
+    }
 }
 
 /// How a run is to end.
@@ -155,6 +277,9 @@ pub struct ExpectedEnd {
     pub runtime_error: bool,
     /// Whether the workload starts at all.
     pub starts: bool,
+    /// Whether the capturer may also refuse: exit with 125 before it starts anything.
+    #[serde(default)]
+    pub may_be_refused: bool,
 }
 
 /// The experiment of this name.
@@ -206,8 +331,15 @@ mod tests {
     #[test]
     fn ends_follow_the_kernel() {
         let case = |end, pid_namespace| Case { pid_namespace, ..Case::new("x", Script::new(1, end)) };
-        let place = |failure_code, pid_namespace| Place { failure_code, pid_namespace, limits_pids: false };
-        let code = |case: Case, pid_namespace| case.expected_end(place(Some(1), pid_namespace)).map(|end| end.code);
+        let place = |failure_code, pid_namespace| Place {
+            failure_code,
+            pid_namespace,
+            limits_pids: false,
+            root: false,
+            detached: false,
+        };
+        let expected = |case: &Case, place| case.expected_end(place, Capabilities::default());
+        let code = |case: Case, pid_namespace| expected(&case, place(Some(1), pid_namespace)).map(|end| end.code);
         assert_eq!(code(case(End::Exit(7), true), true), Ok(7));
         assert_eq!(code(case(End::Signal(15), false), true), Ok(143));
         assert_eq!(code(case(End::Signal(9), true), true), Ok(113));
@@ -216,16 +348,16 @@ mod tests {
         assert!(code(case(End::Signal(9), true), false).is_err());
         let missing = Case { flaw: Flaw::MissingConfig, ..case(End::Exit(0), true) };
         assert_eq!(
-            missing.expected_end(place(Some(255), true)),
-            Ok(ExpectedEnd { code: 255, runtime_error: true, starts: false })
+            expected(&missing, place(Some(255), true)),
+            Ok(ExpectedEnd { code: 255, runtime_error: true, starts: false, may_be_refused: false })
         );
-        assert!(missing.expected_end(place(None, false)).is_err());
+        assert!(expected(&missing, place(None, false)).is_err());
         let storm = Case { needs_pids_limit: true, ..case(End::Exit(0), true) };
-        assert!(storm.expected_end(place(Some(1), true)).is_err());
+        assert!(expected(&storm, place(Some(1), true)).is_err());
         let not_found = Case { flaw: Flaw::ExecutableNotFound, ..case(End::Exit(0), true) };
         assert_eq!(
-            not_found.expected_end(place(None, false)),
-            Ok(ExpectedEnd { code: 127, runtime_error: false, starts: false })
+            expected(&not_found, place(None, false)),
+            Ok(ExpectedEnd { code: 127, runtime_error: false, starts: false, may_be_refused: false })
         );
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
+use crate::strategy::Capability;
 use crate::stream::Stream;
 
 pub(super) static PACED: Experiment = Experiment {
@@ -12,7 +13,8 @@ pub(super) static PACED: Experiment = Experiment {
     cases: |size| {
         let case = |name, interval_ns, count| {
             let lines = Lines { interval_ns, ..Lines::fast(&Stream::BOTH, count, 100) };
-            Case::new(name, Script::new(size.seed, End::Exit(0)).then(Step::Lines(lines)))
+            let script = Script::new(size.seed, End::Exit(0)).then(Step::Lines(lines));
+            Case::new(name, script).tries(Capability::Live).tries(Capability::File)
         };
         vec![
             case("200us", 200_000, size.pick(5_000, 1_000, 5_000)),

@@ -4,6 +4,7 @@ use super::readable;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, waitpid};
 use std::fs;
+use std::io;
 use std::time::Duration;
 
 /// How often, and how long after another, a process is asked for its environment while it shows none.
@@ -53,6 +54,19 @@ impl Stranger {
             }
         }
         false
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// As pidfd_send_signal(2): it has ended, or is somebody else's.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        Ok(pidfd_send_signal(&self.descriptor, signal)?)
+    }
+
+    /// Blocks until it has ended, whether it was waited for or not, at most for `within`; whether it has.
+    pub fn ends(&self, within: Duration) -> bool {
+        readable(self.descriptor.as_fd(), within)
     }
 
     /// Kills it and waits until it is gone, at most a second.

@@ -102,6 +102,27 @@ pub struct Facts {
     pub syscalls: Option<Syscalls>,
     /// What went wrong with the frames.
     pub protocol_error: Option<String>,
+    /// A program of the host's that ran in place of the workload: it keeps no journal, and the script says what it wrote.
+    #[serde(default)]
+    pub program: bool,
+    /// What was done to the run from outside.
+    #[serde(default)]
+    pub stimulus: Option<String>,
+    /// What the stimulus did, and when.
+    #[serde(default)]
+    pub notes: Vec<(u64, String)>,
+    /// Why the stimulus could not do what it was to do.
+    #[serde(default)]
+    pub stimulus_error: Option<String>,
+    /// CPU time of the capturer with all its threads, in ticks of a hundredth of a second (proc_pid_stat(5)).
+    #[serde(default)]
+    pub capturer_cpu_ns: Option<u64>,
+    /// How much the capturer wrote to its own stdout and stderr.
+    #[serde(default)]
+    pub diagnostics_bytes: u64,
+    /// Whether a file belongs to somebody else than the capturer that made it; None where there is no file.
+    #[serde(default)]
+    pub file_owner_changed: Option<bool>,
 }
 
 /// System calls of a capturer, by kind.

@@ -20,6 +20,11 @@ pub fn folder(root: &Path, id: &CellId) -> PathBuf {
     parts.iter().fold(root.join("cells"), |path, part| path.join(part)).join(id.run.to_string())
 }
 
+/// Where what the capturer says on its own stdout and stderr goes.
+pub fn diagnostics(folder: &Path) -> PathBuf {
+    folder.join("diagnostics")
+}
+
 /// Where a capturer puts the file of `stream`.
 pub fn file(folder: &Path, stream: Stream) -> PathBuf {
     folder.join(match stream {

@@ -63,7 +63,7 @@ fn comparison(change: impl Fn(&CellId, &mut Findings)) -> Comparison {
             for (experiment, case) in cases {
                 let id = id(runtime, strategy, experiment, case);
                 let skipped = NotRun::Skipped("runc is not in PATH".into());
-                let end = ExpectedEnd { code: 0, runtime_error: false, starts: true };
+                let end = ExpectedEnd { code: 0, runtime_error: false, starts: true, may_be_refused: false };
                 let expected = if runtime == "runc" { Err(skipped) } else { Ok(end) };
                 let mut found = sound(strategy == "tee");
                 found.deadline_hit = strategy == "tee" && experiment == "long-line";
@@ -74,7 +74,13 @@ fn comparison(change: impl Fn(&CellId, &mut Findings)) -> Comparison {
                 found.cross_inversion_rate = Some(0.4);
                 change(&id, &mut found);
                 findings.insert(id.clone(), found);
-                plan.push(Planned { id, expected, paced: experiment == "paced" });
+                let tries = match experiment {
+                    "paced" => vec![Capability::Live, Capability::File],
+                    "interleave" => vec![Capability::Apart, Capability::Order],
+                    "long-line" => vec![Capability::AnyLine],
+                    _ => Vec::new(),
+                };
+                plan.push(Planned { id, expected, paced: experiment == "paced", tries, excused: Vec::new() });
             }
         }
     }

@@ -4,7 +4,7 @@
 //! by SIGKILL. Header: magic, pid (as the workload sees it), start, end, entries, overflow. Then six words an entry:
 //! stream, before, after, bytes offered, bytes accepted, errno. `after` is 0 while the write has not returned.
 
-use crate::script::{Buffering, Script};
+use crate::script::{Buffering, Content, Script};
 use crate::stream::Stream;
 use crate::sys::SharedWords;
 use serde::{Deserialize, Serialize};
@@ -92,6 +92,18 @@ impl Journal {
             overflow: words[5] != 0,
             writes: writes.collect(),
         })
+    }
+
+    /// What a program would have kept that writes what the script says, all of it, at a time that nobody knows.
+    pub fn supposed(script: &Script) -> Journal {
+        let writes = script.contents().into_iter().map(|(stream, content)| {
+            let length = match content {
+                Content::Raw(bytes) => bytes.len() as u64,
+                Content::Lines { count, length, .. } => count * (length as u64 + 1),
+            };
+            Write { stream, before_ns: 1, after_ns: 1, offered: length, accepted: length, errno: 0 }
+        });
+        Journal { ended_ns: 1, writes: writes.collect(), ..Journal::default() }
     }
 
     /// The bytes that `parse` reads, without room for more entries.

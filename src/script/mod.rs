@@ -2,6 +2,7 @@
 //!
 //! A script is data. The same script gives the same bytes, but for the stamps of its lines.
 
+pub mod events;
 pub mod journal;
 pub mod line;
 
@@ -76,7 +77,8 @@ pub enum Step {
         /// Which.
         stream: Stream,
     },
-    /// Waits until somebody opens the FIFO `gate-NAME` for writing and closes it again: a barrier instead of a sleep.
+    /// Waits until somebody opens the FIFO `gate-NAME` for writing, and writes a byte or closes it: a barrier instead of a
+    /// sleep.
     Wait {
         /// The gate's name.
         gate: String,
@@ -99,8 +101,44 @@ pub enum Step {
         /// Their numbers.
         signals: Vec<i32>,
     },
-    /// Waits for the next trapped signal and writes its number on a line to stdout.
+    /// Waits for the next trapped signal and writes its number on a line to stdout: `signal 15`.
     AwaitSignal,
+    /// Two processes write stamped lines to one stream at the same time, a write each: the workload, and a child that it
+    /// waits for. Which of the two a line is from is not told, and the child's writes are not in the journal; where the child
+    /// fails, the workload exits with `PAIR_FAILED`.
+    Pair {
+        /// Where to.
+        stream: Stream,
+        /// How many lines each of the two writes.
+        count: u64,
+        /// The length of each without its line feed, in bytes.
+        length_bytes: usize,
+    },
+    /// Gives the pipe behind a stream this size (fcntl(2), F_SETPIPE_SZ), as far as the kernel lets it; anything else than a
+    /// pipe stays as it is.
+    PipeSize {
+        /// Which.
+        stream: Stream,
+        /// The size.
+        bytes: usize,
+    },
+    /// Opens `/proc/self/fd/N` as a shell does for `> /dev/stdout` (writing, emptied), and writes there from here on. Where that
+    /// fails, it writes on as before and exits with `NOT_REOPENED`.
+    Reopen {
+        /// Which.
+        stream: Stream,
+    },
+    /// Exchanges the numbers of the two descriptors (`3>&1 1>&2 2>&3`). What is written to a stream goes where it went
+    /// before, by the other number.
+    Exchange,
+    /// Sets O_NONBLOCK on a stream, as Node.js does, and leaves it so.
+    Nonblock {
+        /// Which.
+        stream: Stream,
+    },
+    /// Looks whether somebody has set O_NONBLOCK on the streams that it was given; then it exits with `NONBLOCKING`, whatever
+    /// its end was to be.
+    RequireBlocking,
     /// Writes what the workload finds around it to stdout: for tests of a runtime, since no script can know it.
     Describe {
         /// What.
@@ -200,6 +238,15 @@ pub const SURVIVED: u8 = 113;
 /// The exit code of a workload whose storm of processes nobody stopped.
 pub const UNLIMITED: u8 = 114;
 
+/// The exit code of a workload that could not open its stream again.
+pub const NOT_REOPENED: u8 = 115;
+
+/// The exit code of a workload that was given a descriptor with O_NONBLOCK.
+pub const NONBLOCKING: u8 = 116;
+
+/// The exit code of a workload whose second writer could not write.
+pub const PAIR_FAILED: u8 = 117;
+
 /// What is wrong with a script.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ScriptError {
@@ -283,6 +330,7 @@ impl Script {
     pub fn contents(&self) -> Vec<(Stream, Content)> {
         let mut contents = Vec::new();
         let mut sequence = 0;
+        let mut trapped: &[i32] = &[];
         for step in &self.steps {
             match step {
                 Step::Write { stream, data, piece_bytes } => {
@@ -296,10 +344,59 @@ impl Script {
                     }
                     sequence += lines.count;
                 }
+                Step::Pair { stream, count, length_bytes } => {
+                    let writes = (sequence..sequence + count)
+                        .map(|first| (*stream, Content::Lines { first, count: 1, length: *length_bytes }));
+                    contents.extend(writes);
+                    sequence += 2 * count;
+                }
+                Step::Trap { signals } => trapped = signals,
+                Step::AwaitSignal => {
+                    // With several, nobody can know which one comes.
+                    if let [signal] = trapped {
+                        contents.push((Stream::Stdout, Content::Raw(format!("signal {signal}\n").into_bytes())));
+                    }
+                }
                 _ => {}
             }
         }
         contents
+    }
+
+    /// What the second writers of `Pair` steps write, in no order: stream, first number, lines, and their length.
+    pub fn second_writers(&self) -> Vec<(Stream, u64, u64, usize)> {
+        let (mut all, mut sequence) = (Vec::new(), 0);
+        for step in &self.steps {
+            match step {
+                Step::Lines(lines) => sequence += lines.count,
+                Step::Pair { stream, count, length_bytes } => {
+                    all.push((*stream, sequence + count, *count, *length_bytes));
+                    sequence += 2 * count;
+                }
+                _ => {}
+            }
+        }
+        all
+    }
+
+    /// Whether a child of the workload may write on after its end.
+    pub fn has_background(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Background { .. }))
+    }
+
+    /// The raw lines, without their line feeds, that children in the background may write at any time.
+    pub fn background_lines(&self) -> Vec<Vec<u8>> {
+        let children = self.steps.iter().filter_map(|step| match step {
+            Step::Background { steps } => Some(steps),
+            _ => None,
+        });
+        let data = children.flatten().filter_map(|step| match step {
+            Step::Write { data, .. } => data.to_bytes(),
+            _ => None,
+        });
+        data.flat_map(|bytes| bytes.split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>())
+            .filter(|line| !line.is_empty())
+            .collect()
     }
 
     /// At most how many write(2) calls it takes, but for those that the kernel cuts short.
@@ -318,6 +415,8 @@ impl Script {
                 Step::Lines(lines) => {
                     (lines.count.div_ceil(lines.per_write.max(1)) as usize).max(lines.bytes() as usize / 4096 + 2)
                 }
+                // A pipe takes what is more than its PIPE_BUF in parts.
+                Step::Pair { count, length_bytes, .. } => *count as usize * (length_bytes / 4096 + 2),
                 _ => 1,
             })
             .sum()
@@ -333,6 +432,9 @@ fn check(steps: &[Step]) -> Result<(), ScriptError> {
             }
             Step::Lines(lines) if lines.length_bytes < line::LENGTH_MIN => {
                 return Err(ScriptError::LineTooShort { step, length: lines.length_bytes });
+            }
+            Step::Pair { length_bytes, .. } if *length_bytes < line::LENGTH_MIN => {
+                return Err(ScriptError::LineTooShort { step, length: *length_bytes });
             }
             Step::Write { data, .. } if data.to_bytes().is_none() => return Err(ScriptError::Hex { step }),
             Step::Wait { gate } if gate.is_empty() || !gate.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') => {
@@ -404,7 +506,7 @@ mod tests {
         let json = serde_json::to_string(&script).unwrap();
         assert_eq!(serde_json::from_str::<Script>(&json).unwrap(), script);
         assert_eq!(script.check(), Ok(()));
-        assert_eq!(script.contents().len(), 5);
+        assert_eq!(script.contents().len(), 6, "a trapped signal that can be no other is known, too");
         assert!(script.writes_max() >= 5);
     }
 

@@ -70,7 +70,12 @@ impl Command {
             .map_err(|source| CaptureError::File { path: path.clone(), source })
     }
 
+    /// That this process has no descriptors, processes or memory left is no fault of the command's.
     pub(super) fn start_error(&self, source: io::Error) -> CaptureError {
+        let own = [libc::EMFILE, libc::ENFILE, libc::EAGAIN, libc::ENOMEM];
+        if source.raw_os_error().is_some_and(|errno| own.contains(&errno)) {
+            return CaptureError::Descriptors(source);
+        }
         CaptureError::Start { program: self.program.clone(), source }
     }
 }

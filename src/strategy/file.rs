@@ -4,7 +4,10 @@ use super::{Capabilities, Capability, CaptureError, Command, SpikeRow, Strategy,
 use crate::outcome::{Exit, Outcome};
 use crate::sink::Sink;
 use crate::stream::{Origin, Stream};
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek};
+
+/// How much of a file is in memory at a time, but for a line that is longer.
+const CHUNK_BYTES: usize = 256 << 10;
 
 /// The spike's fourth row, today's way in Nomad by its account.
 pub(super) struct File;
@@ -32,10 +35,11 @@ impl Strategy for File {
         true
     }
 
+    /// Neither `Reopen` nor `AnyProgram`: a program that opens /dev/stdout as a shell does empties the file, and what writes on
+    /// without O_APPEND, which os.Create does not ask for, leaves a hole before it.
     fn declares(&self) -> Capabilities {
         use Capability::{
-            AnyLine, AnyProgram, AnyWrite, Apart, BoundedMemory, ExactBytes, FreeFlow, PromptDespiteGrandchild, Reopen,
-            SurvivesDeath,
+            AnyLine, AnyWrite, Apart, BoundedMemory, ExactBytes, FreeFlow, PromptDespiteGrandchild, SurvivesDeath,
         };
         Capabilities::of(&[
             Apart,
@@ -46,9 +50,7 @@ impl Strategy for File {
             PromptDespiteGrandchild,
             FreeFlow,
             SurvivesDeath,
-            Reopen,
             AnyWrite,
-            AnyProgram,
         ])
     }
 
@@ -62,12 +64,28 @@ impl Strategy for File {
         let status = child.wait().map_err(CaptureError::Wait)?;
         let mut outcome = Outcome::now(Exit::from(status));
         for (stream, file) in Stream::BOTH.into_iter().zip(&mut files) {
-            let mut bytes = Vec::new();
-            match file.rewind().and_then(|()| file.read_to_end(&mut bytes)) {
-                Ok(_) => whole::deliver(sink, Origin::from(stream), &bytes, &mut outcome),
-                Err(error) => outcome.errors.push(format!("{stream:?}: cannot read the file back: {error}")),
+            if let Err(error) = file.rewind().and_then(|()| read_back(file, stream, sink, &mut outcome)) {
+                outcome.truncated = true;
+                outcome.errors.push(format!("{stream:?}: cannot read the file back: {error}").to_lowercase());
             }
         }
         Ok(outcome)
+    }
+}
+
+/// Delivers a file in chunks, so that its size does not matter. A line that ends within a chunk is whole; what follows the last
+/// line feed of a chunk goes with the next.
+fn read_back(file: &mut std::fs::File, stream: Stream, sink: &dyn Sink, outcome: &mut Outcome) -> io::Result<()> {
+    let mut buffer = Vec::with_capacity(2 * CHUNK_BYTES);
+    loop {
+        let read = file.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut buffer)?;
+        let whole = memchr::memrchr(b'\n', &buffer).map_or(0, |at| at + 1);
+        let last = read < CHUNK_BYTES;
+        let ready = if last || whole == 0 { buffer.len() } else { whole };
+        whole::deliver_chunk(sink, Origin::from(stream), &buffer[..ready], last, outcome);
+        buffer.drain(..ready);
+        if last {
+            return Ok(());
+        }
     }
 }

@@ -35,22 +35,38 @@ impl Strategy for Tee {
         let files = [command.create_file(Stream::Stdout)?, command.create_file(Stream::Stderr)?];
         let child = go::start_with_pipes(command)?;
         go::read_both_then_wait(child, |stream, pipe| {
-            let reader = TeeReader { reader: pipe, file: &files[stream.index()] };
+            let reader = TeeReader { reader: pipe, file: &files[stream.index()], failed: None };
             go::scan_lines(stream, reader, sink, |_, at_ns| at_ns)
         })
     }
 }
 
-/// io.TeeReader: what is read is written to the file before the read returns.
+/// io.TeeReader: what is read is written to the file before the read returns. Where the file takes only a part, that part is
+/// what was read, together with the error; here the error comes with the next read.
 struct TeeReader<'a, R> {
     reader: R,
     file: &'a File,
+    failed: Option<io::Error>,
 }
 
 impl<R: Read> Read for TeeReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         let count = self.reader.read(buffer)?;
-        self.file.write_all(&buffer[..count])?;
-        Ok(count)
+        let mut written = 0;
+        while written < count {
+            match self.file.write(&buffer[written..count]) {
+                Ok(more) => written += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if written == 0 => return Err(error),
+                Err(error) => {
+                    self.failed = Some(error);
+                    break;
+                }
+            }
+        }
+        Ok(written)
     }
 }

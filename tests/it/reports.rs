@@ -31,7 +31,7 @@ fn what_is_no_run_is_named() {
 
 #[test]
 fn everything_can_be_listed() {
-    for what in ["strategies", "experiments", "runtimes", "capabilities", "reports"] {
+    for what in ["strategies", "experiments", "stimuli", "failures", "runtimes", "capabilities", "reports"] {
         let text = Run::new(["list", what]).exits(0).stdout;
         let json = Run::new(["list", what, "--format", "json"]).exits(0).json();
         let items = json.as_array().unwrap();

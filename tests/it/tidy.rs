@@ -1,5 +1,6 @@
 //! The layout: what is in a registry's folder is in its list, and what must stand in one place stands there alone.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -60,7 +61,16 @@ fn what_is_in_a_folder_is_in_its_list() {
     let strategies: Vec<_> = crun_capture::strategy::ALL.iter().map(|one| one.name()).collect();
     check_registry("src/strategy", &strategies, &["capability", "command", "whole"]);
     let experiments: Vec<_> = crun_capture::experiment::ALL.iter().map(|one| one.name).collect();
-    check_registry("src/experiment", &experiments, &[]);
+    check_registry("src/experiment", &experiments, &["failure", "program"]);
+    // A file has the kinds of one stimulus, and the list has them all.
+    let stimuli: HashSet<_> = crun_capture::experiment::stimulus::ALL.iter().map(|one| one.name()).collect();
+    assert_eq!(stimuli.len(), crun_capture::experiment::stimulus::ALL.len(), "a stimulus has a name of its own");
+    for file in stems("src/experiment/stimulus").iter().filter(|file| *file != "mod") {
+        let text = fs::read_to_string(root().join(format!("src/experiment/stimulus/{}.rs", file.replace('-', "_"))));
+        let text = text.unwrap();
+        let is_listed = |name: &&str| text.contains(&format!("\"{name}\""));
+        assert!(stimuli.iter().any(is_listed), "{file}.rs has no stimulus of the list");
+    }
     let reports: Vec<_> = crun_capture::report::ALL.iter().map(|one| one.name()).collect();
     check_registry("src/report", &reports, &["words", "failures", "own-bundle"]);
     // The detached kinds stand in the file of their runtime.
@@ -145,6 +155,7 @@ fn every_expectation_is_about_something_that_exists() {
             assert!(crun_capture::experiment::find(&name).is_some(), "{name}");
         }
         for name in entry.get("runtime").map(&names).unwrap_or_default() {
+            let name = name.trim_start_matches('!');
             assert!(crun_capture::runtime::ALL.iter().any(|one| one.name() == name), "{name}");
         }
     }

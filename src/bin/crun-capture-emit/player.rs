@@ -4,14 +4,16 @@ use crate::surroundings;
 use crun_capture::clock::{now_ns, sleep_until};
 use crun_capture::script::journal::{Keeper, entries_of};
 use crun_capture::script::line::{StampedLine, encode};
-use crun_capture::script::{Buffering, End, Lines, SURVIVED, Script, Sigpipe, Step, UNLIMITED};
+use crun_capture::script::{
+    Buffering, End, Lines, NONBLOCKING, NOT_REOPENED, PAIR_FAILED, SURVIVED, Script, Sigpipe, Step, UNLIMITED, events,
+};
 use crun_capture::stream::Stream;
 use crun_capture::sys::{self, Disposition};
-use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use signal_hook::iterator::Signals;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -32,10 +34,16 @@ pub(crate) struct Player {
     buffers: [Vec<u8>; 2],
     /// Per stream: whether it was closed, or failed for good.
     ended: [bool; 2],
-    /// Whether a storm was not stopped.
-    unlimited: bool,
+    /// Per stream: where it goes when it was opened again.
+    reopened: [Option<OwnedFd>; 2],
+    /// Whether the numbers of the streams are exchanged.
+    exchanged: bool,
+    /// What it exits with in place of its own end.
+    found: Option<u8>,
     /// Kept open until the end of the process.
     _alive: Option<OwnedFd>,
+    /// Where the harness is told how far it has come, where that listens.
+    events: Option<OwnedFd>,
 }
 
 /// When a stream's buffer is written out.
@@ -52,7 +60,8 @@ impl Player {
         let path = directory.join("journal");
         let journal = Keeper::create(&path, entries_of(script), std::process::id(), now_ns())?;
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let alive = rustix::fs::open(directory.join("alive"), flags, Mode::empty()).ok();
+        let open = |name: &str| rustix::fs::open(directory.join(name), flags, Mode::empty()).ok();
+        let (alive, events) = (open("alive"), open(events::FIFO));
         sys::set_disposition(
             libc::SIGPIPE,
             match script.sigpipe {
@@ -62,7 +71,7 @@ impl Player {
         )?;
         // Without this a paced write is up to 50 us late (timer slack, prctl(2)); where it is refused, it is just that.
         let _kept_slack = rustix::thread::set_current_timer_slack(std::num::NonZero::new(1));
-        Ok(Player {
+        let player = Player {
             directory: directory.to_owned(),
             journal: Some(journal),
             trapped: None,
@@ -71,9 +80,21 @@ impl Player {
             policies: Stream::BOTH.map(|stream| policy(script.buffering, stream)),
             buffers: [Vec::new(), Vec::new()],
             ended: [false, false],
-            unlimited: false,
+            reopened: [None, None],
+            exchanged: false,
+            found: None,
             _alive: alive,
-        })
+            events,
+        };
+        player.tell(events::STARTED);
+        Ok(player)
+    }
+
+    /// A reader that is gone, or never was, is no matter of the workload's.
+    fn tell(&self, event: u8) {
+        if let Some(events) = &self.events {
+            let _nobody_listens = rustix::io::write(events, &[event]);
+        }
     }
 
     /// Plays all steps and ends as the script says.
@@ -82,7 +103,8 @@ impl Player {
         if let Some(journal) = &self.journal {
             journal.finish(now_ns());
         }
-        end(if self.unlimited { End::Exit(UNLIMITED) } else { script.end })
+        self.tell(events::PLAYED);
+        end(self.found.map_or(script.end, End::Exit))
     }
 
     /// Plays these steps and writes out what is still buffered.
@@ -103,6 +125,17 @@ impl Player {
                 Step::Storm { most } => self.storm(*most),
                 Step::Trap { signals } => self.trapped = Signals::new(signals).ok(),
                 Step::AwaitSignal => self.await_signal(),
+                Step::Pair { stream, count, length_bytes } => self.pair(*stream, *count, *length_bytes),
+                Step::PipeSize { stream, bytes } => {
+                    // An unprivileged user may have no more of it, and what is no pipe has none.
+                    let _as_it_was = rustix::pipe::fcntl_setpipe_size(self.descriptor(*stream), *bytes);
+                }
+                Step::Reopen { stream } => self.reopen(*stream),
+                Step::Exchange => self.exchange(),
+                Step::Nonblock { stream } => {
+                    let _as_it_was = rustix::io::ioctl_fionbio(self.descriptor(*stream), true);
+                }
+                Step::RequireBlocking => self.require_blocking(),
                 Step::Describe { what } => self.print(Stream::Stdout, &surroundings::describe(*what), now_ns()),
             }
         }
@@ -114,6 +147,7 @@ impl Player {
         Stream::BOTH.into_iter().for_each(|stream| self.flush(stream));
         if sys::fork().is_ok_and(|child| child) {
             self.journal = None;
+            self.events = None;
             self.steps(steps);
             std::process::exit(0);
         }
@@ -137,7 +171,74 @@ impl Player {
                 }
             }
         }
-        self.unlimited = true;
+        self.found = Some(UNLIMITED);
+    }
+
+    /// Both have a line ready before either begins, and a pipe tells the child that the parent does: so they meet.
+    fn pair(&mut self, stream: Stream, count: u64, length_bytes: usize) {
+        let lines = Lines::fast(&[stream], count, length_bytes);
+        let Ok((go, going)) = rustix::pipe::pipe() else { return self.found = Some(PAIR_FAILED) };
+        match sys::fork() {
+            Ok(true) => {
+                drop(going);
+                let _begun = rustix::io::read(&go, &mut [0]);
+                self.journal = None;
+                self.sequence += count;
+                self.lines(&lines);
+                std::process::exit(i32::from(self.ended[stream.index()]));
+            }
+            Ok(false) => {
+                drop((go, going));
+                self.lines(&lines);
+                self.sequence += count;
+                let ended = rustix::process::wait(rustix::process::WaitOptions::empty());
+                if !ended.is_ok_and(|ended| ended.is_some_and(|(_, status)| status.exit_status() == Some(0))) {
+                    self.found = Some(PAIR_FAILED);
+                }
+            }
+            Err(_) => self.found = Some(PAIR_FAILED),
+        }
+    }
+
+    fn reopen(&mut self, stream: Stream) {
+        let path = format!("/proc/self/fd/{}", self.number(stream));
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+        match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(descriptor) => self.reopened[stream.index()] = Some(descriptor),
+            Err(_) => self.found = Some(NOT_REOPENED),
+        }
+    }
+
+    fn exchange(&mut self) {
+        let exchanged = (|| {
+            let kept = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
+            rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
+            rustix::stdio::dup2_stderr(kept)
+        })();
+        self.exchanged ^= exchanged.is_ok();
+    }
+
+    fn require_blocking(&mut self) {
+        let blocks = |stream: Stream| {
+            let flags = rustix::fs::fcntl_getfl(self.descriptor(stream));
+            flags.is_ok_and(|flags| !flags.contains(OFlags::NONBLOCK))
+        };
+        if !Stream::BOTH.into_iter().all(blocks) {
+            self.found = Some(NONBLOCKING);
+        }
+    }
+
+    fn number(&self, stream: Stream) -> i32 {
+        if self.exchanged { 3 - stream.descriptor() } else { stream.descriptor() }
+    }
+
+    /// Where a stream goes by now.
+    fn descriptor(&self, stream: Stream) -> BorrowedFd<'_> {
+        match &self.reopened[stream.index()] {
+            Some(descriptor) => descriptor.as_fd(),
+            None if self.number(stream) == 1 => rustix::stdio::stdout(),
+            None => rustix::stdio::stderr(),
+        }
     }
 
     fn await_signal(&mut self) {
@@ -202,7 +303,7 @@ impl Player {
             if let Some(journal) = &mut self.journal {
                 journal.begin(stream, before_ns, bytes.len());
             }
-            match rustix::io::write(descriptor(stream), bytes) {
+            match rustix::io::write(self.descriptor(stream), bytes) {
                 Ok(accepted) => {
                     self.accepted(accepted, 0);
                     bytes = &bytes[accepted..];
@@ -229,12 +330,15 @@ impl Player {
     fn close(&mut self, stream: Stream) {
         self.flush(stream);
         self.ended[stream.index()] = true;
-        sys::close_standard(stream.descriptor());
+        self.reopened[stream.index()] = None;
+        sys::close_standard(self.number(stream));
     }
 
-    /// Opening the FIFO blocks until somebody opens it for writing; reading it ends when they close it.
+    /// Opening the FIFO blocks until somebody opens it for writing; reading it ends when they write a byte or close it.
     fn wait(&mut self, gate: &str) {
-        let _nothing_is_read = std::fs::read(self.directory.join(format!("gate-{gate}")));
+        self.tell(events::AT_GATE);
+        let path = self.directory.join(format!("gate-{gate}"));
+        let _through = std::fs::File::open(path).and_then(|mut fifo| fifo.read(&mut [0]));
     }
 }
 
@@ -244,13 +348,6 @@ fn policy(buffering: Buffering, stream: Stream) -> Policy {
         (Buffering::Line, _) => Policy::ByLine,
         (Buffering::Auto, Stream::Stdout) if std::io::stdout().is_terminal() => Policy::ByLine,
         (Buffering::Auto, Stream::Stdout) => Policy::ByBlock,
-    }
-}
-
-fn descriptor(stream: Stream) -> BorrowedFd<'static> {
-    match stream {
-        Stream::Stdout => rustix::stdio::stdout(),
-        Stream::Stderr => rustix::stdio::stderr(),
     }
 }
 

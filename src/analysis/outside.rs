@@ -1,0 +1,23 @@
+//! What was done to the run from outside, and how the capturer and the workload took it.
+
+use super::Findings;
+use crate::recording::Recording;
+
+pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
+    let facts = &recording.facts;
+    findings.stimulus_error = facts.stimulus_error.clone();
+    if facts.stimulus.is_some() {
+        // The init of a pid namespace does not die of SIGPIPE; what it writes is refused all the same.
+        let unharmed = findings.refused_bytes == 0;
+        findings.workload_survived = recording.journal.as_ref().map(|journal| journal.ended_ns != 0 && unharmed);
+    }
+    findings.capturer_cpu_ns = facts.capturer_cpu_ns;
+    findings.diagnostics_bytes = facts.diagnostics_bytes;
+    findings.file_owner_changed = facts.file_owner_changed;
+    let harmed = [findings.file_lost_bytes, findings.file_altered_lines].into_iter().flatten().any(|count| count > 0);
+    // Where something was done to the files and there are none, that must be said too; unless nothing was started.
+    let missing =
+        facts.stimulus.is_some() && recording.files.iter().all(Option::is_none) && recording.journal.is_some();
+    let told = facts.summary.as_ref().is_some_and(|summary| summary.truncated || !summary.errors.is_empty());
+    findings.file_loss_told = (harmed || missing).then_some(told);
+}

@@ -1,0 +1,75 @@
+//! What few bundles have otherwise than the others: another user, another program.
+
+use super::{config, with_path};
+use rustix::fs::{Gid, Uid};
+use serde_json::{Value, json};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// The directories that a program of the host's needs. Where one is a link (a merged /usr), the rootfs has the same link.
+pub(super) const HOST: [&str; 5] = ["usr", "bin", "lib", "lib64", "sbin"];
+
+/// Lets the process of a bundle run as this user and group.
+///
+/// # Errors
+/// Its config.json cannot be read or written; with the path.
+pub fn run_as(bundle: &Path, user: u32) -> io::Result<()> {
+    change(bundle, |config| config["process"]["user"] = json!({"uid": user, "gid": user}))
+}
+
+/// Lets a bundle run a program of the host's, with the host's directories of programs and libraries bound in, read-only.
+///
+/// # Errors
+/// As `run_as`.
+pub fn run_program(bundle: &Path, words: &[String]) -> io::Result<()> {
+    change(bundle, |config| {
+        config["process"]["args"] = json!(words);
+        if let Some(environment) = config["process"]["env"].as_array_mut() {
+            environment.retain(|variable| variable.as_str().is_none_or(|text| !text.starts_with("PATH=")));
+            environment.push(json!("PATH=/usr/bin:/bin"));
+        }
+        let is_directory = |name: &&&str| fs::symlink_metadata(format!("/{name}")).is_ok_and(|found| found.is_dir());
+        let bind = |name: &str| {
+            let path = format!("/{name}");
+            json!({"destination": path, "type": "bind", "source": path, "options": config::HOST_OPTIONS})
+        };
+        if let Some(mounts) = config["mounts"].as_array_mut() {
+            mounts.extend(HOST.iter().filter(is_directory).map(|name| bind(name)));
+        }
+    })
+}
+
+/// Gives the directory that is mounted on `/cell`, with what is in it, to another user.
+///
+/// # Errors
+/// As chown(2), with the path.
+pub fn give_cell(directory: &Path, user: u32) -> io::Result<()> {
+    let entries = fs::read_dir(directory)?.flatten().map(|entry| entry.path());
+    for path in entries.chain([directory.to_owned()]) {
+        let given = rustix::fs::chown(&path, Some(Uid::from_raw(user)), Some(Gid::from_raw(user)));
+        given.map_err(|errno| with_path(&errno.into(), &path))?;
+    }
+    Ok(())
+}
+
+/// What stands in the rootfs in the place of the host's directories: a mount point, or the host's own link.
+pub(super) fn make_mount_points(rootfs: &Path) -> io::Result<()> {
+    for name in HOST {
+        let (host, own) = (Path::new("/").join(name), rootfs.join(name));
+        match fs::read_link(&host) {
+            Ok(target) => std::os::unix::fs::symlink(target, &own).map_err(|error| with_path(&error, &own))?,
+            Err(_) if host.is_dir() => super::make_directory(&own)?,
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn change(bundle: &Path, change: impl FnOnce(&mut Value)) -> io::Result<()> {
+    let path = bundle.join("config.json");
+    let failed = |error: io::Error| with_path(&error, &path);
+    let mut config: Value = serde_json::from_slice(&fs::read(&path).map_err(failed)?)?;
+    change(&mut config);
+    fs::write(&path, serde_json::to_vec_pretty(&config)?).map_err(failed)
+}

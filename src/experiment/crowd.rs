@@ -1,0 +1,19 @@
+//! Several containers at once (eight, with --quick four), each with a burst: does the pressure on the CPUs cut any of them short?
+
+use super::{Case, Experiment};
+use crate::script::{End, Lines, Script, Step};
+use crate::stream::Stream;
+
+pub(super) static CROWD: Experiment = Experiment {
+    name: "crowd",
+    question: "Does a burst arrive whole when several containers have one at the same time?",
+    sources: &["containerd#7289", "nextest#1469"],
+    measures_time: false,
+    cases: |size| {
+        let lines = Lines::fast(&Stream::BOTH, size.pick(2_000, 400, 200), 1_000);
+        vec![Case {
+            at_once: size.crowd(),
+            ..Case::new("bursts", Script::new(size.seed, End::Exit(0)).then(Step::Lines(lines)))
+        }]
+    },
+};

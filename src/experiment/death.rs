@@ -1,0 +1,45 @@
+//! Somebody dies in mid-stream: the capturer, the runtime's front process, the workload.
+
+use super::stimulus::{
+    CAPTURER_KILLED, CAPTURER_TERMINATED, FRONT_KILLED, FRONT_TERMINATED, GATE, WORKLOAD_KILLED, WORKLOAD_TERMINATED,
+};
+use super::{Case, Experiment};
+use crate::script::{End, Lines, Script, Step};
+use crate::strategy::Capability;
+use crate::stream::Stream;
+
+pub(super) static DEATH: Experiment = Experiment {
+    name: "death",
+    question: "What survives, and what is lost, when the capturer, the runtime or the program is killed or told to end?",
+    sources: &[
+        "cri-o#3022",
+        "nomad-driver-containerd#108",
+        "nomad#5593",
+        "hivecommons/hive#4888",
+        "runc#440",
+        "spike: finding 4, Kill process",
+    ],
+    measures_time: false,
+    cases: |size| {
+        let some = || Step::Lines(Lines::fast(&Stream::BOTH, 100, 100));
+        let wait = || Step::Wait { gate: GATE.into() };
+        let script = |end| Script::new(size.seed, end);
+        let twice = || script(End::Exit(0)).then(some()).then(wait()).then(some());
+        // A program that ends in good order when it is told to: what it says then is the tail that gets lost.
+        let farewell = || {
+            let trapped = script(End::Exit(42)).then(Step::Trap { signals: vec![libc::SIGTERM] });
+            trapped.then(some()).then(wait()).then(Step::AwaitSignal).then(some())
+        };
+        let survives = Capability::SurvivesDeath;
+        // SIGPIPE does not reach the init of a pid namespace: without one a program that writes to nobody dies.
+        let outside = |name| Case { pid_namespace: false, ..Case::new(name, twice()) };
+        vec![
+            outside("capturer-killed").under(&CAPTURER_KILLED).tries(survives),
+            outside("capturer-terminated").under(&CAPTURER_TERMINATED).tries(survives),
+            Case::new("front-killed", twice()).under(&FRONT_KILLED),
+            Case::new("front-terminated", farewell()).under(&FRONT_TERMINATED),
+            Case::new("workload-killed", twice()).under(&WORKLOAD_KILLED),
+            Case::new("workload-terminated", farewell()).under(&WORKLOAD_TERMINATED),
+        ]
+    },
+};

@@ -1,0 +1,80 @@
+//! Real failures: what trackers tell of captures that lost, altered, hung or killed, a sentence each.
+
+use serde::Deserialize;
+use std::sync::LazyLock;
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// Where it is told, as experiments name it.
+    pub sources: Vec<String>,
+    /// What happened, or what a capturer has to do.
+    pub what: String,
+    /// Why no experiment tries it yet; empty where one does.
+    #[serde(default)]
+    pub open: String,
+}
+
+impl Failure {
+    /// Whether `source` tells of it.
+    pub fn is_from(&self, source: &str) -> bool {
+        self.sources.iter().any(|own| own == source)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    failure: Vec<Failure>,
+}
+
+static ALL: LazyLock<Vec<Failure>> = LazyLock::new(|| {
+    let list: List = toml::from_str(include_str!("../../fixtures/failures.toml")).expect("a test reads the same text");
+    list.failure
+});
+
+/// All of them, by what goes wrong.
+pub fn failures() -> &'static [Failure] {
+    &ALL
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment;
+
+    fn tried(failure: &Failure) -> bool {
+        experiment::ALL.iter().any(|one| one.sources.iter().any(|source| failure.is_from(source)))
+    }
+
+    #[test]
+    fn most_real_failures_are_tried_and_the_others_say_why_not() {
+        let (tried, open): (Vec<_>, Vec<_>) = failures().iter().partition(|failure| tried(failure));
+        assert!(failures().len() >= 53 && tried.len() >= 45, "{} of {}", tried.len(), failures().len());
+        for failure in open {
+            assert!(!failure.open.is_empty(), "no experiment comes from {:?}", failure.sources);
+        }
+        for failure in tried {
+            assert!(failure.open.is_empty(), "an experiment comes from {:?} by now", failure.sources);
+        }
+    }
+
+    #[test]
+    fn every_tracker_that_an_experiment_names_is_in_the_list() {
+        for experiment in experiment::ALL {
+            for source in experiment.sources.iter().filter(|source| source.contains('#')) {
+                assert!(failures().iter().any(|failure| failure.is_from(source)), "{}: {source}", experiment.name);
+            }
+        }
+    }
+
+    #[test]
+    fn no_failure_is_told_twice() {
+        let mut sources: Vec<&String> = failures().iter().flat_map(|failure| &failure.sources).collect();
+        let count = sources.len();
+        sources.sort();
+        sources.dedup();
+        assert_eq!(sources.len(), count);
+    }
+}

@@ -1,0 +1,47 @@
+//! What can be wrong with the files of a capturer that writes them.
+
+use super::stimulus::{
+    DISK_FULL, FIFO, FIFO_READ, FILE_DIRECTORY, FILE_READ_ONLY, FILE_REMOVED, FILE_RENAMED, FILE_TRUNCATED, GATE,
+};
+use super::{Case, Experiment};
+use crate::script::{End, Lines, Script, Step};
+use crate::strategy::Capability;
+use crate::stream::Stream;
+
+pub(super) static FILES: Experiment = Experiment {
+    name: "files",
+    question: "Does a file that fails, goes away, or is none take the live stream or the program with it?",
+    sources: &[
+        "containerd#12462",
+        "kubernetes#64760",
+        "nomad#1048",
+        "nomad#28446",
+        "nomad#28439",
+        "containerd#13952",
+        "conmon#689",
+        "setrlimit(2), RLIMIT_FSIZE",
+        "spike: finding 3, simultaneous file and stream output",
+    ],
+    measures_time: false,
+    cases: |size| {
+        // More than the disk and the pipe hold together: who stops reading blocks the program.
+        let plenty = Script::new(size.seed, End::Exit(0)).then(Step::Lines(Lines::fast(&Stream::BOTH, 60, 10_000)));
+        let some = || Step::Lines(Lines::fast(&Stream::BOTH, 20, 1_000));
+        let twice = Script::new(size.seed, End::Exit(0)).then(some());
+        let twice = twice.then(Step::Wait { gate: GATE.into() }).then(some());
+        let paced = Lines { interval_ns: 1_000_000, ..Lines::fast(&Stream::BOTH, 100, 100) };
+        let paced = Script::new(size.seed, End::Exit(0)).then(Step::Lines(paced));
+        let other_user = Case::new("other-user", Script::new(size.seed, End::Exit(0)).then(some()));
+        vec![
+            Case::new("disk-full", plenty.clone()).under(&DISK_FULL).tries(Capability::IndependentSinks),
+            Case::new("directory", plenty.clone()).under(&FILE_DIRECTORY),
+            Case::new("read-only", plenty.clone()).under(&FILE_READ_ONLY),
+            Case::new("removed", twice.clone()).under(&FILE_REMOVED),
+            Case::new("renamed", twice.clone()).under(&FILE_RENAMED),
+            Case::new("truncated", twice).under(&FILE_TRUNCATED),
+            Case::new("fifo-without-reader", plenty).under(&FIFO),
+            Case::new("fifo-with-reader", paced).under(&FIFO_READ),
+            Case { user: 1_000, ..other_user },
+        ]
+    },
+};

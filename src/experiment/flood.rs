@@ -1,0 +1,27 @@
+//! One stream is flooded while the other is silent, and both at once: who reads one to its end first never ends.
+
+use super::{Case, Experiment, Size};
+use crate::script::{End, Lines, Script, Step};
+use crate::stream::Stream;
+
+pub(super) static FLOOD: Experiment = Experiment {
+    name: "flood",
+    question: "Do ten megabytes on one stream arrive while the other is silent, and on both?",
+    sources: &["rust-lang/rust#39842", "zeroclaw#6910", "nomad#7619"],
+    measures_time: false,
+    cases: |size| {
+        let flood = |streams: &[Stream]| Step::Lines(Lines::fast(streams, lines(size), 10_000));
+        let one = |stream| Step::Lines(Lines::fast(&[stream], 1, 100));
+        let script = || Script::new(size.seed, End::Exit(0));
+        let (stdout, stderr) = (Stream::Stdout, Stream::Stderr);
+        vec![
+            Case::new("stderr-first", script().then(flood(&[stderr])).then(one(stdout))),
+            Case::new("stdout-first", script().then(flood(&[stdout])).then(one(stderr))),
+            Case::new("both", script().then(flood(&Stream::BOTH)).then(flood(&Stream::BOTH))),
+        ]
+    },
+};
+
+fn lines(size: Size) -> u64 {
+    size.pick(1_000, 200, 100)
+}

@@ -1,0 +1,28 @@
+//! What the kernel gives and takes: small and large pipes, a capturer that does not run, CPUs that are busy.
+
+use super::stimulus::{GATE, LOADED_CPU, SUSPENDED};
+use super::{Case, Experiment};
+use crate::script::{End, Lines, Script, Step};
+use crate::stream::Stream;
+
+pub(super) static KERNEL: Experiment = Experiment {
+    name: "kernel",
+    question: "Does the capture hold with the smallest and a large pipe, when it is stopped, and on busy CPUs?",
+    sources: &["pipe(7), F_SETPIPE_SZ", "containerd#9342", "containerd#7289", "conmon#87", "podman#15643"],
+    measures_time: false,
+    cases: |size| {
+        let lines = |count| Step::Lines(Lines::fast(&Stream::BOTH, count, 1_000));
+        let many = || lines(size.pick(2_000, 400, 200));
+        let script = || Script::new(size.seed, End::Exit(0));
+        let pipes = |bytes| {
+            Stream::BOTH.into_iter().fold(script(), |script, stream| script.then(Step::PipeSize { stream, bytes }))
+        };
+        vec![
+            Case::new("small-pipe", pipes(4_096).then(many())),
+            Case::new("large-pipe", pipes(1 << 20).then(many())),
+            Case::new("stopped", script().then(lines(10)).then(Step::Wait { gate: GATE.into() }).then(many()))
+                .under(&SUSPENDED),
+            Case::new("loaded", script().then(many())).under(&LOADED_CPU),
+        ]
+    },
+};

@@ -1,0 +1,21 @@
+//! Much output: does the capturer need more memory for it?
+
+use super::{Case, Experiment};
+use crate::script::{End, Lines, Script, Step};
+use crate::strategy::Capability;
+use crate::stream::Stream;
+
+/// Under the 64 KiB of bufio.Scanner, and long, so that who syncs each line is through in time.
+const LENGTH: usize = 60_000;
+
+pub(super) static MEMORY: Experiment = Experiment {
+    name: "memory",
+    question: "Does the capturer's memory grow with the output?",
+    sources: &["nomad#9858", "conmon-rs#2611", "moby#16297", "spike: Memory Management"],
+    measures_time: false,
+    cases: |size| {
+        let lines = Lines::fast(&[Stream::Stdout], size.pick(1_100, 400, 400), LENGTH);
+        let script = Script::new(size.seed, End::Exit(0)).then(Step::Lines(lines));
+        vec![Case { measures_cost: true, ..Case::new("24-mb", script) }.tries(Capability::BoundedMemory)]
+    },
+};

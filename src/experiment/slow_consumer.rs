@@ -1,0 +1,19 @@
+//! A consumer that is slower than the program: is the tail there when the program has long ended?
+
+use super::stimulus::{CONSUMER_SLOW, GATE};
+use super::{Case, Experiment};
+use crate::script::{End, Lines, Script, Step};
+use crate::stream::Stream;
+
+pub(super) static SLOW_CONSUMER: Experiment = Experiment {
+    name: "slow-consumer",
+    question: "Does the tail arrive when the consumer is slower than a program that has ended?",
+    sources: &["docker/cli#4338", "moby#45689", "conmon 29d17be"],
+    measures_time: false,
+    cases: |size| {
+        let lines = Lines::fast(&Stream::BOTH, size.pick(400, 250, 200), 10_000);
+        let script = Script::new(size.seed, End::Exit(0));
+        let script = script.then(Step::Wait { gate: GATE.into() }).then(Step::Lines(lines));
+        vec![Case::new("tail", script).under(&CONSUMER_SLOW)]
+    },
+};

@@ -1,0 +1,32 @@
+//! The consumer of the deliveries dies in mid-stream: whoever writes to it meets a closed pipe.
+
+use super::{Event, GATE, Running, Stimulus};
+use crate::strategy::Capabilities;
+use std::io;
+
+pub(crate) static CONSUMER_GONE: ConsumerGone = ConsumerGone;
+
+pub(crate) struct ConsumerGone;
+
+impl Stimulus for ConsumerGone {
+    fn name(&self) -> &'static str {
+        "consumer-gone"
+    }
+
+    fn summary(&self) -> &'static str {
+        "the consumer closes the deliveries in mid-stream"
+    }
+
+    /// Nobody is there for what is delivered from then on.
+    fn excuses(&self, _declares: Capabilities) -> &'static [&'static str] {
+        &["lost_bytes", "altered_lines", "foreign_lines", "delivered_before_exit_fraction", "protocol_error"]
+    }
+
+    fn react(&self, event: Event, run: &mut dyn Running) -> io::Result<()> {
+        if event == Event::AtGate {
+            run.close_frames();
+            run.open_gate(GATE)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! The consumer is slower than the workload; what is not read when that ends must not be lost.
+
+use super::{Event, GATE, Running, Stimulus};
+use crate::strategy::Capabilities;
+use std::io;
+use std::time::Duration;
+
+/// So much is read a millisecond: 8 MB/s, while a workload writes hundreds.
+const BYTES_PER_MS: usize = 8 << 10;
+
+pub(crate) static CONSUMER_SLOW: ConsumerSlow = ConsumerSlow;
+
+pub(crate) struct ConsumerSlow;
+
+impl Stimulus for ConsumerSlow {
+    fn name(&self) -> &'static str {
+        "consumer-slow"
+    }
+
+    fn summary(&self) -> &'static str {
+        "the consumer reads 8 MB a second at most"
+    }
+
+    fn excuses(&self, _declares: Capabilities) -> &'static [&'static str] {
+        &["delivered_before_exit_fraction", "exit_latency_ns"]
+    }
+
+    fn lasts(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn react(&self, event: Event, run: &mut dyn Running) -> io::Result<()> {
+        match event {
+            Event::AtGate => {
+                run.slow_frames(BYTES_PER_MS);
+                run.open_gate(GATE)
+            }
+            _ => Ok(()),
+        }
+    }
+}

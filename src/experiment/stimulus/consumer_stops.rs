@@ -1,0 +1,61 @@
+//! The consumer of the deliveries stops reading in mid-stream, and goes on later.
+
+use super::{Event, GATE, Running, Stimulus};
+use crate::strategy::Capabilities;
+use std::io;
+use std::time::Duration;
+
+/// It stops for two seconds.
+pub(crate) static CONSUMER_STOPS: ConsumerStops = ConsumerStops {
+    name: "consumer-stops",
+    summary: "the consumer stops reading in mid-stream, and goes on after 2 s",
+    at_start: false,
+    hold: Duration::from_secs(2),
+};
+
+/// It does not read before the workload has ended, or it is plain that this waits for it.
+pub(crate) static CONSUMER_NEVER: ConsumerStops = ConsumerStops {
+    name: "consumer-never-reads",
+    summary: "the consumer reads nothing until the workload has ended, at most for 1 s",
+    at_start: true,
+    hold: Duration::from_secs(1),
+};
+
+pub(crate) struct ConsumerStops {
+    name: &'static str,
+    summary: &'static str,
+    /// From the start, and only until the workload has ended.
+    at_start: bool,
+    hold: Duration,
+}
+
+impl Stimulus for ConsumerStops {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn summary(&self) -> &'static str {
+        self.summary
+    }
+
+    /// What is delivered late is late by the consumer.
+    fn excuses(&self, _declares: Capabilities) -> &'static [&'static str] {
+        &["delivered_before_exit_fraction", "exit_latency_ns"]
+    }
+
+    fn lasts(&self) -> Duration {
+        self.hold
+    }
+
+    fn react(&self, event: Event, run: &mut dyn Running) -> io::Result<()> {
+        let goes_on = event == Event::Woken || (self.at_start && event == Event::Ended);
+        if goes_on {
+            run.hold_frames(false);
+        } else if event == Event::AtGate {
+            run.hold_frames(true);
+            run.wake_after(self.hold);
+            run.open_gate(GATE)?;
+        }
+        Ok(())
+    }
+}

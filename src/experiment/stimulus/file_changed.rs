@@ -1,0 +1,94 @@
+//! Somebody removes, renames or empties the files in mid-stream, as a log rotation does.
+
+use super::super::Place;
+use super::{Event, GATE, Running, Stimulus, writes_no_files};
+use crate::strategy::Capabilities;
+use crate::stream::Stream;
+use std::fs::{self, File};
+use std::io;
+use std::time::Duration;
+
+/// How often it is looked whether the files hold what was written so far, and how often at most.
+const LOOK: Duration = Duration::from_millis(2);
+const LOOKS_MAX: u32 = 250;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Removed,
+    Renamed,
+    Truncated,
+}
+
+pub(crate) static FILE_REMOVED: FileChanged = FileChanged {
+    name: "file-removed",
+    summary: "the files are removed in mid-stream, and what they hold is still looked at",
+    change: Change::Removed,
+};
+
+pub(crate) static FILE_RENAMED: FileChanged = FileChanged {
+    name: "file-renamed",
+    summary: "the files are renamed in mid-stream, as a rotation does",
+    change: Change::Renamed,
+};
+
+pub(crate) static FILE_TRUNCATED: FileChanged = FileChanged {
+    name: "file-truncated",
+    summary: "the files are emptied in mid-stream, as a rotation by copytruncate does",
+    change: Change::Truncated,
+};
+
+pub(crate) struct FileChanged {
+    name: &'static str,
+    summary: &'static str,
+    change: Change,
+}
+
+impl Stimulus for FileChanged {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn summary(&self) -> &'static str {
+        self.summary
+    }
+
+    /// What was in a file that somebody has emptied is that somebody's loss; what comes after it, and what was delivered, is
+    /// not.
+    fn excuses(&self, _declares: Capabilities) -> &'static [&'static str] {
+        if self.change == Change::Truncated { &["file_lost_bytes"] } else { &[] }
+    }
+
+    fn unsupported(&self, _place: Place, declares: Capabilities) -> Option<String> {
+        writes_no_files(declares)
+    }
+
+    fn lasts(&self) -> Duration {
+        LOOK * LOOKS_MAX
+    }
+
+    fn react(&self, event: Event, run: &mut dyn Running) -> io::Result<()> {
+        if event != Event::AtGate {
+            return Ok(());
+        }
+        // What was written before is to be in the files, so that the change meets the same bytes each time.
+        for _ in 0..LOOKS_MAX {
+            let holds = |stream| fs::metadata(run.file(stream)).is_ok_and(|found| found.len() >= run.accepted(stream));
+            if Stream::BOTH.into_iter().all(holds) {
+                break;
+            }
+            std::thread::sleep(LOOK);
+        }
+        for stream in Stream::BOTH {
+            let path = run.file(stream).to_owned();
+            let kept = File::open(&path)?;
+            match self.change {
+                Change::Removed => fs::remove_file(&path)?,
+                Change::Renamed => fs::rename(&path, path.with_extension("1"))?,
+                Change::Truncated => File::options().write(true).open(&path)?.set_len(0)?,
+            }
+            run.keep_file(stream, kept);
+        }
+        run.note(self.name);
+        run.open_gate(GATE)
+    }
+}

@@ -1,0 +1,226 @@
+//! Stimuli: what is done to a run from outside, so that it works on any capturer in any language.
+//!
+//! A stimulus reacts to what happens and never to time alone: the workload tells when it has come to a gate and waits there,
+//! so "in mid-stream" is a place and not a moment. What it does it does by the means of [`Running`].
+
+use super::Place;
+use crate::process::Stranger;
+use crate::strategy::Capabilities;
+use crate::stream::{Delivered, Stream};
+use rustix::process::Signal;
+use std::any::Any;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+mod consumer_gone;
+mod consumer_slow;
+mod consumer_stops;
+mod disk_full;
+mod few_descriptors;
+mod fifo;
+mod file_changed;
+mod file_refused;
+mod held_streams;
+mod loaded_cpu;
+mod prompt;
+mod signal;
+mod streams_closed;
+mod suspended;
+
+pub(super) use consumer_gone::CONSUMER_GONE;
+pub(super) use consumer_slow::CONSUMER_SLOW;
+pub(super) use consumer_stops::{CONSUMER_NEVER, CONSUMER_STOPS};
+pub(super) use disk_full::DISK_FULL;
+pub(super) use few_descriptors::FEW_DESCRIPTORS;
+pub(super) use fifo::{FIFO, FIFO_READ};
+pub(super) use file_changed::{FILE_REMOVED, FILE_RENAMED, FILE_TRUNCATED};
+pub(super) use file_refused::{FILE_DIRECTORY, FILE_READ_ONLY};
+pub(super) use held_streams::{CHILD_GATE, HELD_STREAMS};
+pub(super) use loaded_cpu::LOADED_CPU;
+pub(super) use prompt::PROMPT;
+pub(super) use signal::{
+    CAPTURER_KILLED, CAPTURER_TERMINATED, FRONT_KILLED, FRONT_TERMINATED, WORKLOAD_KILLED, WORKLOAD_TERMINATED,
+};
+pub(super) use streams_closed::{OWN_STDERR_DEAD, STDIN_CLOSED, STDOUT_CLOSED};
+pub(super) use suspended::{SUSPENDED, SUSPENDED_TO_THE_END};
+
+/// All stimuli, a file's beside each other.
+pub static ALL: &[&dyn Stimulus] = &[
+    &CONSUMER_STOPS,
+    &CONSUMER_NEVER,
+    &CONSUMER_SLOW,
+    &CONSUMER_GONE,
+    &PROMPT,
+    &SUSPENDED,
+    &SUSPENDED_TO_THE_END,
+    &CAPTURER_KILLED,
+    &CAPTURER_TERMINATED,
+    &FRONT_KILLED,
+    &FRONT_TERMINATED,
+    &WORKLOAD_KILLED,
+    &WORKLOAD_TERMINATED,
+    &HELD_STREAMS,
+    &DISK_FULL,
+    &FILE_DIRECTORY,
+    &FILE_READ_ONLY,
+    &FILE_REMOVED,
+    &FILE_RENAMED,
+    &FILE_TRUNCATED,
+    &FIFO,
+    &FIFO_READ,
+    &FEW_DESCRIPTORS,
+    &STDIN_CLOSED,
+    &STDOUT_CLOSED,
+    &OWN_STDERR_DEAD,
+    &LOADED_CPU,
+];
+
+/// The gate at which a workload waits for what is done to its run.
+pub(super) const GATE: &str = "go";
+
+/// One thing that is done to a run.
+pub trait Stimulus: Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// What it does, in one line.
+    fn summary(&self) -> &'static str;
+
+    /// The findings that say nothing of a capturer which declares these capabilities, by their names in JSON: what nobody
+    /// could keep under it.
+    fn excuses(&self, _declares: Capabilities) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Why it cannot be applied there, or to a capturer that declares these; None where it can.
+    fn unsupported(&self, _place: Place, _declares: Capabilities) -> Option<String> {
+        None
+    }
+
+    /// What the capturer is to exit with because of it. None: as the workload ends.
+    fn code(&self) -> Option<i32> {
+        None
+    }
+
+    /// Whether a capturer may refuse to start: exit with 125, and nothing has run.
+    fn may_be_refused(&self) -> bool {
+        false
+    }
+
+    /// Whether it ends the capturer, so that it is to be seen what becomes of the workload.
+    fn ends_capturer(&self) -> bool {
+        false
+    }
+
+    /// How long it takes by itself, at most.
+    fn lasts(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Before the capturer is started.
+    ///
+    /// # Errors
+    /// What is to be around the capturer cannot be made.
+    fn prepare(&self, _start: &mut Start<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Something has happened. By itself it lets the workload through its gate.
+    ///
+    /// # Errors
+    /// What is to be done cannot be done.
+    fn react(&self, event: Event, run: &mut dyn Running) -> io::Result<()> {
+        if event == Event::AtGate { run.open_gate(GATE) } else { Ok(()) }
+    }
+}
+
+/// What has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The workload is about to play its first step.
+    Started,
+    /// The workload waits at its next gate, or is about to.
+    AtGate,
+    /// The workload has played its last step.
+    Played,
+    /// No process of the workload is left.
+    Ended,
+    /// Frames came.
+    Delivered,
+    /// The time is over that `wake_after` asked for.
+    Woken,
+    /// The capturer has ended.
+    CapturerEnded,
+}
+
+/// A capturer that is about to be started.
+pub struct Start<'a> {
+    /// Its command.
+    pub command: &'a mut Command,
+    /// The files that it is told of.
+    pub files: &'a mut [PathBuf; 2],
+    /// A directory of the cell's, which goes with it. What is mounted below it is unmounted.
+    pub scratch: &'a Path,
+    /// Whether the harness has root's rights.
+    pub root: bool,
+    /// The read ends of FIFOs that stand in the place of the files: what comes through them is delivered.
+    pub partner: Option<[File; 2]>,
+    /// Dropped when the capturer has ended.
+    pub company: Vec<Box<dyn Any + Send>>,
+}
+
+/// A run under way, by what can be done to it from outside.
+pub trait Running {
+    /// Lets the workload through a gate, whether it is there already or not.
+    fn open_gate(&mut self, gate: &str) -> io::Result<()>;
+    /// Stops reading the frames, or goes on.
+    fn hold_frames(&mut self, hold: bool);
+    /// Reads at most so many bytes of frames a millisecond.
+    fn slow_frames(&mut self, bytes_per_ms: usize);
+    /// Closes the read end of the frames.
+    fn close_frames(&mut self);
+    /// Asks for `Event::Woken` after this time; what was asked before no longer counts.
+    fn wake_after(&mut self, after: Duration);
+    /// Sends the capturer a signal.
+    fn signal_capturer(&mut self, signal: Signal) -> io::Result<()>;
+    /// The process that the capturer started and that stands before the container; None where there is none.
+    fn front(&self) -> Option<Stranger>;
+    /// The container's init.
+    fn workload(&self) -> Option<Stranger>;
+    /// Where the file of `stream` is.
+    fn file(&self, stream: Stream) -> &Path;
+    /// What is to be read at the end in place of that path.
+    fn keep_file(&mut self, stream: Stream, file: File);
+    /// What has been delivered so far.
+    fn delivered(&self) -> &[Delivered];
+    /// How many bytes the kernel has accepted from the workload on `stream`.
+    fn accepted(&self, stream: Stream) -> u64;
+    /// Notes what was done and when, for whoever explains the cell.
+    fn note(&mut self, what: &str);
+}
+
+/// A stimulus of a case.
+#[derive(Clone, Copy)]
+pub struct StimulusRef(pub &'static dyn Stimulus);
+
+impl PartialEq for StimulusRef {
+    fn eq(&self, other: &StimulusRef) -> bool {
+        self.0.name() == other.0.name()
+    }
+}
+
+impl fmt::Debug for StimulusRef {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.0.name())
+    }
+}
+
+/// That the capturer writes no files.
+fn writes_no_files(declares: Capabilities) -> Option<String> {
+    use crate::strategy::Capability;
+    (!declares.has(Capability::File)).then(|| "it writes no files".to_owned())
+}

@@ -1,0 +1,37 @@
+//! Somebody waits for a prompt before answering it: the workload goes on when the prompt was delivered, or when it is plain
+//! that it will not be.
+
+use super::{Event, GATE, Running, Stimulus};
+use std::io;
+use std::time::Duration;
+
+/// The short quiet time after which an unterminated line is to be there. What is not there by then is held back.
+const QUIET: Duration = Duration::from_millis(500);
+
+pub(crate) static PROMPT: Prompt = Prompt;
+
+pub(crate) struct Prompt;
+
+impl Stimulus for Prompt {
+    fn name(&self) -> &'static str {
+        "prompt"
+    }
+
+    fn summary(&self) -> &'static str {
+        "the workload is answered when its prompt was delivered, at the latest after 500 ms"
+    }
+
+    fn lasts(&self) -> Duration {
+        QUIET
+    }
+
+    fn react(&self, event: Event, run: &mut dyn Running) -> io::Result<()> {
+        match event {
+            Event::AtGate => run.wake_after(QUIET),
+            Event::Woken => run.open_gate(GATE)?,
+            Event::Delivered if !run.delivered().is_empty() => run.open_gate(GATE)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! A signal in mid-stream: to the capturer, to the runtime's front process, to the workload.
+
+use super::super::Place;
+use super::{Event, GATE, Running, Stimulus};
+use crate::strategy::{Capabilities, Capability};
+use rustix::process::Signal;
+use std::io;
+
+/// Who gets it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whom {
+    Capturer,
+    Front,
+    Workload,
+}
+
+/// One signal to one of them.
+pub(crate) struct Sent {
+    name: &'static str,
+    summary: &'static str,
+    whom: Whom,
+    signal: Signal,
+    code: Option<i32>,
+}
+
+pub(crate) static CAPTURER_KILLED: Sent = Sent {
+    name: "capturer-killed",
+    summary: "the capturer gets SIGKILL in mid-stream",
+    whom: Whom::Capturer,
+    signal: Signal::KILL,
+    code: None,
+};
+
+pub(crate) static CAPTURER_TERMINATED: Sent = Sent {
+    name: "capturer-terminated",
+    summary: "the capturer gets SIGTERM in mid-stream",
+    whom: Whom::Capturer,
+    signal: Signal::TERM,
+    code: None,
+};
+
+/// The container lives on, and only its front process is gone: what the capturer started was killed, and so it says.
+pub(crate) static FRONT_KILLED: Sent = Sent {
+    name: "front-killed",
+    summary: "the runtime's front process gets SIGKILL in mid-stream, and the container lives on",
+    whom: Whom::Front,
+    signal: Signal::KILL,
+    code: Some(137),
+};
+
+pub(crate) static FRONT_TERMINATED: Sent = Sent {
+    name: "front-terminated",
+    summary: "the runtime's front process gets SIGTERM in mid-stream, and passes it on",
+    whom: Whom::Front,
+    signal: Signal::TERM,
+    code: None,
+};
+
+pub(crate) static WORKLOAD_KILLED: Sent = Sent {
+    name: "workload-killed",
+    summary: "the container's init gets SIGKILL in mid-stream",
+    whom: Whom::Workload,
+    signal: Signal::KILL,
+    code: Some(137),
+};
+
+pub(crate) static WORKLOAD_TERMINATED: Sent = Sent {
+    name: "workload-terminated",
+    summary: "the container's init gets SIGTERM in mid-stream",
+    whom: Whom::Workload,
+    signal: Signal::TERM,
+    code: None,
+};
+
+impl Stimulus for Sent {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn summary(&self) -> &'static str {
+        self.summary
+    }
+
+    /// A capturer that is gone reports and delivers nothing, and its containers are nobody's. Who says that the workload
+    /// survives it, and writes files, says that those are whole.
+    fn excuses(&self, declares: Capabilities) -> &'static [&'static str] {
+        const OF_THE_DEAD: &[&str] = &[
+            "lost_bytes",
+            "altered_lines",
+            "foreign_lines",
+            "delivered_before_exit_fraction",
+            "exit_reported",
+            "left_behind",
+            "protocol_error",
+            "file_loss_told",
+            "file_lost_bytes",
+            "file_altered_lines",
+        ];
+        match self.whom {
+            Whom::Capturer if declares.has(Capability::SurvivesDeath) => &OF_THE_DEAD[..OF_THE_DEAD.len() - 2],
+            Whom::Capturer => OF_THE_DEAD,
+            // The container outlives what the capturer waits for.
+            Whom::Front if self.signal == Signal::KILL => &["left_behind", "delivered_before_exit_fraction"],
+            Whom::Front | Whom::Workload => &[],
+        }
+    }
+
+    fn unsupported(&self, place: Place, _declares: Capabilities) -> Option<String> {
+        if self.whom != Whom::Front {
+            return None;
+        }
+        let reason = match (place.is_oci(), place.detached) {
+            (false, _) => "without a runtime there is no front process",
+            (true, true) => "a detached container has no front process of the runtime's",
+            (true, false) => return None,
+        };
+        Some(reason.to_owned())
+    }
+
+    fn code(&self) -> Option<i32> {
+        self.code
+    }
+
+    fn ends_capturer(&self) -> bool {
+        self.whom == Whom::Capturer
+    }
+
+    fn react(&self, event: Event, run: &mut dyn Running) -> io::Result<()> {
+        match event {
+            Event::AtGate => {}
+            Event::CapturerEnded if self.whom == Whom::Capturer => return run.open_gate(GATE),
+            _ => return Ok(()),
+        }
+        match self.whom {
+            Whom::Capturer => run.signal_capturer(self.signal)?,
+            Whom::Front => send(run.front(), self.signal, "front process")?,
+            Whom::Workload => send(run.workload(), self.signal, "init of the container")?,
+        }
+        run.note(self.name);
+        // A killed capturer is to be gone before the workload writes on. One that is told to end may wait for the workload.
+        let first_its_end = self.whom == Whom::Capturer && self.signal == Signal::KILL;
+        if first_its_end { Ok(()) } else { run.open_gate(GATE) }
+    }
+}
+
+fn send(whom: Option<crate::process::Stranger>, signal: Signal, what: &str) -> io::Result<()> {
+    let found = whom.ok_or_else(|| io::Error::other(format!("there is no {what} to be sent a signal")))?;
+    found.signal(signal)
+}

@@ -1,0 +1,68 @@
+//! The capturer gets SIGSTOP: it does not run for a while, and whatever happens meanwhile it finds all at once.
+
+use super::{Event, GATE, Running, Stimulus};
+use crate::strategy::Capabilities;
+use rustix::process::Signal;
+use std::io;
+use std::time::Duration;
+
+/// A second, in mid-stream.
+pub(crate) static SUSPENDED: Suspended = Suspended {
+    name: "capturer-stopped",
+    summary: "the capturer gets SIGSTOP in mid-stream, and SIGCONT after 1 s",
+    to_the_end: false,
+};
+
+/// From before the workload's first write until the workload has ended: then its output and its end are there at once, and
+/// whoever acts on the end first loses the output. This makes a race certain.
+pub(crate) static SUSPENDED_TO_THE_END: Suspended = Suspended {
+    name: "capturer-stopped-to-the-end",
+    summary: "the capturer gets SIGSTOP before the first write, and SIGCONT when the workload has ended",
+    to_the_end: true,
+};
+
+/// How long the front process may outlive the workload before it is no longer waited for.
+const FRONT_ENDS: Duration = Duration::from_secs(1);
+
+pub(crate) struct Suspended {
+    name: &'static str,
+    summary: &'static str,
+    to_the_end: bool,
+}
+
+impl Stimulus for Suspended {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn summary(&self) -> &'static str {
+        self.summary
+    }
+
+    fn excuses(&self, _declares: Capabilities) -> &'static [&'static str] {
+        &["delivered_before_exit_fraction", "exit_latency_ns", "workload_stalled_ns"]
+    }
+
+    fn lasts(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn react(&self, event: Event, run: &mut dyn Running) -> io::Result<()> {
+        match event {
+            Event::AtGate => {
+                run.signal_capturer(Signal::STOP)?;
+                if !self.to_the_end {
+                    run.wake_after(Duration::from_secs(1));
+                }
+                run.open_gate(GATE)
+            }
+            Event::Ended if self.to_the_end => {
+                // The runtime's own end comes a moment after, and is to be there too.
+                let _ended = run.front().is_none_or(|front| front.ends(FRONT_ENDS));
+                run.signal_capturer(Signal::CONT)
+            }
+            Event::Woken => run.signal_capturer(Signal::CONT),
+            _ => Ok(()),
+        }
+    }
+}
