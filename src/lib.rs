@@ -35,6 +35,7 @@ pub mod recording;
 
 pub mod analysis;
 pub mod cell;
+pub mod claim;
 pub mod comparison;
 pub mod plan;
 pub mod report;

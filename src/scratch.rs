@@ -250,10 +250,14 @@ fn temporary_directory() -> io::Result<PathBuf> {
     path.canonicalize().map_err(|error| with_path(&error, &path))
 }
 
+/// Whether what lies at `path` is memory, and no disk.
+pub(crate) fn is_in_memory(path: &Path) -> bool {
+    statfs(path).is_ok_and(|found| found.f_type == TMPFS_MAGIC)
+}
+
 /// /dev/shm where it is memory that this user may use, else the directory for temporary files.
-fn memory_directory() -> io::Result<PathBuf> {
+pub(crate) fn memory_directory() -> io::Result<PathBuf> {
     let shm = Path::new("/dev/shm");
     let writable = rustix::fs::access(shm, rustix::fs::Access::WRITE_OK).is_ok();
-    let in_memory = statfs(shm).is_ok_and(|found| found.f_type == TMPFS_MAGIC);
-    if writable && in_memory { Ok(shm.to_owned()) } else { temporary_directory() }
+    if writable && is_in_memory(shm) { Ok(shm.to_owned()) } else { temporary_directory() }
 }

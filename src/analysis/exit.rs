@@ -34,6 +34,11 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
         |write: &Write| if write.errno == 0 || write.errno == libc::EINTR { 0 } else { write.offered - write.accepted };
     let journal = recording.journal.as_ref();
     findings.refused_bytes = journal.map_or(0, |journal| journal.writes.iter().map(refused).sum());
+    findings.workload_writes = journal.map(|journal| journal.writes.len() as u64);
+    findings.workload_writing_ns = journal.and_then(|journal| {
+        let (first, last) = (journal.writes.first()?, journal.writes.last()?);
+        last.after_ns.checked_sub(first.before_ns)
+    });
     findings.workload_started = facts.expected.starts.then_some(recording.journal.is_some());
     findings.workload_stalled_ns = recording.journal.as_ref().map(|journal| {
         let blocked = journal.writes.iter().map(|write| match write.after_ns {

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 /// What one recording shows. `null` where there is nothing to measure.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Findings {
+    /// Lines that the kernel accepted whole: what a capturer was to deliver.
+    pub accepted_lines: u64,
     /// Bytes that the kernel accepted and nobody delivered.
     pub lost_bytes: u64,
     /// Lines that were accepted whole and not delivered.
@@ -75,6 +77,10 @@ pub struct Findings {
     pub protocol_error: Option<String>,
     /// Whether the workload started; null where it was not to.
     pub workload_started: Option<bool>,
+    /// How many write(2) calls the workload made.
+    pub workload_writes: Option<u64>,
+    /// From the begin of its first write to the end of its last.
+    pub workload_writing_ns: Option<u64>,
     /// How long the workload was blocked in write(2), counting writes of a millisecond and more.
     pub workload_stalled_ns: Option<u64>,
     /// Whether the workload played to its end, with nothing that it wrote refused, although something was done to its run; null

@@ -31,7 +31,8 @@ pub fn findings(recording: &Recording) -> Findings {
     let merged = received.is_merged().then(|| apart.merged(script, journal)).flatten();
     let truth = merged.as_ref().unwrap_or(&apart);
     let matched = loss::match_lines(truth, &received);
-    let mut findings = Findings { background_lines, ..Findings::default() };
+    let accepted_lines = truth.accepted().count() as u64;
+    let mut findings = Findings { background_lines, accepted_lines, ..Findings::default() };
     if recording.facts.live {
         loss::deliveries(&matched, &mut findings);
         attribution::measure(truth, &received, &matched, &mut findings);

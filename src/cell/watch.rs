@@ -145,6 +145,7 @@ impl Watch {
             command: &mut command,
             files: &mut files,
             scratch: &site.scratch,
+            memory: &site.cell,
             root: crate::machine::is_root(),
             partner: None,
             company: Vec::new(),

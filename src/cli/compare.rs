@@ -30,26 +30,26 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// The same with `--quick`.
 const DEADLINE_QUICK: Duration = Duration::from_secs(3);
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 pub(super) struct Arguments {
     /// Runtimes: names, `all`, or LABEL=PATH of a program with crun's command line [default: crun,fake]
     #[arg(long, value_name = "RUNTIME", value_delimiter = ',')]
     pub(super) runtime: Vec<String>,
     /// Strategies [default: all]
     #[arg(long, value_name = "STRATEGY", value_delimiter = ',')]
-    strategy: Vec<String>,
+    pub(super) strategy: Vec<String>,
     /// Experiments [default: all]
     #[arg(long, value_name = "EXPERIMENT", value_delimiter = ',')]
-    experiment: Vec<String>,
+    pub(super) experiment: Vec<String>,
     /// Only cells whose id (runtime/strategy/experiment/case) contains this; may be given more than once
     #[arg(long, value_name = "ID-PART")]
-    filter: Vec<String>,
+    pub(super) filter: Vec<String>,
     /// A capturer of your own, declared in TOML; may be given more than once
     #[arg(long, value_name = "FILE")]
-    capturer: Vec<PathBuf>,
+    pub(super) capturer: Vec<PathBuf>,
     /// A bundle of your own, in place of the experiments: every strategy runs it, held against what `file` captures
     #[arg(long, value_name = "DIR", conflicts_with_all = ["experiment", "filter", "quick", "expectations"])]
-    bundle: Option<PathBuf>,
+    pub(super) bundle: Option<PathBuf>,
     /// How long a cell may take, in seconds [default: 10; with --quick 3, with --bundle 60]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(super) deadline: Option<u64>,
@@ -58,7 +58,7 @@ pub(super) struct Arguments {
     pub(super) runs: u32,
     /// Every case with fewer lines, and a shorter deadline
     #[arg(long)]
-    quick: bool,
+    pub(super) quick: bool,
     /// Determines the scripts and the order of the cells
     #[arg(long, default_value_t = 7)]
     pub(super) seed: u64,
@@ -67,13 +67,13 @@ pub(super) struct Arguments {
     pub(super) require: Vec<String>,
     /// Where the recordings go [default: .crun-capture/UTC-SEED]
     #[arg(long, value_name = "DIR")]
-    output: Option<PathBuf>,
+    pub(super) output: Option<PathBuf>,
     /// How many cells run at a time, of those that measure no time [default: one a CPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    jobs: Option<u16>,
+    pub(super) jobs: Option<u16>,
     /// Expected failures of your own, in place of the built-in ones
     #[arg(long, value_name = "FILE")]
-    expectations: Option<PathBuf>,
+    pub(super) expectations: Option<PathBuf>,
     #[command(flatten)]
     pub(super) exports: Exports,
 }
@@ -84,45 +84,129 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     }
     let wanted = prepare::wanted(&arguments.runtime, &arguments.require)?;
     let capturers = capturers(arguments, &prepare::own_path()?)?;
-    let experiments = experiments(arguments)?;
-    let expectations_text = expectations_text(arguments)?;
-    let expectations = Expectations::parse(&expectations_text).with_context(|| {
-        let path = arguments.expectations.as_deref().unwrap_or(Path::new("the built-in expectations"));
-        format!("cannot use {}", path.display())
-    })?;
-    let labels: Vec<String> = wanted.iter().map(|one| one.label().to_owned()).collect();
-    let matrix = Matrix {
-        runtimes: &labels,
-        capturers: &capturers,
-        experiments: &experiments,
-        filters: &arguments.filter,
-        runs: arguments.runs,
-        quick: arguments.quick,
-        seed: arguments.seed,
-    };
-    let cells = matrix.cells();
-    if cells.is_empty() {
-        let all = Matrix { filters: &[], ..matrix }.cells();
-        return Err(no_such_cell(&arguments.filter, &all));
-    }
+    let plan = Plan::new(arguments, &wanted, capturers, &|_| true)?;
     arguments.exports.check()?;
     let host = prepare::host()?;
     let found = wanted.iter().map(|one| one.find(&host)).collect::<anyhow::Result<Vec<_>>>()?;
-    let output = output_directory(arguments)?;
-    let mut run = describe(arguments, &wanted, &found, &capturers, &cells, &expectations_text);
-    save(&run, &output)?;
-    let start_ns = now_ns();
-    let executed = execute(cells, &mut run, &found, &capturers, arguments, &host, &output, &expectations);
-    run.wall_ns = now_ns() - start_ns;
-    // What went wrong first is what the user must know: a full disk fails here, too.
-    let saved = save(&run, &output);
-    let findings = executed?;
-    saved?;
-    host.scratch.close().context("cannot remove what the run had for itself")?;
-    let comparison = Comparison::new(run, &findings, &expectations);
+    let Measured { run, findings, output } = plan.measure(host, &wanted, &found)?;
+    let comparison = Comparison::new(run, &findings, &plan.expectations);
     arguments.exports.write(&comparison)?;
     complain(&format!("recordings: {}", output.display()));
     Ok(comparison.exit_code)
+}
+
+/// What is to be run, before anything is.
+pub(super) struct Plan<'a> {
+    arguments: &'a Arguments,
+    capturers: Vec<Capturer>,
+    pub(super) cells: Vec<Cell>,
+    expectations_text: String,
+    pub(super) expectations: Expectations,
+}
+
+/// What was run.
+pub(super) struct Measured {
+    pub(super) run: Run,
+    pub(super) findings: HashMap<CellId, Findings>,
+    pub(super) output: PathBuf,
+}
+
+impl Plan<'_> {
+    /// The cells of these capturers that the arguments ask for and `takes` takes.
+    pub(super) fn new<'a>(
+        arguments: &'a Arguments,
+        wanted: &[Wanted],
+        capturers: Vec<Capturer>,
+        takes: &dyn Fn(&Cell) -> bool,
+    ) -> anyhow::Result<Plan<'a>> {
+        let experiments = experiments(arguments)?;
+        let expectations_text = expectations_text(arguments)?;
+        let expectations = Expectations::parse(&expectations_text).with_context(|| {
+            let path = arguments.expectations.as_deref().unwrap_or(Path::new("the built-in expectations"));
+            format!("cannot use {}", path.display())
+        })?;
+        let labels: Vec<String> = wanted.iter().map(|one| one.label().to_owned()).collect();
+        let matrix = Matrix {
+            runtimes: &labels,
+            capturers: &capturers,
+            experiments: &experiments,
+            filters: &arguments.filter,
+            runs: arguments.runs,
+            quick: arguments.quick,
+            seed: arguments.seed,
+        };
+        let mut cells = matrix.cells();
+        if cells.is_empty() {
+            let all = Matrix { filters: &[], ..matrix }.cells();
+            return Err(no_such_cell(&arguments.filter, &all));
+        }
+        cells.retain(takes);
+        Ok(Plan { arguments, capturers, cells, expectations_text, expectations })
+    }
+
+    /// Runs all cells on the runtimes that were found.
+    pub(super) fn measure(
+        &self,
+        host: Host,
+        wanted: &[Wanted],
+        found: &[Result<Found, Unusable>],
+    ) -> anyhow::Result<Measured> {
+        let output = output_directory(self.arguments)?;
+        let mut run = describe(self.arguments, wanted, found, &self.capturers, &self.cells, &self.expectations_text);
+        save(&run, &output)?;
+        let start_ns = now_ns();
+        let executed = self.execute(&mut run, found, &host, &output);
+        run.wall_ns = now_ns() - start_ns;
+        // What went wrong first is what the user must know: a full disk fails here, too.
+        let saved = save(&run, &output);
+        let findings = executed?;
+        saved?;
+        host.scratch.close().context("cannot remove what the run had for itself")?;
+        Ok(Measured { run, findings, output })
+    }
+
+    fn execute(
+        &self,
+        run: &mut Run,
+        found: &[Result<Found, Unusable>],
+        host: &Host,
+        output: &Path,
+    ) -> anyhow::Result<HashMap<CellId, Findings>> {
+        let pairs = self.cells.iter().zip(&run.plan);
+        let runnable: Vec<_> =
+            pairs.filter_map(|(cell, planned)| Some((cell.clone(), planned.expected.clone().ok()?))).collect();
+        let progress = progress(runnable.len());
+        let findings = Mutex::new(HashMap::new());
+        // Cells name runtimes by place, so those that are missing keep theirs; no cell of theirs is run.
+        let placed: Vec<Option<Found>> = found.iter().map(|found| found.as_ref().ok().cloned()).collect();
+        let default = if self.arguments.quick { DEADLINE_QUICK } else { DEADLINE };
+        let ran = session::run(
+            runnable,
+            &session::Options {
+                runtimes: &placed,
+                capturers: &self.capturers,
+                output,
+                emit: &host.programs.emit,
+                scratch: &host.scratch,
+                family: &host.family,
+                deadline: self.arguments.deadline.map_or(default, Duration::from_secs),
+                jobs: self.arguments.jobs.map_or(run.machine.cpus, usize::from),
+                seed: self.arguments.seed,
+                interrupt: &host.interrupt,
+                waits: &|cell| self.expectations.waits_for_deadline(&cell.id),
+                recorded: &|recording| {
+                    let found = analysis::findings(&recording);
+                    findings.lock().unwrap_or_else(PoisonError::into_inner).insert(recording.facts.id, found);
+                    progress.inc(1);
+                },
+            },
+        );
+        progress.finish_and_clear();
+        let ran = ran.with_context(|| format!("the run ended early; its recordings are in {}", output.display()))?;
+        run.interrupted = !ran.whole;
+        run.left_behind = ran.left_behind;
+        Ok(findings.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 pub(super) fn capturers(arguments: &Arguments, own: &Path) -> anyhow::Result<Vec<Capturer>> {
@@ -145,7 +229,8 @@ pub(super) fn capturers(arguments: &Arguments, own: &Path) -> anyhow::Result<Vec
 fn experiments(arguments: &Arguments) -> anyhow::Result<Vec<&'static Experiment>> {
     let known: Vec<&str> = experiment::ALL.iter().map(|one| one.name).collect();
     if arguments.experiment.is_empty() {
-        return Ok(experiment::ALL.to_vec());
+        let takes = |one: &&Experiment| one.quick || !arguments.quick || !arguments.filter.is_empty();
+        return Ok(experiment::ALL.iter().copied().filter(takes).collect());
     }
     let find = |name: &String| experiment::find(name).ok_or_else(|| unknown("experiment", name, &known));
     refuse_twice("experiment", arguments.experiment.iter().map(String::as_str))?;
@@ -242,8 +327,16 @@ fn describe(
         runtimes: wanted.iter().zip(found).map(|(one, found)| one.info(found)).collect(),
         capturers: capturers.iter().map(capturer_info).collect(),
         expectations: expectations.to_owned(),
+        left_out: left_out(arguments),
         plan: cells.iter().map(|cell| planned(cell, &found[cell.runtime], capturers[cell.capturer].declares)).collect(),
     }
+}
+
+/// What the user did not ask for by name, and `--quick` does not take.
+fn left_out(arguments: &Arguments) -> Vec<String> {
+    let all = arguments.experiment.is_empty() && arguments.filter.is_empty() && arguments.quick;
+    let left = experiment::ALL.iter().filter(|one| all && !one.quick);
+    left.map(|one| one.name.to_owned()).collect()
 }
 
 /// The files that a cell needs again, each by its full path.
@@ -297,55 +390,6 @@ fn save(run: &Run, output: &Path) -> anyhow::Result<()> {
     let (path, partial) = (output.join("run.json"), output.join("run.json.partial"));
     let saved = store::replace(&partial, &serde_json::to_vec_pretty(run)?).and_then(|()| fs::rename(&partial, &path));
     saved.with_context(|| format!("cannot write {}", path.display()))
-}
-
-#[expect(clippy::too_many_arguments, reason = "everything that the stages before it made, used once")]
-fn execute(
-    cells: Vec<Cell>,
-    run: &mut Run,
-    found: &[Result<Found, Unusable>],
-    capturers: &[Capturer],
-    arguments: &Arguments,
-    host: &Host,
-    output: &Path,
-    expectations: &Expectations,
-) -> anyhow::Result<HashMap<CellId, Findings>> {
-    let runnable: Vec<_> = cells
-        .into_iter()
-        .zip(&run.plan)
-        .filter_map(|(cell, planned)| Some((cell, planned.expected.clone().ok()?)))
-        .collect();
-    let progress = progress(runnable.len());
-    let findings = Mutex::new(HashMap::new());
-    // Cells name runtimes by place, so those that are missing keep theirs; no cell of theirs is run.
-    let placed: Vec<Option<Found>> = found.iter().map(|found| found.as_ref().ok().cloned()).collect();
-    let default = if arguments.quick { DEADLINE_QUICK } else { DEADLINE };
-    let ran = session::run(
-        runnable,
-        &session::Options {
-            runtimes: &placed,
-            capturers,
-            output,
-            emit: &host.programs.emit,
-            scratch: &host.scratch,
-            family: &host.family,
-            deadline: arguments.deadline.map_or(default, Duration::from_secs),
-            jobs: arguments.jobs.map_or(run.machine.cpus, usize::from),
-            seed: arguments.seed,
-            interrupt: &host.interrupt,
-            waits: &|cell| expectations.waits_for_deadline(&cell.id),
-            recorded: &|recording| {
-                let found = analysis::findings(&recording);
-                findings.lock().unwrap_or_else(PoisonError::into_inner).insert(recording.facts.id, found);
-                progress.inc(1);
-            },
-        },
-    );
-    progress.finish_and_clear();
-    let ran = ran.with_context(|| format!("the run ended early; its recordings are in {}", output.display()))?;
-    run.interrupted = !ran.whole;
-    run.left_behind = ran.left_behind;
-    Ok(findings.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 pub(super) fn progress(cells: usize) -> ProgressBar {

@@ -24,6 +24,7 @@ enum What {
     Failures,
     Runtimes,
     Capabilities,
+    Claims,
     Reports,
 }
 
@@ -60,6 +61,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         What::Failures => experiment::failures().iter().map(failure_item).collect(),
         What::Runtimes => runtime::ALL.iter().map(|one| item(one.name(), one.summary())).collect(),
         What::Capabilities => Capability::ALL.iter().map(|one| item(one.name(), one.summary())).collect(),
+        What::Claims => super::claims::list().map(|(id, says)| item(id, says)).collect(),
         What::Reports => report::ALL.iter().map(|one| item(one.name(), one.summary())).collect(),
     };
     let mut stdout = io::stdout().lock();

@@ -1,6 +1,7 @@
 //! One file a verb; each calls the stages in order.
 
 mod capture;
+mod claims;
 mod compare;
 mod doctor;
 mod export;
@@ -39,6 +40,9 @@ struct Cli {
 enum Verb {
     /// Run every strategy on real and fake crun, and compare
     Compare(compare::Arguments),
+    /// Put every claim of the spike on trial
+    #[command(after_long_help = claims::DETAILS)]
+    Claims(claims::Arguments),
     /// Capture one command of your own with one strategy
     #[command(after_long_help = capture::DETAILS)]
     Capture(capture::Arguments),
@@ -63,6 +67,7 @@ pub(crate) fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Compare(arguments) => compare::run(&arguments),
         Verb::Capture(arguments) => return ExitCode::from(capture::run(&arguments)),
+        Verb::Claims(arguments) => claims::run(&arguments),
         Verb::Report(arguments) => report::run(&arguments),
         Verb::List(arguments) => list::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),

@@ -26,6 +26,7 @@ static OWN_BUNDLE: Experiment = Experiment {
     question: "What does each strategy make of the user's own bundle?",
     sources: &["the user"],
     measures_time: false,
+    quick: true,
     cases: |_| Vec::new(),
 };
 

@@ -89,6 +89,31 @@ pub(super) fn wanted(named: &[String], required: &[String]) -> anyhow::Result<Ve
     Ok(wanted)
 }
 
+/// One runtime, and whether it works.
+pub(super) struct Chosen {
+    pub(super) wanted: Vec<Wanted>,
+    pub(super) found: Vec<Result<Found, Unusable>>,
+}
+
+/// The runtime that was named, or else the first of the defaults that works here: a real one, or the fake. What does not work
+/// is said.
+pub(super) fn first_that_works(named: Option<&str>, host: &Host) -> anyhow::Result<Chosen> {
+    let named: Vec<String> = named.map(str::to_owned).into_iter().collect();
+    let mut last = None;
+    for one in wanted(&named, &[])? {
+        let found = one.find(host)?;
+        if let Err(unusable) = &found {
+            complain(&format!("{} does not work here: {}", one.label(), unusable.reason));
+        }
+        let works = found.is_ok();
+        last = Some(Chosen { wanted: vec![one], found: vec![found] });
+        if works {
+            break;
+        }
+    }
+    last.context("there is no runtime")
+}
+
 /// `LABEL=PATH`: a program with crun's command line.
 fn labelled(label: &str, path: &str) -> anyhow::Result<Wanted> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');

@@ -38,6 +38,9 @@ pub struct Run {
     pub capturers: Vec<CapturerInfo>,
     /// The expectations, as they were read.
     pub expectations: String,
+    /// Experiments that `--quick` does not take.
+    #[serde(default)]
+    pub left_out: Vec<String>,
     /// All cells.
     pub plan: Vec<Planned>,
 }

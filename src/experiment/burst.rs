@@ -9,6 +9,7 @@ pub(super) static BURST: Experiment = Experiment {
     question: "Does every line of a burst arrive when the program exits right after it?",
     sources: &["golang/go#19685", "golang/go#67649", "mongodb/jasper#203", "docker/cli#4338", "moby#45689"],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let lines = Lines::fast(&Stream::BOTH, size.pick(20_000, 5_000, 500), 100);
         // One write of 1 MiB: 10,485 lines of 100 bytes, or longer ones for who syncs each line.

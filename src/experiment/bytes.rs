@@ -19,6 +19,7 @@ pub(super) static BYTES: Experiment = Experiment {
         "bufio.ScanLines",
     ],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let long = |length: usize| [vec![b'x'; length], b"\nafter\n".to_vec()].concat();
         vec![

@@ -9,6 +9,7 @@ pub(super) static CROWD: Experiment = Experiment {
     question: "Does a burst arrive whole when several containers have one at the same time?",
     sources: &["containerd#7289", "nextest#1469"],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let lines = Lines::fast(&Stream::BOTH, size.pick(2_000, 400, 200), 1_000);
         vec![Case {

@@ -20,6 +20,7 @@ pub(super) static DEATH: Experiment = Experiment {
         "spike: finding 4, Kill process",
     ],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let some = || Step::Lines(Lines::fast(&Stream::BOTH, 100, 100));
         let wait = || Step::Wait { gate: GATE.into() };

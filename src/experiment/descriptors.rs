@@ -21,6 +21,7 @@ pub(super) static DESCRIPTORS: Experiment = Experiment {
         "unix(7), EMSGSIZE",
     ],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let some = || Step::Lines(Lines::fast(&Stream::BOTH, 40, 100));
         let script = || Script::new(size.seed, End::Exit(0));

@@ -22,6 +22,7 @@ pub(super) static EXIT_STATUS: Experiment = Experiment {
     question: "Is the exit code, the signal, or the runtime's own failure reported as it was?",
     sources: &["spike: finding 4, Get exit code", "podman#3936", "podman#7814", "nextest#1891"],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let codes = CODES.map(|code| Case::new(format!("code-{code}"), script(size, End::Exit(code))));
         // Without a pid namespace: the init of one cannot die of a signal that it sends itself.

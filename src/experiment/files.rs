@@ -23,6 +23,7 @@ pub(super) static FILES: Experiment = Experiment {
         "spike: finding 3, simultaneous file and stream output",
     ],
     measures_time: false,
+    quick: true,
     cases: |size| {
         // More than the disk and the pipe hold together: who stops reading blocks the program.
         let plenty = Script::new(size.seed, End::Exit(0)).then(Step::Lines(Lines::fast(&Stream::BOTH, 60, 10_000)));

@@ -9,6 +9,7 @@ pub(super) static FLOOD: Experiment = Experiment {
     question: "Do ten megabytes on one stream arrive while the other is silent, and on both?",
     sources: &["rust-lang/rust#39842", "zeroclaw#6910", "nomad#7619"],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let flood = |streams: &[Stream]| Step::Lines(Lines::fast(streams, lines(size), 10_000));
         let one = |stream| Step::Lines(Lines::fast(&[stream], 1, 100));

@@ -21,6 +21,7 @@ pub(super) static FLOW: Experiment = Experiment {
         "containerd#4168",
     ],
     measures_time: false,
+    quick: true,
     cases: |size| {
         // More than the pipes of the workload and of the consumer hold together.
         let lines = |count| Step::Lines(Lines::fast(&Stream::BOTH, count, 10_000));

@@ -25,6 +25,7 @@ pub(super) static FRAMING: Experiment = Experiment {
         "spike: finding 2, Process each line immediately",
     ],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let write = |text: &str, piece_bytes| Step::Write {
             stream: Stream::Stdout,

@@ -26,6 +26,7 @@ pub(super) static GRANDCHILD: Experiment = Experiment {
         "stemdeckapp/stemdeck#583",
     ],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let lines = Step::Lines(Lines::fast(&Stream::BOTH, 10, 100));
         let held = || vec![Step::Wait { gate: CHILD_GATE.into() }];

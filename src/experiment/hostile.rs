@@ -17,6 +17,7 @@ pub(super) static HOSTILE: Experiment = Experiment {
     question: "Does a workload that means harm reach beyond its container?",
     sources: &["CWE-150 (escape sequences)", "cgroups(7), pids controller", "setrlimit(2), RLIMIT_NPROC"],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let write = |stream| Step::Write { stream, data: Data::Text(ESCAPES.to_owned()), piece_bytes: None };
         let escapes = Script::new(size.seed, End::Exit(0)).then(write(Stream::Stdout)).then(write(Stream::Stderr));

@@ -14,6 +14,7 @@ pub(super) static INTERLEAVE: Experiment = Experiment {
     question: "Do lines that are written to stdout and stderr in turn arrive in that order, and with the right origin?",
     sources: &["moby#31706", "moby#26986", "buildpacks/pack#2330", "python-on-whales#226", "vector#19105"],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let lines = Lines::fast(&Stream::BOTH, 20, 100);
         let rounds = size.pick(100, 20, 20);

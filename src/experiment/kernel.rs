@@ -10,6 +10,7 @@ pub(super) static KERNEL: Experiment = Experiment {
     question: "Does the capture hold with the smallest and a large pipe, when it is stopped, and on busy CPUs?",
     sources: &["pipe(7), F_SETPIPE_SZ", "containerd#9342", "containerd#7289", "conmon#87", "podman#15643"],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let lines = |count| Step::Lines(Lines::fast(&Stream::BOTH, count, 1_000));
         let many = || lines(size.pick(2_000, 400, 200));

@@ -10,6 +10,7 @@ pub(super) static LATE_READER: Experiment = Experiment {
     question: "Does what is still in the pipes arrive when the capturer first runs after the program has ended?",
     sources: &["mongodb/jasper#203", "pulumi#20242", "docker/cli#5957", "for-mac#7632", "golang/go#19685"],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let script = |end| {
             Script::new(size.seed, end)

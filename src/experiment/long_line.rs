@@ -13,6 +13,7 @@ pub(super) static LONG_LINE: Experiment = Experiment {
     question: "Does a line around or over 64 KiB arrive, and do the lines after it?",
     sources: &["golang/go#11242", "golang/go#9568", "golang/go#65257", "of-watchdog#105", "logexec#2"],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let case = |length: usize| {
             let script = Script::new(size.seed, End::Exit(0))

@@ -13,6 +13,7 @@ pub(super) static MEMORY: Experiment = Experiment {
     question: "Does the capturer's memory grow with the output?",
     sources: &["nomad#9858", "conmon-rs#2611", "moby#16297", "spike: Memory Management"],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let lines = Lines::fast(&[Stream::Stdout], size.pick(1_100, 400, 400), LENGTH);
         let script = Script::new(size.seed, End::Exit(0)).then(Step::Lines(lines));

@@ -1,5 +1,6 @@
 //! Experiments: scripts, the question they answer, and the real failures they come from.
 
+mod buffering;
 mod burst;
 mod bytes;
 mod crowd;
@@ -7,6 +8,7 @@ mod death;
 mod descriptors;
 mod exit_status;
 mod failure;
+mod file_system;
 mod files;
 mod flood;
 mod flow;
@@ -22,6 +24,7 @@ mod one_stream_closed;
 mod paced;
 mod program;
 mod programs;
+mod rate;
 mod short_life;
 mod signal_pid1;
 mod slow_consumer;
@@ -53,10 +56,12 @@ pub static ALL: &[&Experiment] = &[
     &long_line::LONG_LINE,
     &framing::FRAMING,
     &stdio_buffered::STDIO_BUFFERED,
+    &buffering::BUFFERING,
     &grandchild::GRANDCHILD,
     &flood::FLOOD,
     &flow::FLOW,
     &files::FILES,
+    &file_system::FILE_SYSTEM,
     &death::DEATH,
     &descriptors::DESCRIPTORS,
     &programs::PROGRAMS,
@@ -64,6 +69,7 @@ pub static ALL: &[&Experiment] = &[
     &exit_status::EXIT_STATUS,
     &signal_pid1::SIGNAL_PID1,
     &hostile::HOSTILE,
+    &rate::RATE,
     &memory::MEMORY,
     &throughput::THROUGHPUT,
 ];
@@ -78,6 +84,8 @@ pub struct Experiment {
     pub sources: &'static [&'static str],
     /// Whether its cells must run alone, because they measure time.
     pub measures_time: bool,
+    /// Whether `--quick` takes it, when nobody asks for it by name.
+    pub quick: bool,
     /// Its cases at this size.
     pub cases: fn(Size) -> Vec<Case>,
 }

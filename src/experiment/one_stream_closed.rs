@@ -9,6 +9,7 @@ pub(super) static ONE_STREAM_CLOSED: Experiment = Experiment {
     question: "Does the other stream arrive when a program closes one early?",
     sources: &["containerd#3118", "nomad#11278", "nomad#8155", "conmon#563"],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let case = |name, closed, open| {
             let script = Script::new(size.seed, End::Exit(0))

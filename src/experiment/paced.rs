@@ -10,6 +10,7 @@ pub(super) static PACED: Experiment = Experiment {
     question: "How long does a line take from write(2) to its delivery, at 200 us and at 1 ms a line?",
     sources: &["moby#20951", "nomad#6931", "spike: finding 2, real-time streaming works"],
     measures_time: true,
+    quick: true,
     cases: |size| {
         let case = |name, interval_ns, count| {
             let lines = Lines { interval_ns, ..Lines::fast(&Stream::BOTH, count, 100) };

@@ -35,6 +35,7 @@ pub(super) static PROGRAMS: Experiment = Experiment {
     question: "Does what Python, Node.js, dd and a shell write by their own ways arrive whole?",
     sources: &["nodejs/node#6379", "moby#6880", "unix(7), EMSGSIZE"],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let numbers: String = (0..500).map(|number| format!("{number}\n")).collect();
         let case = |name: &str, program, stdout: String| {

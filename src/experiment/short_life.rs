@@ -9,6 +9,7 @@ pub(super) static SHORT_LIFE: Experiment = Experiment {
     question: "Does the one line of a container that ends at once arrive, when several of them run at a time?",
     sources: &["moby#20951", "nomad#6931", "nomad#2457", "nomad#17277", "nomad#10910"],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let line = Step::Lines(Lines::fast(&[Stream::Stdout], 1, 100));
         vec![Case { at_once: size.crowd(), ..Case::new("one-line", Script::new(size.seed, End::Exit(0)).then(line)) }]

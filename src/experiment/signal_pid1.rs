@@ -9,6 +9,7 @@ pub(super) static SIGNAL_PID1: Experiment = Experiment {
     question: "What does a container's init that signals itself end with, and is that reported?",
     sources: &["pid_namespaces(7)", "spike: finding 4, Kill process"],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let signals = SIGNALS.map(|(name, number)| Case::new(name, script(size, End::Signal(number))));
         signals.into_iter().chain([Case::new("abort", script(size, End::Abort))]).collect()

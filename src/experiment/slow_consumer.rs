@@ -10,6 +10,7 @@ pub(super) static SLOW_CONSUMER: Experiment = Experiment {
     question: "Does the tail arrive when the consumer is slower than a program that has ended?",
     sources: &["docker/cli#4338", "moby#45689", "conmon 29d17be"],
     measures_time: false,
+    quick: true,
     cases: |size| {
         let lines = Lines::fast(&Stream::BOTH, size.pick(400, 250, 200), 10_000);
         let script = Script::new(size.seed, End::Exit(0));

@@ -9,6 +9,7 @@ pub(super) static STDIO_BUFFERED: Experiment = Experiment {
     question: "How late do the lines of a program come that buffers unless it sees a terminal?",
     sources: &["setbuf(3)", "spike: Buffering Strategy", "nomad#6931"],
     measures_time: false,
+    quick: true,
     cases: |size| {
         // Fewer than fill a block of stdout: where a block ends within a line, the program itself tears that line, and a
         // capturer that merges the streams would be blamed for it.

@@ -12,6 +12,7 @@ pub(super) static THROUGHPUT: Experiment = Experiment {
     question: "How much output a second does the capturer take, and what does that cost it?",
     sources: &["nomad#9858", "nomad#7619", "conmon-rs#2611"],
     measures_time: true,
+    quick: true,
     cases: |size| {
         let count = size.pick(1_000 * LINES_PER_WRITE, 100 * LINES_PER_WRITE, LINES_PER_WRITE);
         let lines = Lines { per_write: LINES_PER_WRITE, ..Lines::fast(&[Stream::Stdout], count, 99) };

@@ -1,5 +1,6 @@
 //! Reports: a comparison, written for a reader.
 
+mod claims;
 mod csv;
 mod failures;
 mod json;
@@ -8,6 +9,7 @@ mod own_bundle;
 mod table;
 mod words;
 
+pub use claims::{ClaimsExport, write_claims_markdown, write_claims_text};
 pub use json::Export;
 pub use own_bundle::write_own_bundle;
 

@@ -132,7 +132,11 @@ fn footer(comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()> {
     let (cells, unsupported, skipped) = (counts.cells, counts.unsupported, counts.skipped);
     writeln!(writer, "\n{cells} cells · {failures} · {unsupported} unsupported · {skipped} skipped")?;
     if comparison.run.quick {
-        writeln!(writer, "--quick: every case, with fewer lines and a deadline of 3 s instead of 10 s.")?;
+        write!(writer, "--quick: fewer and shorter lines, smaller crowds, and a deadline of 3 s instead of 10 s")?;
+        match comparison.run.left_out.as_slice() {
+            [] => writeln!(writer, ".")?,
+            left => writeln!(writer, "; left out: {}.", left.join(", "))?,
+        }
     }
     Ok(())
 }

@@ -36,6 +36,8 @@ pub enum Buffering {
     None,
     /// Both streams by line.
     Line,
+    /// Both streams by block of 4 KiB.
+    Block,
     /// A C program's (setvbuf(3)): stdout by line on a terminal and by block of 4 KiB elsewhere, stderr at once.
     Auto,
 }
@@ -171,6 +173,9 @@ pub struct Lines {
     /// Lines a write(2).
     #[serde(default = "one")]
     pub per_write: u64,
+    /// In how many parts each write is printed: without buffering, each is a write(2) of its own.
+    #[serde(default = "one")]
+    pub parts: u64,
     /// From one write to the next, by the absolute clock; 0: as fast as it can.
     #[serde(default)]
     pub interval_ns: u64,
@@ -413,7 +418,8 @@ impl Script {
                     piece_bytes.map_or(1, |size| length.div_ceil(size.max(1)))
                 }
                 Step::Lines(lines) => {
-                    (lines.count.div_ceil(lines.per_write.max(1)) as usize).max(lines.bytes() as usize / 4096 + 2)
+                    let writes = (lines.count.div_ceil(lines.per_write.max(1)) * lines.parts.max(1)) as usize;
+                    writes.max(lines.bytes() as usize / 4096 + 2)
                 }
                 // A pipe takes what is more than its PIPE_BUF in parts.
                 Step::Pair { count, length_bytes, .. } => *count as usize * (length_bytes / 4096 + 2),
@@ -427,7 +433,7 @@ impl Script {
 fn check(steps: &[Step]) -> Result<(), ScriptError> {
     for (step, action) in steps.iter().enumerate() {
         match action {
-            Step::Lines(lines) if lines.streams.is_empty() || lines.per_write == 0 => {
+            Step::Lines(lines) if lines.streams.is_empty() || lines.per_write == 0 || lines.parts == 0 => {
                 return Err(ScriptError::NoStream { step });
             }
             Step::Lines(lines) if lines.length_bytes < line::LENGTH_MIN => {
@@ -459,7 +465,7 @@ fn gates<'a>(steps: &'a [Step]) -> Vec<&'a str> {
 impl Lines {
     /// Lines as fast as the workload can, a write each.
     pub fn fast(streams: &[Stream], count: u64, length_bytes: usize) -> Lines {
-        Lines { streams: streams.to_vec(), count, length_bytes, per_write: 1, interval_ns: 0 }
+        Lines { streams: streams.to_vec(), count, length_bytes, per_write: 1, parts: 1, interval_ns: 0 }
     }
 
     /// The writes: stream, first sequence number, lines.

@@ -3,7 +3,7 @@
 use crate::run::Run;
 use crun_capture::capturer::Summary;
 use crun_capture::comparison::OwnComparison;
-use crun_capture::report::Export;
+use crun_capture::report::{ClaimsExport, Export};
 use std::path::Path;
 
 #[test]
@@ -31,7 +31,7 @@ fn what_is_no_run_is_named() {
 
 #[test]
 fn everything_can_be_listed() {
-    for what in ["strategies", "experiments", "stimuli", "failures", "runtimes", "capabilities", "reports"] {
+    for what in ["strategies", "experiments", "stimuli", "failures", "runtimes", "capabilities", "claims", "reports"] {
         let text = Run::new(["list", what]).exits(0).stdout;
         let json = Run::new(["list", what, "--format", "json"]).exits(0).json();
         let items = json.as_array().unwrap();
@@ -79,6 +79,7 @@ fn the_schemas_in_the_repository_are_those_of_the_formats() {
     check_schema::<Export>("compare.json");
     check_schema::<Summary>("summary.json");
     check_schema::<OwnComparison>("own-bundle.json");
+    check_schema::<ClaimsExport>("claims.json");
 }
 
 #[test]

@@ -264,7 +264,14 @@ impl Player {
                 bytes.push(b'\n');
             }
             // Making many lines takes time, which is none of the write's.
-            self.print(stream, &bytes, if count == 1 { stamp_ns } else { now_ns() });
+            let at_ns = if count == 1 { stamp_ns } else { now_ns() };
+            if lines.parts == 1 {
+                self.print(stream, &bytes, at_ns);
+                continue;
+            }
+            for part in bytes.chunks(bytes.len().div_ceil(lines.parts as usize)) {
+                self.print(stream, part, now_ns());
+            }
         }
         self.sequence += lines.count;
     }
@@ -345,6 +352,7 @@ impl Player {
 fn policy(buffering: Buffering, stream: Stream) -> Policy {
     match (buffering, stream) {
         (Buffering::None, _) | (Buffering::Auto, Stream::Stderr) => Policy::AtOnce,
+        (Buffering::Block, _) => Policy::ByBlock,
         (Buffering::Line, _) => Policy::ByLine,
         (Buffering::Auto, Stream::Stdout) if std::io::stdout().is_terminal() => Policy::ByLine,
         (Buffering::Auto, Stream::Stdout) => Policy::ByBlock,

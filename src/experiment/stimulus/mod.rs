@@ -24,6 +24,7 @@ mod few_descriptors;
 mod fifo;
 mod file_changed;
 mod file_refused;
+mod files_placed;
 mod held_streams;
 mod loaded_cpu;
 mod prompt;
@@ -39,6 +40,7 @@ pub(super) use few_descriptors::FEW_DESCRIPTORS;
 pub(super) use fifo::{FIFO, FIFO_READ};
 pub(super) use file_changed::{FILE_REMOVED, FILE_RENAMED, FILE_TRUNCATED};
 pub(super) use file_refused::{FILE_DIRECTORY, FILE_READ_ONLY};
+pub(super) use files_placed::{FILES_IN_MEMORY, FILES_ON_DISK};
 pub(super) use held_streams::{CHILD_GATE, HELD_STREAMS};
 pub(super) use loaded_cpu::LOADED_CPU;
 pub(super) use prompt::PROMPT;
@@ -72,6 +74,8 @@ pub static ALL: &[&dyn Stimulus] = &[
     &FILE_TRUNCATED,
     &FIFO,
     &FIFO_READ,
+    &FILES_ON_DISK,
+    &FILES_IN_MEMORY,
     &FEW_DESCRIPTORS,
     &STDIN_CLOSED,
     &STDOUT_CLOSED,
@@ -165,6 +169,8 @@ pub struct Start<'a> {
     pub files: &'a mut [PathBuf; 2],
     /// A directory of the cell's, which goes with it. What is mounted below it is unmounted.
     pub scratch: &'a Path,
+    /// Another that goes with the cell: in memory, where there is any.
+    pub memory: &'a Path,
     /// Whether the harness has root's rights.
     pub root: bool,
     /// The read ends of FIFOs that stand in the place of the files: what comes through them is delivered.

@@ -1,0 +1,183 @@
+//! The claims of the spike, each with its words, the cells that try it, and how their findings decide it. Pure.
+//!
+//! A verdict is computed and never written down: what the spike says stands beside what was measured, and a claim whose cells
+//! were not run is `not_measured`, with the reason.
+
+mod architecture;
+mod buffering;
+mod conclusion;
+mod current;
+mod evidence;
+mod finding;
+mod memory;
+mod rate;
+mod recommendation;
+mod table;
+mod verification;
+
+pub use evidence::{Evidence, Handles, time};
+pub use rate::{INTERVAL_NS, TICKER};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// All claims, in the order of the spike's report.
+pub static ALL: &[&[Claim]] = &[
+    current::ALL,
+    table::ALL,
+    finding::ALL,
+    recommendation::ALL,
+    architecture::ALL,
+    buffering::ALL,
+    rate::ALL,
+    memory::ALL,
+    verification::ALL,
+    conclusion::ALL,
+];
+
+/// All of them, one after another.
+pub fn all() -> impl Iterator<Item = &'static Claim> {
+    ALL.iter().copied().flatten()
+}
+
+/// A sentence of the spike.
+pub struct Claim {
+    /// Its id: where it stands, and what it is about.
+    pub id: &'static str,
+    /// The spike's words.
+    pub says: &'static str,
+    /// The cells that try it: `strategy/experiment/case`, `*` for every case.
+    pub tried_by: &'static [&'static str],
+    /// What the findings make of it. An error is why it cannot be told.
+    pub judge: fn(&Evidence) -> Result<Judgement, String>,
+}
+
+/// What becomes of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is as the spike says.
+    Confirmed,
+    /// It is otherwise.
+    Refuted,
+    /// It is so, but for something that the spike does not say.
+    Qualified,
+    /// It could not be tried here.
+    NotMeasured,
+}
+
+impl Verdict {
+    /// All of them.
+    pub const ALL: [Verdict; 4] = [Verdict::Confirmed, Verdict::Refuted, Verdict::Qualified, Verdict::NotMeasured];
+
+    /// Its name in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Confirmed => "confirmed",
+            Verdict::Refuted => "refuted",
+            Verdict::Qualified => "qualified",
+            Verdict::NotMeasured => "not_measured",
+        }
+    }
+}
+
+/// A verdict, one sentence on why, and the numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why.
+    pub why: String,
+    /// What was measured.
+    pub evidence: Map<String, Value>,
+}
+
+impl Judgement {
+    fn new(verdict: Verdict, why: impl Into<String>) -> Judgement {
+        Judgement { verdict, why: why.into(), evidence: Map::new() }
+    }
+
+    fn confirmed(why: impl Into<String>) -> Judgement {
+        Judgement::new(Verdict::Confirmed, why)
+    }
+
+    fn refuted(why: impl Into<String>) -> Judgement {
+        Judgement::new(Verdict::Refuted, why)
+    }
+
+    fn qualified(why: impl Into<String>) -> Judgement {
+        Judgement::new(Verdict::Qualified, why)
+    }
+
+    /// The same with one more number.
+    fn with(mut self, name: &str, value: impl Into<Value>) -> Judgement {
+        self.evidence.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+/// One claim, tried.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Tried {
+    /// Its id.
+    pub id: String,
+    /// The spike's words.
+    pub says: String,
+    /// What becomes of it.
+    pub verdict: Verdict,
+    /// What the repository has on record; null where it was not run before.
+    pub recorded: Option<Verdict>,
+    /// Why, in a sentence.
+    pub why: String,
+    /// What was measured: times in ns, sizes in bytes.
+    pub evidence: Map<String, Value>,
+    /// The command that shows it again.
+    pub repeat: String,
+}
+
+impl Tried {
+    /// Whether the verdict is another than the recorded one. That something could not be tried here changes nothing.
+    pub fn differs(&self) -> bool {
+        self.verdict != Verdict::NotMeasured && self.recorded.is_some_and(|recorded| recorded != self.verdict)
+    }
+}
+
+impl Claim {
+    /// Tries it.
+    pub fn tried(&self, evidence: &Evidence, options: &str) -> Tried {
+        let judged = (self.judge)(evidence);
+        let judged = judged.unwrap_or_else(|reason| Judgement::new(Verdict::NotMeasured, reason));
+        Tried {
+            id: self.id.to_owned(),
+            says: self.says.to_owned(),
+            verdict: judged.verdict,
+            recorded: recorded(self.id),
+            why: judged.why,
+            evidence: judged.evidence,
+            repeat: format!("crun-capture claims {}{options}", self.id),
+        }
+    }
+
+    /// Whether it needs this cell.
+    pub fn needs(&self, strategy: &str, experiment: &str, case: &str) -> bool {
+        self.tried_by.iter().any(|pattern| {
+            let mut parts = pattern.split('/');
+            parts.next() == Some(strategy)
+                && parts.next() == Some(experiment)
+                && parts.next().is_some_and(|wanted| wanted == "*" || wanted == case)
+        })
+    }
+}
+
+/// The verdict that the repository has on record, from real crun.
+fn recorded(id: &str) -> Option<Verdict> {
+    static RECORDED: std::sync::LazyLock<std::collections::BTreeMap<String, Verdict>> =
+        std::sync::LazyLock::new(|| {
+            toml::from_str(include_str!("../../fixtures/verdicts.toml")).expect("a test reads the same text")
+        });
+    RECORDED.get(id).copied()
+}
+
+#[cfg(test)]
+mod tests;

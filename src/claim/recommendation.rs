@@ -1,0 +1,76 @@
+//! What the spike recommends: to start crun oneself, and TeeReader.
+
+use super::evidence::{is_whole, time};
+use super::{Claim, Judgement};
+
+pub(super) static ALL: &[Claim] = &[
+    Claim {
+        id: "recommend/direct-exec",
+        says: "Replace Current Executor Pattern: exec.Command with StdoutPipe() and StderrPipe()",
+        tried_by: &["scanner/death/capturer-killed", "tee/death/capturer-killed", "file/death/capturer-killed"],
+        judge: |it| {
+            let survived = |strategy: &str| {
+                let found = it.of(&format!("{strategy}/death/capturer-killed"))?;
+                Ok::<_, String>(found.workload_survived == Some(true))
+            };
+            let (scanner, tee, file) = (survived("scanner")?, survived("tee")?, survived("file")?);
+            let judged = match (scanner && tee, file) {
+                (true, _) => Judgement::confirmed("the program survives the death of its driver, as with the executor"),
+                (false, true) => Judgement::refuted(
+                    "it puts the driver into the data path: when that is killed, the program dies of its next write; with the executor, which hands the file or FIFO itself over, it runs on",
+                ),
+                (false, false) => Judgement::qualified(
+                    "the program does not survive its driver, but then neither does it with a file",
+                ),
+            };
+            Ok(judged
+                .with("scanner_workload_survived", scanner)
+                .with("tee_workload_survived", tee)
+                .with("file_workload_survived", file))
+        },
+    },
+    Claim {
+        id: "recommend/tee",
+        says: "TeeReader: Recommended for Milo",
+        tried_by: &[
+            "tee/long-line/65537",
+            "tee/files/disk-full",
+            "tee/bytes/crlf",
+            "tee/death/capturer-killed",
+            "tee/flow/stops",
+        ],
+        judge: |it| {
+            let (long, disk) = (it.of("tee/long-line/65537")?, it.of("tee/files/disk-full")?);
+            let (crlf, killed) = (it.of("tee/bytes/crlf")?, it.of("tee/death/capturer-killed")?);
+            let stalled = it.of("tee/flow/stops")?.workload_stalled_ns.unwrap_or(0);
+            let mut faults = Vec::new();
+            if !is_whole(long) {
+                faults.push("hangs for good on a line over 64 KiB".to_owned());
+            }
+            if !is_whole(disk) {
+                faults.push("freezes the program when the disk is full".to_owned());
+            }
+            if crlf.altered_lines > 0 {
+                faults.push("alters lines that end in CR LF".to_owned());
+            }
+            if killed.workload_survived == Some(false) {
+                faults.push("takes the program with it when it is killed".to_owned());
+            }
+            if stalled > 500_000_000 {
+                faults.push(format!("stalls the program for {} when its consumer stops for 2 s", time(stalled)));
+            }
+            let hangs = !is_whole(long) || !is_whole(disk);
+            let judged = match faults.as_slice() {
+                [] => Judgement::confirmed("it keeps every duty that it was tried on"),
+                faults if hangs => Judgement::refuted(format!("it {}", faults.join(", "))),
+                faults => Judgement::qualified(format!("it {}", faults.join(", "))),
+            };
+            Ok(judged
+                .with("long_line_deadline_hit", long.deadline_hit)
+                .with("disk_full_deadline_hit", disk.deadline_hit)
+                .with("crlf_altered_lines", crlf.altered_lines)
+                .with("capturer_killed_workload_survived", killed.workload_survived)
+                .with("consumer_stops_stalled_ns", stalled))
+        },
+    },
+];

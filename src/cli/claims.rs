@@ -1,0 +1,241 @@
+//! `claims`: the spike on trial. Runs the cells that its claims need on one runtime, and judges each claim by their findings.
+
+use super::compare::{Arguments as Compare, Measured, Plan};
+use super::prepare::{self, Chosen, Host};
+use super::{complain, unknown};
+use anyhow::Context;
+use clap::ValueEnum;
+use crun_capture::capturer::{Capturer, SCHEMA_VERSION};
+use crun_capture::claim::{self, Claim, Evidence, Handles, TICKER, Tried};
+use crun_capture::comparison::NotRun;
+use crun_capture::plan::Cell;
+use crun_capture::report::{ClaimsExport, write_claims_markdown, write_claims_text};
+use crun_capture::sink::count::Count;
+use crun_capture::strategy::{self, Command};
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The published code, for Go's compiler.
+const PUBLISHED: &str = include_str!("../../fixtures/go/task-log-manager/main.go");
+
+/// How long the compiler may take: it compiles the parts of its library that the code needs, where it never did before.
+const COMPILER: Duration = Duration::from_secs(120);
+
+/// How often each of the spike's strategies captures while descriptors are counted.
+const CAPTURES: u64 = 20;
+
+pub(super) const DETAILS: &str = "\
+Examples:
+  crun-capture claims                                  every claim, on real crun
+  crun-capture claims recommend/tee rate               some of them
+  crun-capture claims --format markdown > SPIKE.md     the spike's report, with evidence
+
+Exit code 100: a verdict is another than the recorded one.";
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Only claims whose id contains this; crun-capture list claims
+    #[arg(value_name = "ID-PART")]
+    claims: Vec<String>,
+    /// On this runtime, or LABEL=PATH [default: crun, and where that does not work, fake]
+    #[arg(long, value_name = "RUNTIME")]
+    runtime: Option<String>,
+    /// How
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// Fewer lines, and a shorter deadline
+    #[arg(long)]
+    quick: bool,
+    /// Determines the scripts and the order of the cells
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Where the recordings go [default: .crun-capture/UTC-SEED]
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For a terminal
+    Text,
+    /// For programs
+    Json,
+    /// The spike's report, with evidence
+    Markdown,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let chosen = chosen(&arguments.claims)?;
+    let compare = Compare {
+        runtime: arguments.runtime.iter().cloned().collect(),
+        experiment: experiments(&chosen),
+        runs: 1,
+        quick: arguments.quick,
+        seed: arguments.seed,
+        output: arguments.output.clone(),
+        ..Compare::default()
+    };
+    let own = prepare::own_path()?;
+    let capturers = capturers(&chosen, &own);
+    let host = prepare::host()?;
+    let Chosen { wanted, found } = prepare::first_that_works(arguments.runtime.as_deref(), &host)?;
+    let compiled = chosen.iter().any(|claim| claim.id == "arch/code-compiles").then(|| compile(&host)).transpose()?;
+    let handles = chosen.iter().any(|claim| claim.id == "memory/close-handles").then(count_handles).transpose()?;
+    let mut evidence = Evidence::default();
+    (evidence.compiled, evidence.handles) = (compiled.flatten(), handles);
+    let mut measured = None;
+    if !compare.experiment.is_empty() {
+        let needed = |cell: &Cell| {
+            let (strategy, experiment, case) = (&cell.id.strategy, &cell.id.experiment, &cell.id.case);
+            chosen.iter().any(|claim| claim.needs(strategy, experiment, case))
+        };
+        let plan = Plan::new(&compare, &wanted, capturers, &needed)?;
+        let ran = plan.measure(host, &wanted, &found)?;
+        fill(&mut evidence, &ran);
+        measured = Some(ran);
+    } else {
+        host.scratch.close().context("cannot remove what the run had for itself")?;
+    }
+    let options = options(arguments);
+    let export = ClaimsExport {
+        schema_version: SCHEMA_VERSION,
+        tool: format!("crun-capture {}", env!("CARGO_PKG_VERSION")),
+        machine: crun_capture::machine::this(),
+        runtime: wanted[0].info(&found[0]),
+        quick: arguments.quick,
+        seed: arguments.seed,
+        claims: chosen.iter().map(|claim| claim.tried(&evidence, &options)).collect(),
+    };
+    report(&export, arguments.format)?;
+    if let Some(Measured { run, output, .. }) = &measured {
+        complain(&format!("recordings: {}", output.display()));
+        if run.interrupted {
+            return Ok(130);
+        }
+    }
+    let differing: Vec<&Tried> = export.claims.iter().filter(|tried| tried.differs()).collect();
+    for tried in &differing {
+        let recorded = tried.recorded.map_or("", claim::Verdict::word);
+        complain(&format!("{} is {}, and {recorded} by fixtures/verdicts.toml", tried.id, tried.verdict.word()));
+    }
+    Ok(if differing.is_empty() { 0 } else { 100 })
+}
+
+/// The claims whose ids contain one of the parts; one that is the whole id of a claim means that one.
+fn chosen(parts: &[String]) -> anyhow::Result<Vec<&'static Claim>> {
+    let known: Vec<&str> = claim::all().map(|claim| claim.id).collect();
+    if let Some(part) = parts.iter().find(|part| !known.iter().any(|id| id.contains(part.as_str()))) {
+        return Err(unknown("claim", part, &known));
+    }
+    let fits =
+        |id: &str, part: &String| if known.contains(&part.as_str()) { id == part } else { id.contains(part.as_str()) };
+    let wanted = |claim: &&Claim| parts.is_empty() || parts.iter().any(|part| fits(claim.id, part));
+    Ok(claim::all().filter(wanted).collect())
+}
+
+/// What `list claims` tells of them.
+pub(super) fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
+    claim::all().map(|claim| (claim.id, claim.says))
+}
+
+fn experiments(chosen: &[&Claim]) -> Vec<String> {
+    let patterns = chosen.iter().flat_map(|claim| claim.tried_by);
+    let mut names: Vec<String> = patterns.filter_map(|pattern| Some(pattern.split('/').nth(1)?.to_owned())).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The strategies that the claims are about, and the one with the spike's ticker.
+fn capturers(chosen: &[&Claim], own: &Path) -> Vec<Capturer> {
+    let needs = |name: &str| {
+        let patterns = chosen.iter().flat_map(|claim| claim.tried_by);
+        patterns.into_iter().any(|pattern| pattern.split('/').next() == Some(name))
+    };
+    let wanted = strategy::ALL.iter().filter(|one| needs(one.name()));
+    let mut capturers: Vec<Capturer> = wanted.map(|&one| Capturer::built_in(one, own)).collect();
+    if needs(TICKER)
+        && let Some(strategy) = strategy::ALL.iter().find(|one| one.syncs_each_line())
+    {
+        let mut ticker = Capturer { name: TICKER.to_owned(), ..Capturer::built_in(*strategy, own) };
+        ticker.program.extend(["--line-interval-ns".into(), claim::INTERVAL_NS.to_string().into()]);
+        capturers.push(ticker);
+    }
+    capturers
+}
+
+/// Gives the published code to Go's compiler; None where there is no Go.
+fn compile(host: &Host) -> anyhow::Result<Option<Result<(), String>>> {
+    let folder = host.scratch.disk().join("go");
+    fs::create_dir(&folder)?;
+    fs::write(folder.join("main.go"), PUBLISHED)?;
+    let mut command = std::process::Command::new("go");
+    command.args(["build", "-o", "/dev/null", "main.go"]).current_dir(&folder);
+    // Nothing but what is installed, and nothing left in the user's cache.
+    command.envs([("GO111MODULE", "off"), ("GOPROXY", "off"), ("GOTOOLCHAIN", "local")]);
+    command.env("GOCACHE", folder.join("cache")).env("GOTMPDIR", &folder);
+    let output = match host.family.output(&mut command, COMPILER) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        output => output.context("cannot run go build")?,
+    };
+    if output.status.success() {
+        return Ok(Some(Ok(())));
+    }
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    // `./main.go:25:31: cannot use …`; anything else says nothing of the code.
+    let line = text.lines().find(|line| line.contains("main.go:"));
+    match line {
+        Some(line) => Ok(Some(Err(line.trim_start_matches("./").to_owned()))),
+        None => anyhow::bail!("go build fails: {}", text.lines().next().unwrap_or_default()),
+    }
+}
+
+/// Captures again and again in this process, and counts its descriptors.
+fn count_handles() -> anyhow::Result<Handles> {
+    let count = || Ok::<_, io::Error>(fs::read_dir("/proc/self/fd")?.count() as u64);
+    let command = Command::new("true", Vec::<String>::new());
+    let of_spike = || strategy::ALL.iter().filter(|one| one.spike_row().is_some() || one.syncs_each_line());
+    let before = count()?;
+    let mut captures = 0;
+    for strategy in of_spike() {
+        for _ in 0..CAPTURES {
+            strategy.capture(&command, &Count::new(None))?;
+            captures += 1;
+        }
+    }
+    Ok(Handles { captures, before, after: count()? })
+}
+
+fn fill(evidence: &mut Evidence, measured: &Measured) {
+    for planned in &measured.run.plan {
+        match (&planned.expected, measured.findings.get(&planned.id)) {
+            (_, Some(findings)) => evidence.add(&planned.id, findings.clone()),
+            (Err(NotRun::Unsupported(reason) | NotRun::Skipped(reason)), None) => evidence.miss(&planned.id, reason),
+            (Ok(_), None) => evidence.miss(&planned.id, "the run ended before it"),
+        }
+    }
+}
+
+/// The options that the command which shows a claim again needs.
+fn options(arguments: &Arguments) -> String {
+    let runtime = arguments.runtime.as_ref().map(|name| format!(" --runtime {name}")).unwrap_or_default();
+    let quick = if arguments.quick { " --quick" } else { "" };
+    let seed = if arguments.seed == 7 { String::new() } else { format!(" --seed {}", arguments.seed) };
+    format!("{runtime}{quick}{seed}")
+}
+
+fn report(export: &ClaimsExport, format: Format) -> anyhow::Result<()> {
+    let mut stdout = BufWriter::new(anstream::stdout());
+    match format {
+        Format::Text => write_claims_text(export, &mut stdout)?,
+        Format::Markdown => write_claims_markdown(export, &mut stdout)?,
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut stdout, export)?;
+            writeln!(stdout)?;
+        }
+    }
+    stdout.flush()?;
+    Ok(())
+}
