@@ -16,35 +16,93 @@ pub use latency::LIVE_FRACTION;
 
 use crate::recording::Recording;
 use crate::script::journal::Journal;
+use crate::stream::Stream;
+use loss::Matched;
 use received::Received;
 use truth::Truth;
 
+/// A recording, with what was written held against what arrived.
+struct Held {
+    /// The lines of each stream by itself.
+    apart: Truth,
+    /// The same for a reader that cannot tell the streams apart, where that makes a difference.
+    merged: Option<Truth>,
+    received: Received,
+    matched: Matched,
+    background_lines: u64,
+}
+
+impl Held {
+    fn of(recording: &Recording) -> Held {
+        let script = &recording.facts.script;
+        // A program of the host's keeps no journal. What it writes is known, and all of it is to arrive.
+        let supposed = recording.facts.program.then(|| Journal::supposed(script));
+        let journal = recording.journal.as_ref().or(supposed.as_ref());
+        let apart = Truth::of(script, journal);
+        let mut received = Received::of(&recording.deliveries, script.seed).without(&recording.facts.runtime_errors);
+        let background_lines = received.take_out(&script.background_lines());
+        let merged = received.is_merged().then(|| apart.merged(script, journal)).flatten();
+        let matched = loss::match_lines(merged.as_ref().unwrap_or(&apart), &received);
+        Held { apart, merged, received, matched, background_lines }
+    }
+
+    /// What the deliveries are held against.
+    fn truth(&self) -> &Truth {
+        self.merged.as_ref().unwrap_or(&self.apart)
+    }
+}
+
+/// What became of one line that the kernel accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fate {
+    /// The stream it was written to.
+    pub stream: Stream,
+    /// When; None where the writer kept no journal.
+    pub written_ns: Option<u64>,
+    /// When it was delivered; None: it was not.
+    pub delivered_ns: Option<u64>,
+    /// Whether it came before the line of the other stream that was written just before it.
+    pub swapped: bool,
+}
+
+/// What became of each line, in the order in which they were written. Empty where the capturer only counted.
+pub fn fates(recording: &Recording) -> Vec<Fate> {
+    if !recording.facts.live {
+        return Vec::new();
+    }
+    let held = Held::of(recording);
+    let (truth, places) = (held.truth(), &held.matched.places);
+    let swapped = |at: usize| {
+        let before = at.checked_sub(1).filter(|&before| truth.lines[before].stream != truth.lines[at].stream);
+        before.and_then(|before| Some(places[before]? > places[at]?)).unwrap_or(false)
+    };
+    let fate = |(at, line): (usize, &truth::TruthLine)| Fate {
+        stream: line.stream,
+        written_ns: line.written_ns,
+        delivered_ns: places[at].map(|place| held.received.lines[place].at_ns),
+        swapped: swapped(at),
+    };
+    truth.accepted().map(fate).collect()
+}
+
 /// All findings of one recording.
 pub fn findings(recording: &Recording) -> Findings {
-    let script = &recording.facts.script;
-    // A program of the host's keeps no journal. What it writes is known, and all of it is to arrive.
-    let supposed = recording.facts.program.then(|| Journal::supposed(script));
-    let journal = recording.journal.as_ref().or(supposed.as_ref());
-    let apart = Truth::of(script, journal);
-    let mut received = Received::of(&recording.deliveries, script.seed).without(&recording.facts.runtime_errors);
-    let background_lines = received.take_out(&script.background_lines());
-    let merged = received.is_merged().then(|| apart.merged(script, journal)).flatten();
-    let truth = merged.as_ref().unwrap_or(&apart);
-    let matched = loss::match_lines(truth, &received);
+    let held = Held::of(recording);
+    let (truth, received, matched) = (held.truth(), &held.received, &held.matched);
     let accepted_lines = truth.accepted().count() as u64;
-    let mut findings = Findings { background_lines, accepted_lines, ..Findings::default() };
+    let mut findings = Findings { background_lines: held.background_lines, accepted_lines, ..Findings::default() };
     if recording.facts.live {
-        loss::deliveries(&matched, &mut findings);
-        attribution::measure(truth, &received, &matched, &mut findings);
-        order::measure(truth, recording.facts.program, &matched, &mut findings);
+        loss::deliveries(matched, &mut findings);
+        attribution::measure(truth, received, matched, &mut findings);
+        order::measure(truth, recording.facts.program, matched, &mut findings);
         if !recording.facts.program {
-            latency::measure(recording, truth, &received, &matched, &mut findings);
+            latency::measure(recording, truth, received, matched, &mut findings);
         }
         findings.prompt_held = latency::prompt_held(recording);
     } else {
         loss::counts(truth, recording, &mut findings);
     }
-    loss::files(&apart, recording, &mut findings);
+    loss::files(&held.apart, recording, &mut findings);
     exit::measure(recording, &mut findings);
     outside::measure(recording, &mut findings);
     cost::measure(recording, &mut findings);

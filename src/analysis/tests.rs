@@ -114,6 +114,21 @@ fn any_script() -> impl proptest::strategy::Strategy<Value = Script> {
 
 proptest! {
     #[test]
+    fn the_fate_of_each_line_is_told(count in 2..60_u64, lost in 0..60_usize) {
+        let mut recording = perfect(in_turn(count));
+        let whole = fates(&recording);
+        prop_assert!(whole.iter().all(|fate| fate.delivered_ns.is_some() && !fate.swapped));
+        prop_assert_eq!(whole.len() as u64, count);
+        let lost = lost % recording.deliveries.len();
+        recording.deliveries.remove(lost);
+        let missing: Vec<usize> = (0..whole.len()).filter(|&at| fates(&recording)[at].delivered_ns.is_none()).collect();
+        prop_assert_eq!(missing, vec![lost]);
+        let mut swapped = perfect(in_turn(count));
+        swapped.deliveries.swap(0, 1);
+        prop_assert_eq!(fates(&swapped).iter().filter(|fate| fate.swapped).count(), 1);
+    }
+
+    #[test]
     fn a_perfect_recording_has_no_fault(script in any_script()) {
         prop_assert_eq!(faults(&perfect(script)), Faults::default());
     }

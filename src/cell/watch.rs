@@ -93,7 +93,7 @@ pub(super) struct Watch {
     events: Option<OwnedFd>,
     partner: Option<Partner>,
     place: Place,
-    gates: Vec<File>,
+    gates: Vec<(String, File)>,
     held: bool,
     bytes_per_ms: Option<usize>,
     wake_at_ns: Option<u64>,
@@ -456,11 +456,14 @@ impl Watch {
 impl Running for Watch {
     /// A FIFO that is opened for both never blocks (fifo(7)); kept open, it lets through whoever comes later.
     fn open_gate(&mut self, gate: &str) -> io::Result<()> {
+        if self.gates.iter().any(|(open, _)| open == gate) {
+            return Ok(());
+        }
         let path = self.place.cell.join(format!("gate-{gate}"));
         let opened = File::options().read(true).write(true).open(&path);
         let mut fifo = opened.map_err(|error| bundle::with_path(&error, &path))?;
         io::Write::write_all(&mut fifo, b"g")?;
-        self.gates.push(fifo);
+        self.gates.push((gate.to_owned(), fifo));
         self.note("the workload goes on");
         Ok(())
     }

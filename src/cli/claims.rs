@@ -92,12 +92,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             chosen.iter().any(|claim| claim.needs(strategy, experiment, case))
         };
         let plan = Plan::new(&compare, &wanted, capturers, &needed)?;
-        let ran = plan.measure(host, &wanted, &found)?;
+        let ran = plan.measure(&host, &wanted, &found)?;
         fill(&mut evidence, &ran);
         measured = Some(ran);
-    } else {
-        host.scratch.close().context("cannot remove what the run had for itself")?;
     }
+    host.close()?;
     let options = options(arguments);
     let export = ClaimsExport {
         schema_version: SCHEMA_VERSION,

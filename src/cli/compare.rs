@@ -88,7 +88,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     arguments.exports.check()?;
     let host = prepare::host()?;
     let found = wanted.iter().map(|one| one.find(&host)).collect::<anyhow::Result<Vec<_>>>()?;
-    let Measured { run, findings, output } = plan.measure(host, &wanted, &found)?;
+    let Measured { run, findings, output } = plan.measure(&host, &wanted, &found)?;
+    host.close()?;
     let comparison = Comparison::new(run, &findings, &plan.expectations);
     arguments.exports.write(&comparison)?;
     complain(&format!("recordings: {}", output.display()));
@@ -144,10 +145,10 @@ impl Plan<'_> {
         Ok(Plan { arguments, capturers, cells, expectations_text, expectations })
     }
 
-    /// Runs all cells on the runtimes that were found.
+    /// Runs all cells on the runtimes that were found. The host's directories are still there afterwards.
     pub(super) fn measure(
         &self,
-        host: Host,
+        host: &Host,
         wanted: &[Wanted],
         found: &[Result<Found, Unusable>],
     ) -> anyhow::Result<Measured> {
@@ -155,13 +156,12 @@ impl Plan<'_> {
         let mut run = describe(self.arguments, wanted, found, &self.capturers, &self.cells, &self.expectations_text);
         save(&run, &output)?;
         let start_ns = now_ns();
-        let executed = self.execute(&mut run, found, &host, &output);
+        let executed = self.execute(&mut run, found, host, &output);
         run.wall_ns = now_ns() - start_ns;
         // What went wrong first is what the user must know: a full disk fails here, too.
         let saved = save(&run, &output);
         let findings = executed?;
         saved?;
-        host.scratch.close().context("cannot remove what the run had for itself")?;
         Ok(Measured { run, findings, output })
     }
 

@@ -4,11 +4,13 @@ mod capture;
 mod claims;
 mod compare;
 mod doctor;
+mod explain;
 mod export;
 mod front;
 mod list;
 mod own_bundle;
 mod prepare;
+mod recommend;
 mod report;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -43,6 +45,11 @@ enum Verb {
     /// Put every claim of the spike on trial
     #[command(after_long_help = claims::DETAILS)]
     Claims(claims::Arguments),
+    /// Run one cell again and draw what was written, delivered, stalled and lost
+    #[command(after_long_help = explain::DETAILS)]
+    Explain(explain::Arguments),
+    /// Say which strategies do what you need, by measurement here
+    Recommend(recommend::Arguments),
     /// Capture one command of your own with one strategy
     #[command(after_long_help = capture::DETAILS)]
     Capture(capture::Arguments),
@@ -68,6 +75,8 @@ pub(crate) fn main() -> ExitCode {
         Verb::Compare(arguments) => compare::run(&arguments),
         Verb::Capture(arguments) => return ExitCode::from(capture::run(&arguments)),
         Verb::Claims(arguments) => claims::run(&arguments),
+        Verb::Explain(arguments) => explain::run(&arguments),
+        Verb::Recommend(arguments) => recommend::run(&arguments),
         Verb::Report(arguments) => report::run(&arguments),
         Verb::List(arguments) => list::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),

@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &Arguments, path: &Path) -> anyhow::Result<u8> {
         left_behind: ran.left_behind,
         changed: before.changed(&bundle.snapshot()).iter().map(|path| path.display().to_string()).collect(),
     };
-    host.scratch.close().context("cannot remove what the run had for itself")?;
+    host.close()?;
     let json = serde_json::to_vec_pretty(&comparison)?;
     write_private(&output.join("bundle.json"), &json)?;
     report(&comparison, &json, &arguments.exports)?;

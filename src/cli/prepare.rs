@@ -20,6 +20,16 @@ pub(super) struct Host {
     pub(super) programs: Programs,
 }
 
+impl Host {
+    /// Removes what the run had for itself.
+    ///
+    /// # Errors
+    /// It cannot be removed, with the path.
+    pub(super) fn close(self) -> anyhow::Result<()> {
+        self.scratch.close().context("cannot remove what the run had for itself")
+    }
+}
+
 /// This program.
 pub(super) fn own_path() -> anyhow::Result<PathBuf> {
     std::env::current_exe().context("cannot tell where this program lies")

@@ -45,10 +45,17 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     if let Some(code) = of_own_bundle(arguments)? {
         return Ok(code);
     }
-    let path = arguments.from.join("run.json");
-    let json = read_regular(&path)?.with_context(|| {
-        format!("{} is not the directory of a run: cannot read {}", arguments.from.display(), path.display())
-    })?;
+    let comparison = stored(&arguments.from)?;
+    arguments.exports.check()?;
+    arguments.exports.write(&comparison)?;
+    Ok(comparison.exit_code)
+}
+
+/// The comparison of a stored run, made from its recordings.
+pub(super) fn stored(from: &Path) -> anyhow::Result<Comparison> {
+    let path = from.join("run.json");
+    let json = read_regular(&path)?
+        .with_context(|| format!("{} is not the directory of a run: cannot read {}", from.display(), path.display()))?;
     let run: Run = serde_json::from_slice(&json).with_context(|| format!("cannot read {}", path.display()))?;
     check_version(&path, run.schema_version)?;
     if let Some(planned) = run.plan.iter().find(|planned| !planned.id.is_plain()) {
@@ -57,14 +64,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let expectations = Expectations::parse(&run.expectations)?;
     let mut findings = HashMap::new();
     for planned in run.plan.iter().filter(|planned| planned.expected.is_ok()) {
-        let folder = store::folder(&arguments.from, &planned.id);
+        let folder = store::folder(from, &planned.id);
         // A run that was interrupted has cells without a recording.
         if store::is_whole(&folder) {
             findings.insert(planned.id.clone(), analysis::findings(&store::read(&folder)?));
         }
     }
-    let comparison = Comparison::new(run, &findings, &expectations);
-    arguments.exports.check()?;
-    arguments.exports.write(&comparison)?;
-    Ok(comparison.exit_code)
+    Ok(Comparison::new(run, &findings, &expectations))
 }

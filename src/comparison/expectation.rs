@@ -112,6 +112,15 @@ pub(super) struct Judged {
     pub(super) reason: Option<String>,
 }
 
+/// What is expected of a strategy in some cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outlook {
+    /// The strategy.
+    pub strategy: String,
+    /// None: it holds. Else whether it fails `always` or `sometimes`, and in which findings.
+    pub fails: Option<(&'static str, Vec<String>)>,
+}
+
 impl Expectations {
     /// Those that come with the program.
     pub fn built_in() -> &'static str {
@@ -146,6 +155,24 @@ impl Expectations {
     pub(super) fn a_race_decides(&self, cell: [&str; 4], finding: &str) -> bool {
         let mut entries = self.failure.iter().filter(|entry| entry.finding.has(finding) && entry.names(cell));
         entries.next().is_some_and(|entry| entry.when == When::Sometimes)
+    }
+
+    /// What is expected of another strategy in the place of this cell's.
+    pub fn outlook(&self, id: &CellId, strategy: &str) -> Outlook {
+        let names = [&*id.runtime, strategy, &*id.experiment, &*id.case];
+        let own = self.failure.iter().filter(|entry| entry.names(names));
+        let mut fails: Option<(&'static str, Vec<String>)> = None;
+        for entry in own {
+            let when = if entry.when == When::Always { "always" } else { "sometimes" };
+            let (said, findings) = fails.get_or_insert((when, Vec::new()));
+            if when == "always" {
+                *said = when;
+            }
+            let new = entry.finding.all().iter().filter(|finding| !findings.contains(finding));
+            let new: Vec<String> = new.cloned().collect();
+            findings.extend(new);
+        }
+        Outlook { strategy: strategy.to_owned(), fails }
     }
 
     pub(super) fn judge(&self, id: &CellId, broken: &[&str]) -> Judged {

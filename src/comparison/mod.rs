@@ -6,14 +6,16 @@ mod agreement;
 mod answer;
 mod expectation;
 mod own_bundle;
+mod recommend;
 mod row;
 mod rule;
 mod run;
 mod verdict;
 
 pub use agreement::{Agreement, Difference};
-pub use expectation::{ExpectationError, Expectations, When};
+pub use expectation::{ExpectationError, Expectations, Outlook, When};
 pub use own_bundle::{Captured, Held, OwnComparison, OwnRow, own_rows};
+pub use recommend::{Candidate, Recommendation, Shown, USES, Use};
 pub use row::{CapabilityState, LongLine, Row, Said};
 pub use rule::broken;
 pub use run::{CapturerInfo, NotRun, Planned, Run, RuntimeInfo};

@@ -124,6 +124,26 @@ fn is_bounded(found: &Findings) -> bool {
     found.max_rss_bytes.is_none_or(|bytes| bytes <= MEMORY_MAX_BYTES)
 }
 
+/// The findings by which a duty is broken: what no capturer may decline.
+const DUTIES: [&str; 11] = [
+    "deadline_hit",
+    "lost_bytes",
+    "duplicated_lines",
+    "altered_lines",
+    "foreign_lines",
+    "misattributed_lines",
+    "stream_inversions",
+    "exit_reported",
+    "left_behind",
+    "file_loss_told",
+    "capturer_cpu_ns",
+];
+
+/// Whether a duty is broken by this finding, and no capability.
+pub(super) fn is_duty(finding: &str) -> bool {
+    DUTIES.contains(&finding)
+}
+
 /// The findings that break something, by their names in JSON.
 pub fn broken(findings: &Findings, capturer: &CapturerInfo, planned: &Planned) -> Vec<&'static str> {
     let subject = Subject { findings, capturer, planned };

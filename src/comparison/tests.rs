@@ -141,6 +141,13 @@ fn a_capturer_may_refuse_where_it_is_let_and_nowhere_else() {
 }
 
 #[test]
+fn duties_are_among_the_rules() {
+    let names: Vec<&str> = rule::RULES.iter().map(|(name, _)| *name).collect();
+    let duties = names.iter().filter(|name| rule::is_duty(name)).count();
+    assert_eq!(duties, 11);
+}
+
+#[test]
 fn what_was_not_done_proves_nothing() {
     check(&[], |found| found.stimulus_error = Some("no front".into()), &["stimulus_error"]);
 }

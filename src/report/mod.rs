@@ -6,12 +6,16 @@ mod failures;
 mod json;
 mod markdown;
 mod own_bundle;
+mod recommendation;
 mod table;
+mod timeline;
 mod words;
 
 pub use claims::{ClaimsExport, write_claims_markdown, write_claims_text};
 pub use json::Export;
 pub use own_bundle::write_own_bundle;
+pub use recommendation::write_recommendation;
+pub use timeline::{Explained, write_explained};
 
 use crate::comparison::Comparison;
 use std::io::{self, Write};

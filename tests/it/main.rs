@@ -4,6 +4,7 @@ mod capture; // `capture` as a user calls it
 mod claims; // `claims`: verdicts, recorded ones, SPIKE.md
 mod compare; // `compare`: what it prints, exits with, and leaves
 mod emit; // the workload plays its script
+mod explain; // `explain` and `recommend`
 mod fake; // fake-crun keeps crun's contract
 mod fake_faults; // the faults that fake-crun can be told to have
 mod golden; // recordings whose findings were checked by hand

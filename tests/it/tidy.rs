@@ -72,7 +72,11 @@ fn what_is_in_a_folder_is_in_its_list() {
         assert!(stimuli.iter().any(is_listed), "{file}.rs has no stimulus of the list");
     }
     let reports: Vec<_> = crun_capture::report::ALL.iter().map(|one| one.name()).collect();
-    check_registry("src/report", &reports, &["words", "failures", "own-bundle", "claims"]);
+    check_registry(
+        "src/report",
+        &reports,
+        &["words", "failures", "own-bundle", "claims", "recommendation", "timeline"],
+    );
     // The detached kinds stand in the file of their runtime.
     let runtimes: Vec<_> = crun_capture::runtime::ALL.iter().map(|one| one.name()).collect();
     let plain: Vec<_> = runtimes.iter().copied().filter(|name| !name.ends_with("-detached")).collect();

@@ -1,16 +1,27 @@
 //! A capturer that is sound but for one planted fault. It shares the protocol's codec with the library, and reads for itself.
 
+use crun_capture::capturer::Summary;
 use crun_capture::capturer::protocol::Request;
 use crun_capture::clock::now_ns;
+use crun_capture::outcome::Cost;
+use crun_capture::sink::count::Tally;
 use crun_capture::sink::frame::encode;
 use crun_capture::stream::{Delivered, Ending, Origin, Stream, lines};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
 use std::thread;
+
+/// What the capturer has to say for itself. It dies where nobody can hear it.
+#[expect(clippy::print_stderr, reason = "the fault itself")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
 
 /// Holds deliveries back, for the faults that need more than one.
 struct Deliveries {
@@ -22,7 +33,10 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     let fault = words[0].to_str().expect("a fault has a plain name");
     let request = Request::from_environment().expect("the environment is sound").expect("the harness runs this");
     let command = words.iter().skip_while(|word| *word != "--").skip(1).collect::<Vec<_>>();
-    let mut live = request.live.expect("no cell of these measures cost");
+    // A cell that measures cost hands over no live descriptor.
+    let null = || File::options().write(true).open("/dev/null").expect("there is one");
+    let counts = request.live.is_none();
+    let mut live = request.live.unwrap_or_else(null);
     match fault {
         "idle" => return ExitCode::SUCCESS,
         "flood" => loop {
@@ -31,21 +45,44 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
         _ => {}
     }
     let deliveries = Mutex::new(Deliveries { kept: Vec::new(), live });
-    let mut child = Command::new(command[0])
-        .args(&command[1..])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
-    let (stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+    let mut prepared = Command::new(command[0]);
+    prepared.args(&command[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (mut reader, writer) = std::io::pipe().expect("there are descriptors");
+    match fault {
+        "nonblock" => {
+            rustix::io::ioctl_fionbio(&writer, true).expect("a pipe can");
+            prepared.stdout(writer);
+        }
+        // A socket cannot be opened again.
+        "socket" => {
+            let (own, theirs) = UnixStream::pair().expect("there are descriptors");
+            reader = OwnedFd::from(own).into();
+            prepared.stdout(OwnedFd::from(theirs));
+        }
+        _ => {}
+    }
+    let mut child = prepared.spawn().expect("the command starts");
+    // It holds the other end of what the child was given.
+    drop(prepared);
+    let stdout: OwnedFd = child.stdout.take().map_or_else(|| reader.into(), OwnedFd::from);
+    let stdout = File::from(stdout);
+    let stderr = child.stderr.take().expect("piped");
     let paths = [request.stdout_file, request.stderr_file].map(|path| path.expect("given"));
     let files = paths.clone().map(|path| File::create(path).expect("made"));
-    thread::scope(|scope| {
-        let deliveries = &deliveries;
-        scope.spawn(|| read(fault, Stream::Stdout, stdout, &files[0], deliveries));
-        scope.spawn(|| read(fault, Stream::Stderr, stderr, &files[1], deliveries));
-    });
+    match fault {
+        // The end of the program is taken for the end of its output.
+        "exit-first" => drop(child.wait()),
+        "one-stream-first" => {
+            read(fault, Stream::Stdout, stdout, &files[0], &deliveries);
+            read(fault, Stream::Stderr, stderr, &files[1], &deliveries);
+        }
+        "busy" => read_busily([stdout.into(), stderr.into()]),
+        _ => thread::scope(|scope| {
+            let deliveries = &deliveries;
+            scope.spawn(|| read(fault, Stream::Stdout, stdout, &files[0], deliveries));
+            scope.spawn(|| read(fault, Stream::Stderr, stderr, &files[1], deliveries));
+        }),
+    }
     let status = child.wait().expect("it can be waited for");
     if fault.starts_with("file-missing") || fault == "file-fifo" {
         paths.iter().for_each(|path| std::fs::remove_file(path).expect("it was made"));
@@ -57,9 +94,21 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     let mut deliveries = deliveries.into_inner().expect("no reader panics");
     plant(fault, &mut deliveries.kept);
     flush(&mut deliveries);
+    if let Some(path) = request.summary_file.filter(|_| counts) {
+        let max_rss_bytes = Some(Cost::of_this_process().max_rss_bytes);
+        let tally = |stream: Stream| Tally {
+            bytes: written(&paths[stream.index()]).0,
+            lines: written(&paths[stream.index()]).1,
+        };
+        let (stdout, stderr) = (tally(Stream::Stdout), tally(Stream::Stderr));
+        let summary = Summary { max_rss_bytes, stdout, stderr, ..Summary::default() };
+        std::fs::write(path, serde_json::to_vec(&summary).expect("it is JSON")).expect("it can be written");
+    }
     match fault {
         "babble" => deliveries.live.write_all(b"this is no frame\n").expect("the harness reads"),
         "hang" => thread::park(),
+        "chatterbox" => (0..2_000).for_each(|_| say("resource temporarily unavailable, and so on and so forth")),
+        "talkative" => say("the container has ended"),
         "leak" => drop(Command::new("sleep").arg("1000").stdout(Stdio::null()).stderr(Stdio::null()).spawn()),
         "killed" => {
             let own = rustix::process::getpid();
@@ -82,6 +131,8 @@ fn read(fault: &str, stream: Stream, pipe: impl Read, mut file: &File, deliverie
         let altered = fault == "file-altered" && written == 3;
         match (fault, written) {
             ("file-cut", 3) => {}
+            // What the disk does not take is nobody's business.
+            ("silent-disk", _) => drop(file.write_all(&line)),
             _ if altered => file.write_all(&line.to_ascii_uppercase()).expect("a file can be written"),
             _ => file.write_all(&line).expect("a file can be written"),
         }
@@ -90,11 +141,33 @@ fn read(fault: &str, stream: Stream, pipe: impl Read, mut file: &File, deliverie
         let delivered = Delivered { origin: Origin::from(stream), bytes: content.to_vec(), ending, at_ns };
         let mut deliveries = deliveries.lock().expect("no reader panics");
         deliveries.kept.push(delivered);
-        if matches!(fault, "none" | "hang" | "leak" | "status" | "newline") {
+        if matches!(fault, "none" | "hang" | "leak" | "status" | "newline" | "talkative" | "blocks" | "silent-disk") {
             flush(&mut deliveries);
         }
         line.clear();
     }
+}
+
+/// Looks again and again whether there is something, and throws it away.
+fn read_busily(pipes: [OwnedFd; 2]) {
+    let mut open = pipes.map(Some);
+    for pipe in open.iter().flatten() {
+        rustix::io::ioctl_fionbio(pipe, true).expect("a pipe can");
+    }
+    while open.iter().any(Option::is_some) {
+        for pipe in &mut open {
+            let read = pipe.as_ref().map(|pipe| rustix::io::read(pipe, &mut [0; 4096]));
+            if read == Some(Ok(0)) {
+                *pipe = None;
+            }
+        }
+    }
+}
+
+/// Bytes and lines of a file.
+fn written(path: &std::path::Path) -> (u64, u64) {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    (bytes.len() as u64, lines(&bytes).count() as u64)
 }
 
 fn plant(fault: &str, kept: &mut Vec<Delivered>) {
@@ -111,6 +184,8 @@ fn plant(fault: &str, kept: &mut Vec<Delivered>) {
         "mislabelled" => {
             kept[3].origin = if kept[3].origin == Origin::Stdout { Origin::Stderr } else { Origin::Stdout };
         }
+        // All is read, and nothing is delivered.
+        "mute" => kept.clear(),
         "merged" => kept.iter_mut().for_each(|delivered| delivered.origin = Origin::Merged),
         "reordered" => kept.sort_by_key(|delivered| delivered.origin == Origin::Stderr),
         "stamps" => kept[3].at_ns = u64::MAX,

@@ -91,6 +91,7 @@ impl Stimulus for Sent {
             "delivered_before_exit_fraction",
             "exit_reported",
             "left_behind",
+            "runtime_error",
             "protocol_error",
             "file_loss_told",
             "file_lost_bytes",

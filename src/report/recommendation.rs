@@ -1,0 +1,75 @@
+//! A recommendation, for a terminal.
+
+use super::words::printable;
+use crate::claim::time;
+use crate::comparison::{Candidate, Recommendation, Shown};
+use crate::strategy::Capability;
+use std::io::{self, Write};
+
+/// Writes it.
+///
+/// # Errors
+/// As the writer.
+pub fn write_recommendation(recommendation: &Recommendation, writer: &mut dyn Write) -> io::Result<()> {
+    let needs = recommendation.needs.iter().map(|need| need.name()).collect::<Vec<_>>().join(", ");
+    writeln!(writer, "Needed: {needs}. Measured on {}.\n", printable(&recommendation.runtime))?;
+    match recommendation.winner() {
+        Some(winner) => {
+            writeln!(writer, "{} does it, and breaks no duty.", winner.strategy)?;
+            let cannot: Vec<&str> = winner.cannot.iter().map(|shown| shown.what.as_str()).collect();
+            if !cannot.is_empty() {
+                writeln!(writer, "What it cannot do: {}.", cannot.join(", "))?;
+            }
+        }
+        None => writeln!(writer, "No strategy does all of it and keeps every duty.")?,
+    }
+    for candidate in &recommendation.candidates {
+        writeln!(writer)?;
+        one(candidate, writer)?;
+    }
+    Ok(())
+}
+
+fn one(candidate: &Candidate, writer: &mut dyn Write) -> io::Result<()> {
+    let star = if candidate.recommended_by_spike { " (the spike's recommendation)" } else { "" };
+    let word = match (candidate.meets, candidate.broken_duties.is_empty()) {
+        (true, true) => "does it",
+        (true, false) => "does it, but breaks duties",
+        (false, _) => "does not",
+    };
+    writeln!(writer, "{:<10} {word}{star}: {}", candidate.strategy, cost(candidate))?;
+    for shown in &candidate.missing {
+        lacking("misses", shown, writer)?;
+    }
+    for shown in &candidate.broken_duties {
+        lacking("breaks", shown, writer)?;
+    }
+    if candidate.meets {
+        for shown in &candidate.cannot {
+            lacking("cannot", shown, writer)?;
+        }
+    }
+    Ok(())
+}
+
+/// `118 ns CPU a line, 3.5 MiB, p50 8.3 us`.
+fn cost(candidate: &Candidate) -> String {
+    let cpu = candidate.cpu_ns_a_line.map(|ns| format!("{ns} ns of CPU a line"));
+    let rss = candidate.max_rss_bytes.map(|bytes| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)));
+    let latency = candidate.latency_p50_ns.map(|ns| format!("p50 {}", time(ns)));
+    let words: Vec<String> = [cpu, rss, latency].into_iter().flatten().collect();
+    if words.is_empty() { "its cost was not measured".to_owned() } else { words.join(", ") }
+}
+
+fn lacking(word: &str, shown: &Shown, writer: &mut dyn Write) -> io::Result<()> {
+    let summary = Capability::ALL.into_iter().find(|one| one.name() == shown.what).map(Capability::summary);
+    let summary = summary.map(|summary| format!(" ({summary})")).unwrap_or_default();
+    writeln!(writer, "  {word} {}{summary}", shown.what)?;
+    if let Some(why) = &shown.why {
+        writeln!(writer, "    {}", printable(why))?;
+    }
+    match &shown.cell {
+        Some(cell) => writeln!(writer, "    crun-capture explain {}", printable(cell)),
+        None => writeln!(writer, "    no case of this run tries it"),
+    }
+}

@@ -1,0 +1,298 @@
+//! One cell, drawn: what was written and when, what was delivered and when, and what that comes from.
+
+use super::table::headline;
+use super::words::printable;
+use crate::analysis::{Fate, Findings, fates};
+use crate::claim::time;
+use crate::comparison::{CellResult, Comparison, Outlook, Verdict};
+use crate::experiment::{Experiment, failures};
+use crate::recording::Recording;
+use crate::script::journal::Write as Written;
+use crate::stream::{Origin, Stream};
+use anstyle::{AnsiColor, Style};
+use std::io::{self, Write};
+
+/// What is drawn.
+pub struct Explained<'a> {
+    /// The cell's recording.
+    pub recording: &'a Recording,
+    /// Its verdict, in a comparison of one cell.
+    pub comparison: &'a Comparison,
+    /// What it tries.
+    pub experiment: &'a Experiment,
+    /// What is expected of each strategy there.
+    pub outlooks: &'a [Outlook],
+    /// Columns.
+    pub width: usize,
+}
+
+/// Colour marks what is broken, and nothing else.
+const BROKEN: Style = AnsiColor::Red.on_default();
+
+/// What stands before a line of the drawing.
+const MARGIN: usize = 15;
+
+/// One write or delivery in a column, a few, many.
+const SHADES: [char; 3] = ['.', ':', '#'];
+
+/// A write that takes so long was blocked.
+const BLOCKED_NS: u64 = 1_000_000;
+
+/// Writes the whole explanation.
+///
+/// # Errors
+/// As the writer.
+pub fn write_explained(explained: &Explained<'_>, writer: &mut dyn Write) -> io::Result<()> {
+    let Some(cell) = explained.comparison.cells.first() else { return Ok(()) };
+    let runtime = explained.comparison.run.runtimes.first();
+    writeln!(
+        writer,
+        "{} · {}",
+        printable(&cell.id),
+        runtime.map_or(String::new(), |it| headline(explained.comparison, it))
+    )?;
+    writeln!(writer, "{}", explained.experiment.question)?;
+    if let Some(stimulus) = &explained.recording.facts.stimulus {
+        let known = crate::experiment::stimulus::ALL.iter().find(|one| one.name() == stimulus);
+        writeln!(writer, "Meanwhile {}.", known.map_or(stimulus.as_str(), |one| one.summary()))?;
+    }
+    writeln!(writer)?;
+    Drawing::new(explained).write(writer)?;
+    writeln!(writer)?;
+    verdict(cell, writer)?;
+    if let Some(found) = &cell.findings {
+        numbers(found, writer)?;
+    }
+    origins(explained.experiment, writer)?;
+    outlooks(explained, writer)?;
+    writeln!(writer, "\n{}", printable(&cell.repeat))
+}
+
+/// A line of time.
+struct Drawing<'a> {
+    recording: &'a Recording,
+    from_ns: u64,
+    to_ns: u64,
+    columns: usize,
+    fates: Vec<Fate>,
+}
+
+/// What stands in one column.
+#[derive(Clone, Copy, Default)]
+struct Column {
+    count: u64,
+    blocked: bool,
+}
+
+impl<'a> Drawing<'a> {
+    fn new(explained: &Explained<'a>) -> Drawing<'a> {
+        let recording = explained.recording;
+        let facts = &recording.facts;
+        let writes = recording.journal.as_ref().map_or(&[][..], |journal| &journal.writes);
+        let first_delivery = recording.deliveries.iter().map(|delivered| delivered.at_ns).min();
+        let from_ns = writes.first().map(|write| write.before_ns).or(first_delivery).unwrap_or(facts.started_ns);
+        let ended = |write: &Written| if write.after_ns == 0 { facts.capturer_ended_ns } else { write.after_ns };
+        let last_write = writes.iter().map(ended).max();
+        let last_delivery = recording.deliveries.iter().map(|delivered| delivered.at_ns).max();
+        let last_note = facts.notes.iter().map(|(at_ns, _)| *at_ns).max();
+        let to_ns = [last_write, last_delivery, last_note].into_iter().flatten().max().unwrap_or(from_ns);
+        // The end of the program is a part of the picture, where it is not far off.
+        let near = from_ns + (to_ns - from_ns).max(1) * 2;
+        let to_ns = facts.init_ended_ns.filter(|&ended_ns| ended_ns < near).unwrap_or(to_ns).max(to_ns);
+        let columns = explained.width.saturating_sub(MARGIN).max(20);
+        Drawing { recording, from_ns, to_ns: to_ns.max(from_ns + 1), columns, fates: fates(recording) }
+    }
+
+    fn column(&self, at_ns: u64) -> usize {
+        let span = u128::from(self.to_ns - self.from_ns);
+        let at = u128::from(at_ns.saturating_sub(self.from_ns)) * (self.columns as u128 - 1) / span;
+        (at as usize).min(self.columns - 1)
+    }
+
+    fn write(&self, writer: &mut dyn Write) -> io::Result<()> {
+        let end = time(self.to_ns - self.from_ns);
+        writeln!(writer, "{:MARGIN$}0{end:>width$}", "", width = self.columns - 1)?;
+        let writes = self.recording.journal.as_ref().map_or(&[][..], |journal| &journal.writes);
+        let merged = self.recording.deliveries.iter().any(|delivered| delivered.origin == Origin::Merged);
+        for stream in Stream::BOTH {
+            let name = format!("{stream:?}").to_lowercase();
+            let own = || writes.iter().filter(|write| write.stream == stream);
+            if own().next().is_some() {
+                self.line(&format!("{name} written"), &self.written(own()), writer)?;
+            }
+            let delivered = self.delivered(Origin::from(stream));
+            self.fates(stream, writer)?;
+            if !merged && (own().next().is_some() || delivered.iter().any(|column| column.count > 0)) {
+                self.line("delivered", &delivered, writer)?;
+            }
+        }
+        if merged {
+            self.line("both delivered", &self.delivered(Origin::Merged), writer)?;
+        }
+        self.marks(writer)
+    }
+
+    fn written<'w>(&self, writes: impl Iterator<Item = &'w Written>) -> Vec<Column> {
+        let mut columns = vec![Column::default(); self.columns];
+        for write in writes {
+            let after_ns = if write.after_ns == 0 { self.to_ns } else { write.after_ns };
+            let (first, last) = (self.column(write.before_ns), self.column(after_ns));
+            columns[first].count += 1;
+            if after_ns.saturating_sub(write.before_ns) >= BLOCKED_NS {
+                columns[first + 1..=last.max(first)].iter_mut().for_each(|column| column.blocked = true);
+            }
+        }
+        columns
+    }
+
+    /// Below what was written: what of it is lost, and what came in another order.
+    fn fates(&self, stream: Stream, writer: &mut dyn Write) -> io::Result<()> {
+        let mut drawn = vec![' '; self.columns];
+        for fate in self.fates.iter().filter(|fate| fate.stream == stream) {
+            let Some(written_ns) = fate.written_ns else { continue };
+            let mark = match (fate.delivered_ns, fate.swapped) {
+                (None, _) => 'x',
+                (Some(_), true) => '%',
+                (Some(_), false) => continue,
+            };
+            let place = &mut drawn[self.column(written_ns)];
+            // What is lost is worse than what is swapped.
+            if *place != 'x' {
+                *place = mark;
+            }
+        }
+        if drawn.iter().all(|mark| *mark == ' ') {
+            return Ok(());
+        }
+        let drawn: String = drawn.iter().collect();
+        writeln!(writer, "{:>width$}  {BROKEN}{}{BROKEN:#}", "lost, swapped", drawn.trim_end(), width = MARGIN - 2)
+    }
+
+    fn delivered(&self, origin: Origin) -> Vec<Column> {
+        let mut columns = vec![Column::default(); self.columns];
+        for delivered in self.recording.deliveries.iter().filter(|delivered| delivered.origin == origin) {
+            columns[self.column(delivered.at_ns)].count += 1;
+        }
+        columns
+    }
+
+    fn line(&self, name: &str, columns: &[Column], writer: &mut dyn Write) -> io::Result<()> {
+        let shade = |column: &Column| match (column.count, column.blocked) {
+            (0, true) => '=',
+            (0, false) => ' ',
+            (1, _) => SHADES[0],
+            (2..=9, _) => SHADES[1],
+            _ => SHADES[2],
+        };
+        let drawn: String = columns.iter().map(shade).collect();
+        writeln!(writer, "{name:>width$}  {}", drawn.trim_end(), width = MARGIN - 2)
+    }
+
+    /// What happened, by letters below the line, and what each means.
+    fn marks(&self, writer: &mut dyn Write) -> io::Result<()> {
+        let facts = &self.recording.facts;
+        let mut marks: Vec<(u64, String)> = facts.notes.clone();
+        marks.extend(facts.init_ended_ns.map(|at_ns| (at_ns, "no process of the program is left".to_owned())));
+        let end = if facts.deadline_hit { "the deadline: the capturer is killed" } else { "the capturer has ended" };
+        marks.push((facts.capturer_ended_ns, end.to_owned()));
+        marks.sort();
+        let mut drawn = vec![' '; self.columns];
+        for (letter, (at_ns, _)) in ('a'..='z').zip(&marks).filter(|(_, (at_ns, _))| *at_ns <= self.to_ns) {
+            let column = self.column(*at_ns);
+            // Two at one place stand beside each other.
+            let free = (column..self.columns).chain((0..column).rev()).find(|&at| drawn[at] == ' ');
+            if let Some(free) = free {
+                drawn[free] = letter;
+            }
+        }
+        writeln!(writer, "{:MARGIN$}{}", "", drawn.iter().collect::<String>().trim_end())?;
+        writeln!(
+            writer,
+            "{:MARGIN$}. : # one, several, ten or more    = blocked in write(2)    x lost    % swapped with the other stream",
+            ""
+        )?;
+        for (letter, (at_ns, what)) in ('a'..='z').zip(&marks) {
+            let at = time(at_ns.saturating_sub(self.from_ns));
+            writeln!(writer, "  {letter} {at:>10}  {}", printable(what))?;
+        }
+        Ok(())
+    }
+}
+
+fn verdict(cell: &CellResult, writer: &mut dyn Write) -> io::Result<()> {
+    let broken = cell.broken.join(", ");
+    match (cell.verdict, cell.expected) {
+        (Verdict::Fail, true) => writeln!(writer, "{BROKEN}Fails, as expected{BROKEN:#}: {broken}")?,
+        (Verdict::Fail, false) => writeln!(writer, "{BROKEN}FAILS, and nobody expected it{BROKEN:#}: {broken}")?,
+        (_, true) => writeln!(writer, "Holds: no duty and nothing declared is broken.")?,
+        (_, false) => writeln!(writer, "Holds, and was expected not to.")?,
+    }
+    match &cell.reason {
+        Some(reason) => writeln!(writer, "  {}", printable(reason)),
+        None => Ok(()),
+    }
+}
+
+/// What was measured and is not nothing.
+fn numbers(found: &Findings, writer: &mut dyn Write) -> io::Result<()> {
+    let count = |value: u64, what: &str| (value > 0).then(|| format!("{value} {what}"));
+    let span = |value: Option<u64>, what: &str| value.filter(|&ns| ns > 0).map(|ns| format!("{what} {}", time(ns)));
+    let swapped = found.cross_inversion_rate.filter(|&rate| rate > 0.0);
+    let facts = [
+        count(found.accepted_lines, "lines accepted by the kernel"),
+        count(found.lost_lines, &format!("lost ({} bytes)", found.lost_bytes)),
+        count(found.refused_bytes, "bytes refused by the kernel"),
+        count(found.altered_lines, "altered"),
+        count(found.duplicated_lines, "twice"),
+        count(found.foreign_lines, "that nobody wrote"),
+        count(found.background_lines, "of a child in the background"),
+        count(found.unattributed_lines, "without their stream"),
+        count(found.file_lost_bytes.unwrap_or(0), "bytes missing from the files"),
+        swapped.map(|rate| format!("{:.0}% of the neighbours across the streams swapped", rate * 100.0)),
+        span(found.first_delivery_ns, "first delivery after"),
+        span(found.latency_ns.map(|latency| latency.p50), "p50"),
+        span(found.latency_ns.map(|latency| latency.p99), "p99"),
+        span(found.workload_stalled_ns, "stalled for"),
+        span(found.exit_latency_ns, "exit reported after"),
+        Some(match found.exit_reported {
+            Some(code) if code == found.exit_expected => format!("exit code {code}"),
+            Some(code) => format!("exit code {code}, where {} was to be reported", found.exit_expected),
+            None => "no exit code".to_owned(),
+        }),
+        found.workload_survived.map(|survived| {
+            format!("the program {}", if survived { "played to its end" } else { "did not come to its end" })
+        }),
+    ];
+    writeln!(writer, "  {}", facts.into_iter().flatten().collect::<Vec<_>>().join(" · "))
+}
+
+fn origins(experiment: &Experiment, writer: &mut dyn Write) -> io::Result<()> {
+    writeln!(writer, "\nIt comes from")?;
+    let mut told: Vec<&str> = Vec::new();
+    for source in experiment.sources {
+        match failures().iter().find(|failure| failure.is_from(source)) {
+            Some(failure) if told.contains(&failure.what.as_str()) => {}
+            Some(failure) => {
+                told.push(&failure.what);
+                let own = failure.sources.iter().filter(|one| experiment.sources.contains(&one.as_str()));
+                let sources = own.map(String::as_str).collect::<Vec<_>>().join(", ");
+                writeln!(writer, "  {sources}: {}", failure.what)?;
+            }
+            None => writeln!(writer, "  {source}")?,
+        }
+    }
+    Ok(())
+}
+
+fn outlooks(explained: &Explained<'_>, writer: &mut dyn Write) -> io::Result<()> {
+    let holds: Vec<&str> =
+        explained.outlooks.iter().filter(|one| one.fails.is_none()).map(|one| one.strategy.as_str()).collect();
+    let holds = if holds.is_empty() { "none of the strategies here".to_owned() } else { holds.join(", ") };
+    writeln!(writer, "\nHere hold: {holds}")?;
+    for outlook in explained.outlooks {
+        if let Some((when, findings)) = &outlook.fails {
+            writeln!(writer, "  {} fails {when}: {}", outlook.strategy, findings.join(", "))?;
+        }
+    }
+    Ok(())
+}

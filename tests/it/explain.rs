@@ -1,0 +1,70 @@
+//! `explain`: one cell again, drawn; `recommend`: what does what is needed.
+
+use crate::run::Run;
+use crun_capture::comparison::Recommendation;
+
+#[test]
+fn a_hang_is_drawn_with_what_it_comes_from_and_what_holds() {
+    let ended = Run::new(["explain", "fake/tee/long-line/65537"]).exits(0);
+    let text = &ended.stdout;
+    for part in [
+        "fake/tee/long-line/65537 · fake",
+        "\nstdout written  #===",
+        "\nlost, swapped  x",
+        "the deadline: the capturer is killed",
+        "Fails, as expected: deadline_hit, lost_bytes",
+        "golang/go#11242, golang/go#9568",
+        "Here hold: combined, buffered, file",
+        "scanner fails always: deadline_hit",
+        "crun-capture compare --runtime fake --filter fake/tee/long-line/65537",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert!(text.lines().take(12).all(|line| line.chars().count() <= 120), "{text}");
+    assert_eq!(std::fs::read_dir(ended.directory.path()).unwrap().count(), 0, "nothing is kept");
+}
+
+#[test]
+fn what_is_done_to_a_run_is_told_with_its_time() {
+    let text = Run::new(["explain", "bare/scanner/flow/never-reads", "--width", "70"]).exits(0).stdout;
+    assert!(text.contains("Meanwhile the consumer reads nothing until the workload has ended"), "{text}");
+    assert!(text.contains("the consumer stops reading") && text.contains("the consumer reads again"), "{text}");
+    assert!(text.contains("stalled for"), "{text}");
+}
+
+#[test]
+fn what_is_no_cell_is_refused_with_the_nearest() {
+    Run::new(["explain", "fake/tee"]).exits(2).says("runtime/strategy/experiment/case");
+    Run::new(["explain", "fake/tea/burst/exit-at-once"]).exits(2).says("did you mean \"tee\"");
+    Run::new(["explain", "fake/tee/burst/exit-at"]).exits(2).says("fake/tee/burst/exit-at-once");
+    Run::new(["explain", "nowhere/tee/burst/exit-at-once"]).exits(2).says("there is no runtime");
+    Run::new(["explain", "bare/tee/death/front-killed"]).exits(4).says("no front process");
+}
+
+#[test]
+fn a_recommendation_says_who_does_it_and_why_the_others_do_not() {
+    let run = Run::new(["compare", "--quick", "--runtime", "fake", "--output", "run"]);
+    let run = run.with(["--experiment", "interleave,paced,bytes,framing,death,throughput"]).exits(0);
+    let recommend = |words: &[&str]| {
+        let mut command = assert_cmd::Command::new(crate::run::program());
+        command.current_dir(run.directory.path()).args(["recommend", "--from", "run"]).args(words);
+        String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
+    };
+    let json = recommend(&["--need", "apart,exact-bytes", "--format", "json"]);
+    let found: Recommendation = serde_json::from_str(&json).unwrap();
+    assert_eq!(found.winner().unwrap().strategy, "buffered", "file is dearer, or breaks a duty");
+    assert!(found.winner().unwrap().cannot.iter().any(|shown| shown.what == "live"));
+    let text = recommend(&["--for", "nomad-driver"]);
+    assert!(text.starts_with("Needed: live, apart, file, survives-death. Measured on fake."), "{text}");
+    assert!(text.contains("\nNo strategy does all of it"), "{text}");
+    let tee = text.find("\ntee ").unwrap();
+    assert!(
+        ["combined", "buffered", "scanner", "file", "task-log"]
+            .iter()
+            .all(|other| { text.find(&format!("\n{other} ")).is_none_or(|at| at > tee) }),
+        "the spike's recommendation is answered first\n{text}"
+    );
+    assert!(text.contains("crun-capture explain fake/tee/death/capturer-killed"), "{text}");
+    Run::new(["recommend"]).exits(2).says("--need");
+    Run::new(["recommend", "--need", "fast"]).exits(2).says("exact-bytes");
+}
