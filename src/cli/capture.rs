@@ -100,10 +100,11 @@ fn for_the_harness(strategy: &dyn Strategy, arguments: &Arguments, request: Requ
 
 fn give_account(summary: &Summary, frames: Option<&Frames<fs::File>>, file: Option<&Path>) -> io::Result<()> {
     let json = serde_json::to_vec(summary)?;
-    match (frames, file) {
-        (Some(frames), _) => frames.finish(&json),
-        (None, Some(path)) => write_private(path, &json),
-        (None, None) => Ok(()),
+    let framed = frames.map_or(Ok(()), |frames| frames.finish(&json));
+    match file {
+        // Without frames, or with a consumer that is gone.
+        Some(path) if frames.is_none() || framed.is_err() => write_private(path, &json),
+        _ => framed,
     }
 }
 

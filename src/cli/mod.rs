@@ -25,8 +25,8 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 as expected; 1 internal or I/O error; 2 usage; 4 nothing was run; 100 an unexpected result, or a required \
-runtime is missing; 130 interrupted (what was done is saved). Where several apply: 130, 100, 4. \
+Exit codes: 0 as expected; 1 internal or I/O error; 2 usage; 4 nothing was run; 100 an unexpected result, a verdict other than the recorded one, \
+or a required runtime is missing; 130 interrupted (what was done is saved). Where several apply: 130, 100, 4. \
 `capture` exits as the command did: 128 + n for a signal, 125 when the capture failed, 126 and 127 when the command \
 could not be run.";
 

@@ -55,7 +55,7 @@ fn recommended(row: &Row, cells: &[CellResult]) -> String {
     format!("{name}, which the spike recommends, {kept}, but {}.", list(&faults))
 }
 
-/// Which strategies lost lines of programs that ended in good order.
+/// Which strategies lost lines without a word.
 fn losers(rows: &[&Row]) -> Option<String> {
     let lost: Vec<String> = rows
         .iter()
@@ -64,7 +64,7 @@ fn losers(rows: &[&Row]) -> Option<String> {
             row.lost_lines.filter(|&lost| lost > 0).map(|lost| format!("{} loses {lost} lines", row.strategy))
         })
         .collect();
-    (!lost.is_empty()).then(|| format!("{} of programs that ended in good order.", list(&lost)))
+    (!lost.is_empty()).then(|| format!("{} without saying so.", list(&lost)))
 }
 
 /// Which strategies passed everything, and what they cannot do.

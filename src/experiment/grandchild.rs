@@ -32,6 +32,7 @@ pub(super) static GRANDCHILD: Experiment = Experiment {
         let held = || vec![Step::Wait { gate: CHILD_GATE.into() }];
         let script = |steps, end| Script::new(size.seed, end).then(Step::Background { steps }).then(lines.clone());
         let outside = |name, script| Case { pid_namespace: false, ..Case::new(name, script) }.under(&HELD_STREAMS);
+        let inside = |name, script| Case { needs_pid_namespace: true, ..Case::new(name, script) }.under(&HELD_STREAMS);
         let prompt = Capability::PromptDespiteGrandchild;
         vec![
             outside("silent", script(held(), End::Exit(0))).tries(prompt),
@@ -45,9 +46,8 @@ pub(super) static GRANDCHILD: Experiment = Experiment {
                 ..Case::new("brief", script(vec![Step::Pause { duration_ns: 20_000_000 }], End::Exit(0)))
             },
             // The kernel kills it with the init of its pid namespace (pid_namespaces(7)), and everybody ends at once.
-            Case { needs_pid_namespace: true, ..Case::new("pid-namespace", script(held(), End::Exit(0))) }
-                .under(&HELD_STREAMS)
-                .tries(prompt),
+            inside("pid-namespace", script(held(), End::Exit(0))).tries(prompt),
+            inside("chatty-pid-namespace", script(chatter(), End::Exit(0))).tries(prompt),
         ]
     },
 };
