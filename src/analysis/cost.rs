@@ -7,6 +7,7 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
     let facts = &recording.facts;
     findings.threads = facts.threads;
     if facts.live {
+        findings.max_rss_bytes = facts.capturer_rss_bytes;
         return;
     }
     findings.syscalls = facts.syscalls;

@@ -22,9 +22,8 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
     let played_ns = recording.journal.as_ref().map(|journal| journal.ended_ns).filter(|&ended_ns| ended_ns != 0);
     let ended_ns = if facts.script.has_background() { played_ns } else { facts.init_ended_ns };
     if let Some(ended_ns) = ended_ns {
-        let reported_ns = facts.summary.as_ref().and_then(|summary| summary.exit_at_ns);
-        let reported_ns = reported_ns.unwrap_or(facts.capturer_ended_ns);
-        findings.exit_latency_ns = (!facts.deadline_hit).then(|| reported_ns.saturating_sub(ended_ns));
+        // By its own end: when it learned of the exit is its own word.
+        findings.exit_latency_ns = (!facts.deadline_hit).then(|| facts.capturer_ended_ns.saturating_sub(ended_ns));
         let last_ns = recording.deliveries.iter().map(|delivered| delivered.at_ns).max();
         findings.drain_latency_ns = last_ns.map(|last_ns| last_ns.saturating_sub(ended_ns));
     }

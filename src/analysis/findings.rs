@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 pub struct Findings {
     /// Lines that the kernel accepted whole: what a capturer was to deliver.
     pub accepted_lines: u64,
+    /// How many deliveries there were.
+    pub deliveries: u64,
+    /// How many bytes they had, terminators included.
+    pub delivered_bytes: u64,
     /// Bytes that the kernel accepted and nobody delivered.
     pub lost_bytes: u64,
     /// Lines that were accepted whole and not delivered.
@@ -94,6 +98,8 @@ pub struct Findings {
     pub file_loss_told: Option<bool>,
     /// Whether a file belongs to somebody else than who runs the capturer; null where there is none.
     pub file_owner_changed: Option<bool>,
+    /// Whose the first of them is, and its mode: `0:0 0600`.
+    pub file_owner: Option<String>,
     /// CPU time of the capturer with all its threads, in steps of 10 ms.
     pub capturer_cpu_ns: Option<u64>,
     /// How much the capturer wrote to its own stdout and stderr.
@@ -106,7 +112,7 @@ pub struct Findings {
     pub cpu_user_ns: Option<u64>,
     /// The same in the kernel.
     pub cpu_system_ns: Option<u64>,
-    /// Peak resident set of the capturer, where cost is measured.
+    /// Peak resident set of the capturer, where cost is measured; where its consumer never reads, when the workload ended.
     pub max_rss_bytes: Option<u64>,
     /// Threads of the capturer when the workload ended.
     pub threads: Option<u64>,

@@ -3,17 +3,13 @@
 use super::loss::Matched;
 use super::received::Received;
 use super::truth::Truth;
-use super::{Findings, Quantiles};
+use super::{Findings, LIVE_FRACTION, Quantiles};
 use crate::recording::Recording;
 use crate::script::Step;
 use hdrhistogram::Histogram;
 
 /// Under so many values p99.9 would be one of the last ten, and is not given.
 const P999_MIN: u64 = 10_000;
-
-/// A live capturer delivers at least this fraction of a paced script before the exit. What is delivered mostly after it is
-/// "at exit", and its time no number to compare.
-pub const LIVE_FRACTION: f64 = 0.5;
 
 pub(super) fn measure(
     recording: &Recording,
@@ -28,8 +24,9 @@ pub(super) fn measure(
     };
     let delivered = || truth.lines.iter().zip(&matched.places).filter_map(|(line, place)| Some((line, (*place)?)));
     let total = delivered().count();
-    // The journal tells the end of the writing even where the process was killed later.
-    let ended_ns = recording.facts.init_ended_ns.unwrap_or(recording.facts.capturer_ended_ns);
+    // The journal tells the end of the writing, whenever the harness came to see that of the process.
+    let played_ns = recording.journal.as_ref().map(|journal| journal.ended_ns).filter(|&ended_ns| ended_ns != 0);
+    let ended_ns = played_ns.or(recording.facts.init_ended_ns).unwrap_or(recording.facts.capturer_ended_ns);
     let early = delivered().filter(|(_, place)| received.lines[*place].at_ns <= ended_ns).count();
     findings.delivered_before_exit_fraction = (total > 0).then(|| early as f64 / total as f64);
     if findings.delivered_before_exit_fraction.is_none_or(|fraction| fraction <= LIVE_FRACTION) {

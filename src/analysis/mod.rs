@@ -9,14 +9,15 @@ mod loss;
 mod order;
 mod outside;
 mod received;
+mod threshold;
 mod truth;
 
 pub use findings::{Findings, Quantiles};
-pub use latency::LIVE_FRACTION;
+pub use threshold::{DRAIN_NS, LIVE_FRACTION, MEMORY_MAX_BYTES, STALLED_NS};
 
 use crate::recording::Recording;
 use crate::script::journal::Journal;
-use crate::stream::Stream;
+use crate::stream::{Delivered, Stream};
 use loss::Matched;
 use received::Received;
 use truth::Truth;
@@ -91,6 +92,9 @@ pub fn findings(recording: &Recording) -> Findings {
     let (truth, received, matched) = (held.truth(), &held.received, &held.matched);
     let accepted_lines = truth.accepted().count() as u64;
     let mut findings = Findings { background_lines: held.background_lines, accepted_lines, ..Findings::default() };
+    findings.deliveries = recording.deliveries.len() as u64;
+    let bytes = |delivered: &Delivered| (delivered.bytes.len() + delivered.ending.terminator().len()) as u64;
+    findings.delivered_bytes = recording.deliveries.iter().map(bytes).sum();
     if recording.facts.live {
         loss::deliveries(matched, &mut findings);
         attribution::measure(truth, received, matched, &mut findings);

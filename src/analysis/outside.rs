@@ -13,6 +13,7 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
     }
     findings.capturer_cpu_ns = facts.capturer_cpu_ns;
     findings.diagnostics_bytes = facts.diagnostics_bytes;
+    findings.file_owner = facts.file_owner.clone();
     findings.file_owner_changed = facts.file_owner_changed;
     let harmed = [findings.file_lost_bytes, findings.file_altered_lines].into_iter().flatten().any(|count| count > 0);
     // Where something was done to the files and there are none, that must be said too; unless nothing was started.

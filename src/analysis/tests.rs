@@ -60,6 +60,8 @@ fn perfect(script: Script) -> Recording {
             stimulus_error: None,
             capturer_cpu_ns: None,
             diagnostics_bytes: 0,
+            capturer_rss_bytes: None,
+            file_owner: None,
             file_owner_changed: None,
             script,
         },

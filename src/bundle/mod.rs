@@ -70,6 +70,8 @@ pub enum Flaw {
     InvalidJson,
     /// root.path leads nowhere.
     MissingRootfs,
+    /// Nothing in the bundle: the runtime is given a path for its pid file that it cannot write.
+    PidFile,
     /// process.args names a program that is not in the rootfs.
     ExecutableNotFound,
 }

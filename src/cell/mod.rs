@@ -64,7 +64,10 @@ pub fn run(
     let taken_down = watch.take_down(&end, ground, &site);
     reached(Phase::TakenDown);
     let capturer_exit = watch.reap(ground, &end)?;
-    watch.read_account(&site.summary);
+    // What a capturer says while it is being killed counts no more than what it delivers then.
+    if end == End::Capturer {
+        watch.read_account(&site.summary);
+    }
     let (left_behind, cleared) = site.clear_away(found, ground);
     reached(Phase::Cleared);
     let journal = Journal::read(&site.cell.join("journal")).unwrap_or_else(|error| {
@@ -73,7 +76,7 @@ pub fn run(
     });
     // Where something was killed, a log that is not there says nothing of the runtime.
     let undisturbed = end == End::Capturer && left_behind.is_empty();
-    let file_owner_changed = owner_changed(watch.files());
+    let (file_owner, file_owner_changed) = owners(watch.files());
     let files = Stream::BOTH.map(|stream| {
         take_file(&mut watch, &folder, stream).unwrap_or_else(|error| {
             watch.fault(error.to_string());
@@ -111,6 +114,8 @@ pub fn run(
         stimulus_error: watch.stimulus_error,
         capturer_cpu_ns: watch.cpu_ns,
         diagnostics_bytes: fs::metadata(store::diagnostics(&folder)).map_or(0, |found| found.len()),
+        capturer_rss_bytes: watch.rss_bytes,
+        file_owner,
         file_owner_changed,
     };
     let recording = Recording { facts, journal, deliveries: watch.deliveries, files };
@@ -140,12 +145,13 @@ fn take_file(watch: &mut Watch, folder: &Path, stream: Stream) -> io::Result<Opt
     Ok(bytes)
 }
 
-/// Whether somebody else owns one of the files than this user; None where there is none.
-fn owner_changed(files: &[PathBuf; 2]) -> Option<bool> {
+/// Whose the first file is and its mode, and whether one is somebody else's than this user's; None where there is no file.
+fn owners(files: &[PathBuf; 2]) -> (Option<String>, Option<bool>) {
     use std::os::unix::fs::MetadataExt;
     let own = rustix::process::geteuid().as_raw();
-    let owners: Vec<u32> = files.iter().filter_map(|file| Some(fs::symlink_metadata(file).ok()?.uid())).collect();
-    (!owners.is_empty()).then(|| owners.iter().any(|&owner| owner != own))
+    let found: Vec<fs::Metadata> = files.iter().filter_map(|file| fs::symlink_metadata(file).ok()).collect();
+    let words = |file: &fs::Metadata| format!("{}:{} {:04o}", file.uid(), file.gid(), file.mode() & 0o7777);
+    (found.first().map(words), (!found.is_empty()).then(|| found.iter().any(|file| file.uid() != own)))
 }
 
 /// The errors in a runtime's log, which is JSON lines; never its text on stderr, which the program could have written.

@@ -58,7 +58,10 @@ impl Site {
             cell: ground.cells.join(&id),
             state_root: scratch.join("state"),
             log: scratch.join("log"),
-            pid_file: scratch.join("pid"),
+            pid_file: match cell.case.flaw {
+                Flaw::PidFile => scratch.join("no-such-directory/pid"),
+                _ => scratch.join("pid"),
+            },
             summary: scratch.join("summary.json"),
             may_have_mounts: cell.case.stimulus.is_some(),
             program: cell.case.program.and_then(Program::words),

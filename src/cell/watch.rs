@@ -17,6 +17,7 @@ use crate::runtime::{Found, Stop};
 use crate::script::events;
 use crate::script::journal::Journal;
 use crate::sink::frame::{Decoder, Frame};
+use crate::strategy::Capability;
 use crate::stream::{Delivered, Stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, OwnedFd};
@@ -88,6 +89,9 @@ pub(super) struct Watch {
     pub(super) threads: Option<u64>,
     pub(super) syscalls: Option<Syscalls>,
     pub(super) cpu_ns: Option<u64>,
+    pub(super) rss_bytes: Option<u64>,
+    /// Whether the capturer's memory is looked at from outside.
+    weighs: bool,
     /// What is done to the run, and what of it is under way.
     stimulus: Option<&'static dyn Stimulus>,
     events: Option<OwnedFd>,
@@ -102,7 +106,7 @@ pub(super) struct Watch {
     pub(super) kept: [Option<File>; 2],
     pub(super) notes: Vec<(u64, String)>,
     pub(super) stimulus_error: Option<String>,
-    _company: Vec<Box<dyn Any + Send>>,
+    company: Vec<Box<dyn Any + Send>>,
 }
 
 /// Where a stimulus finds what it acts on.
@@ -189,6 +193,8 @@ impl Watch {
             threads: None,
             syscalls: None,
             cpu_ns: None,
+            rss_bytes: None,
+            weighs: cell.case.tries.contains(&Capability::BoundedMemory),
             stimulus,
             events,
             partner,
@@ -207,7 +213,7 @@ impl Watch {
             kept: [None, None],
             notes: Vec::new(),
             stimulus_error: None,
-            _company: company,
+            company,
         })
     }
 
@@ -240,6 +246,10 @@ impl Watch {
                 self.init_ended_ns = Some(now_ns());
                 self.alive = None;
                 self.threads = status_field(&self.child.id().to_string(), "Threads");
+                if self.weighs {
+                    let kib = status_field(&self.child.id().to_string(), "VmHWM");
+                    self.rss_bytes = kib.map(|kib| kib * 1024);
+                }
                 self.react(Event::Ended);
             }
             if ready[0] {
@@ -249,6 +259,7 @@ impl Watch {
                 self.capturer_ended_ns = now_ns();
                 self.syscalls = syscalls(self.child.id());
                 self.cpu_ns = cpu_ns(self.child.id());
+                self.company.clear();
                 self.react(Event::CapturerEnded);
             }
             if let Some(partner) = &mut self.partner {
@@ -295,7 +306,6 @@ impl Watch {
         match read {
             Ok(0) => self.events = None,
             Ok(count) => bytes[..count].iter().for_each(|&byte| match byte {
-                events::STARTED => self.react(Event::Started),
                 events::AT_GATE => {
                     self.front = self.find_front();
                     self.react(Event::AtGate);
@@ -374,7 +384,10 @@ impl Watch {
                     if !(self.started_ns..=arrived_ns).contains(&delivered.at_ns) {
                         self.fault(format!("a delivery is stamped {} ns, which cannot be", delivered.at_ns));
                     }
-                    self.deliveries.push(delivered);
+                    // Where FIFOs are read, what comes through them is what counts.
+                    if self.partner.is_none() {
+                        self.deliveries.push(delivered);
+                    }
                 }
                 Ok(Some(Frame::Outcome(json))) => match serde_json::from_slice(&json) {
                     Ok(summary) => self.summary = Some(summary),
@@ -442,7 +455,7 @@ impl Watch {
         // At most what the pipe holds; a process of the capturer's that lives on and writes is not waited for.
         self.bytes_per_ms = None;
         self.read_frames();
-        if let Some(mut partner) = self.partner.take() {
+        if let Some(partner) = &mut self.partner {
             partner.read([false; 2], &mut self.deliveries);
             partner.finish(&mut self.deliveries);
         }

@@ -2,6 +2,7 @@
 
 use super::evidence::{is_live, is_whole};
 use super::{Claim, Judgement, finding};
+use crate::analysis::STALLED_NS;
 
 pub(super) static ALL: &[Claim] = &[
     Claim {
@@ -32,7 +33,7 @@ pub(super) static ALL: &[Claim] = &[
         tried_by: &["tee/files/disk-full", "tee/flow/stops"],
         judge: |it| {
             let (disk, stops) = (it.of("tee/files/disk-full")?, it.of("tee/flow/stops")?);
-            let stalled = stops.workload_stalled_ns.unwrap_or(0) > 500_000_000;
+            let stalled = stops.workload_stalled_ns.unwrap_or(0) > STALLED_NS;
             let judged = match (is_whole(disk), stalled) {
                 (true, false) => {
                     Judgement::confirmed("neither the file nor the API holds the other up, nor the program")

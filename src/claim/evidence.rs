@@ -47,7 +47,14 @@ impl Evidence {
             Some(reason) => format!("{cell} cannot be tried here: {reason}"),
             None => format!("{cell} was not run"),
         };
-        self.cells.get(cell).ok_or_else(reason)
+        let found = self.cells.get(cell).ok_or_else(reason)?;
+        if found.workload_started == Some(false) {
+            return Err(format!("{cell} shows nothing: the program did not start"));
+        }
+        match &found.stimulus_error {
+            Some(error) => Err(format!("{cell} shows nothing: {error}")),
+            None => Ok(found),
+        }
     }
 
     /// All cells of a strategy and experiment, with the names of their cases.

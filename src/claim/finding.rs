@@ -2,15 +2,10 @@
 
 use super::evidence::{is_live, is_whole, time};
 use super::{Claim, Evidence, Judgement};
+use crate::analysis::{DRAIN_NS, STALLED_NS};
 
 /// A sync that makes a line take so many times longer than without is worth a word.
 const COSTLY: u64 = 3;
-
-/// A program that is blocked for so long while its consumer stops was blocked by it.
-const STALLED_NS: u64 = 500_000_000;
-
-/// As long as capturers drain.
-const DRAIN_NS: u64 = 2_300_000_000;
 
 pub(super) static ALL: &[Claim] = &[
     Claim {
@@ -112,7 +107,7 @@ pub(super) static ALL: &[Claim] = &[
                     "it starts crun, and says nothing of the container: where the program is not there, Start succeeds and crun's exit code tells",
                 ),
                 (Some(true), false) => Judgement::confirmed("it starts the container, or fails"),
-                _ => Judgement::refuted("the program did not start"),
+                _ => return Err("nothing was started".to_owned()),
             };
             Ok(judged.with("not_found_exit_reported", missing.exit_reported))
         },
@@ -126,14 +121,14 @@ pub(super) static ALL: &[Claim] = &[
             let waited = held.deadline_hit || held.exit_latency_ns.is_some_and(|ns| ns > DRAIN_NS);
             let judged = match (waited, is_whole(late)) {
                 (false, true) => Judgement::confirmed("it returns when the program has ended, and everything is there"),
-                (true, true) => {
-                    Judgement::qualified("it returns only when the last process that holds the streams has ended")
-                }
+                (true, true) => Judgement::qualified(
+                    "it returns only when the last process of the container has ended: crun waits for it, and whoever holds the streams does",
+                ),
                 (false, false) => Judgement::qualified(
                     "beside the readers it closes the pipes at the exit, and what they have not read is lost",
                 ),
                 (true, false) => Judgement::qualified(
-                    "after the readers it waits for every process that holds the streams, beside them it closes the pipes and loses what they have not read",
+                    "after the readers it waits until the last process of the container has ended, beside them it closes the pipes and loses what they have not read",
                 ),
             };
             Ok(judged

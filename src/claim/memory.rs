@@ -2,9 +2,7 @@
 
 use super::evidence::{has_file, is_whole};
 use super::{Claim, Judgement};
-
-/// More than a capturer of bounded memory needs; the experiment writes more than twice that.
-const BOUNDED_BYTES: u64 = 12 << 20;
+use crate::analysis::MEMORY_MAX_BYTES;
 
 pub(super) static ALL: &[Claim] = &[
     Claim {
@@ -12,9 +10,9 @@ pub(super) static ALL: &[Claim] = &[
         says: "Use bufio.Scanner (automatically handles line buffering)",
         tried_by: &["scanner/memory/24-mb", "scanner/long-line/65537"],
         judge: |it| {
-            let rss = it.of("scanner/memory/24-mb")?.max_rss_bytes.unwrap_or(u64::MAX);
+            let rss = it.of("scanner/memory/24-mb")?.max_rss_bytes.ok_or("the capturer's memory was not measured")?;
             let long = it.of("scanner/long-line/65537")?;
-            let judged = match (rss <= BOUNDED_BYTES, is_whole(long)) {
+            let judged = match (rss <= MEMORY_MAX_BYTES, is_whole(long)) {
                 (true, true) => Judgement::confirmed("its memory is bounded, and it takes every line"),
                 (true, false) => {
                     Judgement::qualified("its memory is bounded by giving up for good at a line over 64 KiB")
@@ -32,7 +30,7 @@ pub(super) static ALL: &[Claim] = &[
             let handles = it.handles.ok_or("no descriptors were counted in this run")?;
             let judged = if handles.after <= handles.before {
                 Judgement::qualified(
-                    "it is advice, and holds: a process that closes what it opened has no descriptor more after its captures; the published TaskLogManager has nothing that closes its files",
+                    "it is advice: a process that closes what it opened has no descriptor more after its captures here, and the published TaskLogManager, which was not run, has nothing that closes its files",
                 )
             } else {
                 Judgement::refuted("descriptors are left over although everything is closed")

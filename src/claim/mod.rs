@@ -126,7 +126,7 @@ pub struct Tried {
     pub says: String,
     /// What becomes of it.
     pub verdict: Verdict,
-    /// What the repository has on record; null where it was not run before.
+    /// What the repository has on record, of crun; null for another runtime.
     pub recorded: Option<Verdict>,
     /// Why, in a sentence.
     pub why: String,
@@ -144,15 +144,16 @@ impl Tried {
 }
 
 impl Claim {
-    /// Tries it.
-    pub fn tried(&self, evidence: &Evidence, options: &str) -> Tried {
+    /// Tries it. `options` are those of the command that does so again; `on_record`: whether the recorded verdict is of this
+    /// runtime.
+    pub fn tried(&self, evidence: &Evidence, options: &str, on_record: bool) -> Tried {
         let judged = (self.judge)(evidence);
         let judged = judged.unwrap_or_else(|reason| Judgement::new(Verdict::NotMeasured, reason));
         Tried {
             id: self.id.to_owned(),
             says: self.says.to_owned(),
             verdict: judged.verdict,
-            recorded: recorded(self.id),
+            recorded: recorded(self.id).filter(|_| on_record),
             why: judged.why,
             evidence: judged.evidence,
             repeat: format!("crun-capture claims {}{options}", self.id),

@@ -2,15 +2,13 @@
 
 use super::evidence::time;
 use super::{Claim, Judgement};
+use crate::analysis::STALLED_NS;
 
 /// What the capturer with the ticker is called; it is a strategy with one option more.
 pub const TICKER: &str = "task-log-ticker";
 
 /// The spike's ticker.
 pub const INTERVAL_NS: u64 = 10_000_000;
-
-/// A program that was blocked for so long was blocked by the ticker.
-const STALLED_NS: u64 = 500_000_000;
 
 pub(super) static ALL: &[Claim] = &[Claim {
     id: "rate/ticker",

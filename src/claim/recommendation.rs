@@ -2,6 +2,7 @@
 
 use super::evidence::{is_whole, time};
 use super::{Claim, Judgement};
+use crate::analysis::STALLED_NS;
 
 pub(super) static ALL: &[Claim] = &[
     Claim {
@@ -17,7 +18,7 @@ pub(super) static ALL: &[Claim] = &[
             let judged = match (scanner && tee, file) {
                 (true, _) => Judgement::confirmed("the program survives the death of its driver, as with the executor"),
                 (false, true) => Judgement::refuted(
-                    "it puts the driver into the data path: when that is killed, the program dies of its next write; with the executor, which hands the file or FIFO itself over, it runs on",
+                    "it puts the driver into the data path: when that is killed, the next write of a program without a pid namespace kills it, and in one is refused; with a file that was handed over it runs on",
                 ),
                 (false, false) => Judgement::qualified(
                     "the program does not survive its driver, but then neither does it with a file",
@@ -45,10 +46,12 @@ pub(super) static ALL: &[Claim] = &[
             let stalled = it.of("tee/flow/stops")?.workload_stalled_ns.unwrap_or(0);
             let mut faults = Vec::new();
             if !is_whole(long) {
-                faults.push("hangs for good on a line over 64 KiB".to_owned());
+                let how = if long.deadline_hit { "hangs for good on" } else { "loses" };
+                faults.push(format!("{how} a line over 64 KiB"));
             }
             if !is_whole(disk) {
-                faults.push("freezes the program when the disk is full".to_owned());
+                let how = if disk.deadline_hit { "freezes the program" } else { "loses output" };
+                faults.push(format!("{how} when the disk is full"));
             }
             if crlf.altered_lines > 0 {
                 faults.push("alters lines that end in CR LF".to_owned());
@@ -56,7 +59,7 @@ pub(super) static ALL: &[Claim] = &[
             if killed.workload_survived == Some(false) {
                 faults.push("takes the program with it when it is killed".to_owned());
             }
-            if stalled > 500_000_000 {
+            if stalled > STALLED_NS {
                 faults.push(format!("stalls the program for {} when its consumer stops for 2 s", time(stalled)));
             }
             let hangs = !is_whole(long) || !is_whole(disk);

@@ -12,8 +12,12 @@ fn latency(p50: u64) -> Option<Quantiles> {
 
 /// A cell in which all is well.
 fn good(cell: &str, code: i32) -> Findings {
-    // A runtime whose own failure is like no end of a program.
-    let code = if cell.ends_with("missing-config") { 255 } else { code };
+    // A runtime whose own failure is like no end of a program, and a start that fails itself.
+    let code = match cell {
+        _ if cell.ends_with("missing-config") => 255,
+        _ if cell.ends_with("not-found") => 127,
+        _ => code,
+    };
     let block = cell.contains("/block-");
     let unbuffered = cell.contains("/unbuffered-");
     let letting_go = cell.ends_with("files/renamed") || cell.ends_with("files/removed");
@@ -70,7 +74,7 @@ fn bad(cell: &str, code: i32) -> Findings {
         exit_reported: Some(99),
         signal: None,
         exit_latency_ns: Some(5_000_000_000),
-        workload_started: Some(cell.contains("not-found")),
+        workload_started: Some(true),
         workload_survived: Some(cell.contains("front-killed") || cell.starts_with("file/")),
         workload_stalled_ns: Some(2_000_000_000),
         workload_writes: Some(300),
@@ -130,7 +134,7 @@ fn world(claim: &Claim, make: Make, other: Option<(&str, Make)>) -> Evidence {
 #[test]
 fn opposite_findings_turn_every_verdict() {
     for claim in all() {
-        let [well, wrong] = [good as Make, bad].map(|make| claim.tried(&world(claim, make, None), ""));
+        let [well, wrong] = [good as Make, bad].map(|make| claim.tried(&world(claim, make, None), "", true));
         assert_ne!(well.verdict, wrong.verdict, "{}: {} / {}", claim.id, well.why, wrong.why);
         for tried in [&well, &wrong] {
             assert_ne!(tried.verdict, Verdict::NotMeasured, "{}: {}", claim.id, tried.why);
@@ -143,9 +147,9 @@ fn opposite_findings_turn_every_verdict() {
 fn every_cell_of_a_claim_matters() {
     let nothing: Make = |_, _| Findings::default();
     for claim in all() {
-        let well = claim.tried(&world(claim, good, None), "");
+        let well = claim.tried(&world(claim, good, None), "", true);
         for pattern in claim.tried_by {
-            let changed = [bad, nothing].map(|make| claim.tried(&world(claim, good, Some((pattern, make))), ""));
+            let changed = [bad, nothing].map(|make| claim.tried(&world(claim, good, Some((pattern, make))), "", true));
             assert!(changed.iter().any(|tried| *tried != well), "{} does not look at {pattern}", claim.id);
         }
     }
@@ -154,12 +158,12 @@ fn every_cell_of_a_claim_matters() {
 #[test]
 fn what_was_not_run_is_not_measured_and_says_so() {
     for claim in all().filter(|claim| !claim.tried_by.is_empty()) {
-        let tried = claim.tried(&Evidence::default(), "");
+        let tried = claim.tried(&Evidence::default(), "", true);
         assert_eq!(tried.verdict, Verdict::NotMeasured, "{}", claim.id);
         assert!(tried.why.contains("was not run"), "{}", tried.why);
     }
     let compiles = all().find(|claim| claim.id == "arch/code-compiles").unwrap();
-    assert_eq!(compiles.tried(&Evidence::default(), "").verdict, Verdict::NotMeasured);
+    assert_eq!(compiles.tried(&Evidence::default(), "", true).verdict, Verdict::NotMeasured);
 }
 
 #[test]
@@ -167,7 +171,7 @@ fn a_cell_that_cannot_be_tried_here_gives_its_reason() {
     let claim = all().find(|claim| claim.id == "finding/4-kill").unwrap();
     let mut evidence = Evidence::default();
     evidence.miss(&cells("scanner/death/front-killed")[0].0, "without a runtime there is no front process");
-    let tried = claim.tried(&evidence, "");
+    let tried = claim.tried(&evidence, "", true);
     assert_eq!(tried.verdict, Verdict::NotMeasured);
     assert!(tried.why.contains("no front process"), "{}", tried.why);
     assert!(!tried.differs(), "what cannot be tried differs from nothing");

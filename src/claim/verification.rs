@@ -1,22 +1,25 @@
 //! The spike's "Manual Test Results".
 
-use super::evidence::{has_file, is_whole};
+use super::evidence::{has_file, is_live, is_whole};
 use super::{Claim, Judgement, finding};
 
 pub(super) static ALL: &[Claim] = &[
     Claim {
         id: "verify/1",
         says: "Basic Streaming: Works with shell commands",
-        tried_by: &["scanner/programs/sh-reopens", "tee/programs/sh-reopens"],
+        tried_by: &["scanner/programs/sh-reopens", "tee/programs/sh-reopens", "scanner/paced/1ms", "tee/paced/1ms"],
         judge: |it| {
             let (scanner, tee) = (it.of("scanner/programs/sh-reopens")?, it.of("tee/programs/sh-reopens")?);
             let lost = scanner.lost_bytes + tee.lost_bytes;
-            let judged = if is_whole(scanner) && is_whole(tee) {
-                Judgement::confirmed("a shell's lines arrive, those too that it writes to /dev/stdout")
-            } else {
-                Judgement::refuted("a shell's lines are lost")
+            let live = is_live(it.of("scanner/paced/1ms")?) && is_live(it.of("tee/paced/1ms")?);
+            let judged = match (is_whole(scanner) && is_whole(tee), live) {
+                (true, true) => Judgement::confirmed(
+                    "a shell's lines arrive, those too that it writes to /dev/stdout, and lines come while a program runs",
+                ),
+                (true, false) => Judgement::refuted("a shell's lines arrive, and lines come after the exit"),
+                (false, _) => Judgement::refuted("a shell's lines are lost"),
             };
-            Ok(judged.with("lost_bytes", lost))
+            Ok(judged.with("lost_bytes", lost).with("live", live))
         },
     },
     Claim {
@@ -43,7 +46,7 @@ pub(super) static ALL: &[Claim] = &[
             } else {
                 Judgement::refuted("a flood on one stream takes the other with it")
             };
-            Ok(judged.with("deadline_hit", !whole))
+            Ok(judged.with("whole", whole))
         },
     },
     Claim {
@@ -64,7 +67,7 @@ pub(super) static ALL: &[Claim] = &[
                     Judgement::confirmed("the file has what is streamed, and its failure does not end the stream")
                 }
                 (true, false) => Judgement::qualified(
-                    "the file has what is streamed; when the disk is full the stream ends with it, and the program is blocked for good",
+                    "the file has what is streamed, and when the disk is full the stream ends with it",
                 ),
             };
             Ok(judged.with("file_lost_bytes", paced.file_lost_bytes).with("disk_full_lost_bytes", disk.lost_bytes))

@@ -363,19 +363,22 @@ pub(super) fn capturer_info(capturer: &Capturer) -> CapturerInfo {
     }
 }
 
+/// What this runtime is, for what can be tried on it.
+pub(super) fn place(found: &Found) -> Place {
+    Place {
+        failure_code: found.runtime.is_oci().then_some(found.runtime.failure_code()),
+        pid_namespace: found.has_pid_namespace(),
+        limits_pids: found.pids_limit().is_some(),
+        root: machine::is_root(),
+        detached: found.runtime.detached(),
+        runs_on: found.runtime.runs_on_without_pid_file(),
+    }
+}
+
 fn planned(cell: &Cell, found: &Result<Found, Unusable>, declares: Capabilities) -> Planned {
     let expected = match found {
         Err(unusable) => Err(NotRun::Skipped(unusable.reason.clone())),
-        Ok(found) => {
-            let place = Place {
-                failure_code: found.runtime.is_oci().then_some(found.runtime.failure_code()),
-                pid_namespace: found.has_pid_namespace(),
-                limits_pids: found.pids_limit().is_some(),
-                root: machine::is_root(),
-                detached: found.runtime.detached(),
-            };
-            cell.case.expected_end(place, declares).map_err(NotRun::Unsupported)
-        }
+        Ok(found) => cell.case.expected_end(place(found), declares).map_err(NotRun::Unsupported),
     };
     Planned {
         id: cell.id.clone(),
@@ -383,6 +386,7 @@ fn planned(cell: &Cell, found: &Result<Found, Unusable>, declares: Capabilities)
         paced: cell.case.script.is_paced(),
         tries: cell.case.tries.clone(),
         excused: cell.case.excused(declares),
+        excused_because: cell.case.excused_because(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `explain`: runs one cell again and draws it.
 
-use super::compare::{Arguments as Compare, Plan};
+use super::compare::{Arguments as Compare, Plan, place};
 use super::prepare;
 use super::{Usage, complain};
 use anyhow::Context;
@@ -53,6 +53,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         let message = format!("{:?} is no id of a cell: runtime/strategy/experiment/case", arguments.cell);
         return Err(Usage(message).into());
     };
+    if *runtime == "all" {
+        return Err(Usage("a cell is of one runtime: name it".to_owned()).into());
+    }
     let wanted = prepare::wanted(&[arguments.runtime.clone().unwrap_or_else(|| (*runtime).to_owned())], &[])?;
     let own = prepare::own_path()?;
     let capturer = match &arguments.capturer {
@@ -83,6 +86,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     }
     let host = prepare::host()?;
     let found = wanted.iter().map(|one| one.find(&host)).collect::<anyhow::Result<Vec<_>>>()?;
+    let place = match &found[0] {
+        Ok(found) => place(found),
+        Err(unusable) => {
+            complain(&format!("{runtime} does not work here: {}", unusable.reason));
+            return Ok(4);
+        }
+    };
     // What is drawn is not kept.
     compare.output = Some(host.scratch.disk().join("recordings"));
     let plan = Plan::new(&compare, &wanted, vec![capturer], &|cell| cell.id.run == 0)?;
@@ -99,8 +109,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return Ok(130);
     }
     let recording = recording.context("the run has ended, and its recording is not whole")?;
-    let outlooks: Vec<Outlook> =
-        strategy::ALL.iter().map(|one| plan.expectations.outlook(&planned.id, one.name())).collect();
+    let outlook = |one: &&dyn strategy::Strategy| {
+        let expected = plan.cells[0].case.expected_end(place, one.declares());
+        plan.expectations.outlook(&planned.id, one.name(), expected.err())
+    };
+    let outlooks: Vec<Outlook> = strategy::ALL.iter().map(outlook).collect();
     let comparison = Comparison::new(measured.run, &measured.findings, &plan.expectations);
     let explained = Explained {
         recording: &recording,

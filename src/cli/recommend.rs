@@ -11,10 +11,9 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
-#[group(id = "what", required = true, multiple = true, args = ["need", "uses"])]
 pub(super) struct Arguments {
     /// What it must be able to do; crun-capture list capabilities
-    #[arg(long, value_name = "CAPABILITY", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(Capability::ALL.map(Capability::name)))]
+    #[arg(long, value_name = "CAPABILITY", required_unless_present = "uses", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(Capability::ALL.map(Capability::name)))]
     need: Vec<String>,
     /// What it is for
     #[arg(long = "for", value_name = "USE", value_parser = clap::builder::PossibleValuesParser::new(USES.iter().map(|one| one.name)))]

@@ -117,8 +117,12 @@ pub(super) struct Judged {
 pub struct Outlook {
     /// The strategy.
     pub strategy: String,
-    /// None: it holds. Else whether it fails `always` or `sometimes`, and in which findings.
-    pub fails: Option<(&'static str, Vec<String>)>,
+    /// Why it cannot be tried there; None where it can.
+    pub unsupported: Option<String>,
+    /// The findings by which it fails each time.
+    pub always: Vec<String>,
+    /// Those by which it may fail.
+    pub sometimes: Vec<String>,
 }
 
 impl Expectations {
@@ -157,22 +161,19 @@ impl Expectations {
         entries.next().is_some_and(|entry| entry.when == When::Sometimes)
     }
 
-    /// What is expected of another strategy in the place of this cell's.
-    pub fn outlook(&self, id: &CellId, strategy: &str) -> Outlook {
+    /// What is expected of another strategy in the place of this cell's. `unsupported`: why it cannot be tried there.
+    pub fn outlook(&self, id: &CellId, strategy: &str, unsupported: Option<String>) -> Outlook {
         let names = [&*id.runtime, strategy, &*id.experiment, &*id.case];
-        let own = self.failure.iter().filter(|entry| entry.names(names));
-        let mut fails: Option<(&'static str, Vec<String>)> = None;
-        for entry in own {
-            let when = if entry.when == When::Always { "always" } else { "sometimes" };
-            let (said, findings) = fails.get_or_insert((when, Vec::new()));
-            if when == "always" {
-                *said = when;
-            }
-            let new = entry.finding.all().iter().filter(|finding| !findings.contains(finding));
-            let new: Vec<String> = new.cloned().collect();
-            findings.extend(new);
-        }
-        Outlook { strategy: strategy.to_owned(), fails }
+        let own = || self.failure.iter().filter(|entry| entry.names(names));
+        let mut seen: Vec<&String> = Vec::new();
+        let mut of = |when: When| -> Vec<String> {
+            let findings = own().filter(|entry| entry.when == when).flat_map(|entry| entry.finding.all());
+            let new: Vec<&String> = findings.filter(|finding| !seen.contains(finding)).collect();
+            seen.extend(&new);
+            new.into_iter().cloned().collect()
+        };
+        let (always, sometimes) = (of(When::Always), of(When::Sometimes));
+        Outlook { strategy: strategy.to_owned(), unsupported, always, sometimes }
     }
 
     pub(super) fn judge(&self, id: &CellId, broken: &[&str]) -> Judged {

@@ -1,21 +1,15 @@
 //! The rules: which finding breaks which duty or declared capability. One line each.
 
 use super::run::{CapturerInfo, Planned};
-use crate::analysis::{Findings, LIVE_FRACTION};
+use crate::analysis::{DRAIN_NS, Findings, LIVE_FRACTION, MEMORY_MAX_BYTES, STALLED_NS};
 use crate::strategy::Capability;
-
-/// A capturer that ends despite a grandchild drains for two seconds after the exit at most (so Nomad's
-/// processOutputCloseTolerance); the rest is for a machine that is busy. One that waits for the grandchild waits longer.
-const DRAIN_NS: u64 = 2_300_000_000;
-
-/// A consumer that stops does so for a second at least; a workload that is blocked for this long was blocked by it.
-const STALLED_NS: u64 = 500_000_000;
-
-/// What a capturer of bounded memory may need; the output of the experiment is more than twice that.
-const MEMORY_MAX_BYTES: u64 = 12 << 20;
 
 /// What a capturer says on its own streams is for people.
 const DIAGNOSTICS_MAX_BYTES: u64 = 64 << 10;
+
+/// So many deliveries of so few bytes each are no lines and no pieces of any.
+const DELIVERIES_MIN: u64 = 200;
+const RECORD_MIN_BYTES: u64 = 4;
 
 /// Whoever waits for a second and needs more than a third of that on a CPU, waits busily.
 const WAITED_MIN_NS: u64 = 1_000_000_000;
@@ -46,10 +40,19 @@ impl Subject<'_> {
         !self.findings.deadline_hit
     }
 
-    /// Whether the capturer refused to start where it may: it says so, and nothing has run.
+    /// Whether the capturer refused to start, or could not, where it may: it says so, and nothing has run.
     fn refused(&self) -> bool {
         let may = self.planned.expected.as_ref().is_ok_and(|expected| expected.may_be_refused);
-        may && self.findings.exit_reported == Some(125) && self.findings.workload_started == Some(false)
+        let says = self.findings.exit_reported.is_some_and(|code| code != 0);
+        may && says && self.findings.workload_started == Some(false)
+    }
+
+    /// Whether something is declared that a loss contradicts, said or not. Who lets a program flow freely, or gives up on a
+    /// grandchild, may lose and say so.
+    fn must_lose_nothing(&self) -> bool {
+        use Capability::{BoundedMemory, FreeFlow, PromptDespiteGrandchild, SurvivesDeath};
+        let may = [FreeFlow, SurvivesDeath, PromptDespiteGrandchild, BoundedMemory];
+        self.planned.tries.iter().any(|one| !may.contains(one) && self.declares(*one))
     }
 }
 
@@ -57,14 +60,14 @@ impl Subject<'_> {
 type Rule = (&'static str, fn(&Subject<'_>) -> bool);
 
 /// All rules: duties first, in the order of their weight, then declared capabilities.
-pub(super) const RULES: [Rule; 29] = [
+pub(super) const RULES: [Rule; 30] = [
     // What was to be tried was not.
     ("stimulus_error", |it| it.findings.stimulus_error.is_some()),
     ("deadline_hit", |it| it.findings.deadline_hit),
     // What never ran lost nothing, and proves nothing.
     ("workload_started", |it| it.findings.workload_started == Some(false) && !it.refused()),
-    // No *silent* loss: a capturer that says so has kept the duty.
-    ("lost_bytes", |it| it.findings.lost_bytes > 0 && !it.findings.truncated),
+    // No *silent* loss: a capturer that says so has kept the duty, but not what it declares.
+    ("lost_bytes", |it| it.findings.lost_bytes > 0 && (!it.findings.truncated || it.must_lose_nothing())),
     ("duplicated_lines", |it| it.findings.duplicated_lines > 0),
     ("altered_lines", |it| it.findings.altered_lines > 0),
     // Where the runtime itself failed, its words on stderr are no fault of the capturer.
@@ -106,7 +109,14 @@ pub(super) const RULES: [Rule; 29] = [
         it.declares(Capability::Order) && it.findings.cross_inversion_rate.is_some_and(|rate| rate > 0.0)
     }),
     ("wrong_endings", |it| it.declares(Capability::ExactBytes) && it.findings.wrong_endings > 0),
-    ("exit_latency_ns", |it| it.must(Capability::PromptDespiteGrandchild) && !is_prompt(it.findings)),
+    // It ends within the drain deadline after the exit; where a grandchild holds the streams that is a capability.
+    ("exit_latency_ns", |it| !is_prompt(it.findings) && it.ended()),
+    // A record a byte.
+    ("deliveries", |it| {
+        let found = it.findings;
+        let many = found.deliveries >= DELIVERIES_MIN.max(4 * found.accepted_lines);
+        many && found.delivered_bytes / found.deliveries < RECORD_MIN_BYTES
+    }),
     ("workload_stalled_ns", |it| it.must(Capability::FreeFlow) && !is_free(it.findings)),
     ("workload_survived", |it| it.must(Capability::SurvivesDeath) && it.findings.workload_survived == Some(false)),
     ("max_rss_bytes", |it| it.must(Capability::BoundedMemory) && !is_bounded(it.findings)),
@@ -125,7 +135,7 @@ fn is_bounded(found: &Findings) -> bool {
 }
 
 /// The findings by which a duty is broken: what no capturer may decline.
-const DUTIES: [&str; 11] = [
+const DUTIES: [&str; 13] = [
     "deadline_hit",
     "lost_bytes",
     "duplicated_lines",
@@ -137,6 +147,8 @@ const DUTIES: [&str; 11] = [
     "left_behind",
     "file_loss_told",
     "capturer_cpu_ns",
+    "exit_latency_ns",
+    "deliveries",
 ];
 
 /// Whether a duty is broken by this finding, and no capability.
@@ -146,14 +158,34 @@ pub(super) fn is_duty(finding: &str) -> bool {
 
 /// The findings that break something, by their names in JSON.
 pub fn broken(findings: &Findings, capturer: &CapturerInfo, planned: &Planned) -> Vec<&'static str> {
+    all_broken(findings, capturer, planned).filter(|name| !is_excused(planned, name)).collect()
+}
+
+/// Those that would, if the case did not excuse them.
+pub(super) fn excused(findings: &Findings, capturer: &CapturerInfo, planned: &Planned) -> Vec<&'static str> {
+    all_broken(findings, capturer, planned).filter(|name| is_excused(planned, name)).collect()
+}
+
+fn all_broken<'a>(
+    findings: &'a Findings,
+    capturer: &'a CapturerInfo,
+    planned: &'a Planned,
+) -> impl Iterator<Item = &'static str> + use<'a> {
     let subject = Subject { findings, capturer, planned };
-    let counts = |name: &str| !planned.excused.iter().any(|excused| excused == name);
-    RULES.iter().filter(|(name, breaks)| counts(name) && breaks(&subject)).map(|(name, _)| *name).collect()
+    RULES.iter().filter(move |(_, breaks)| breaks(&subject)).map(|(name, _)| *name)
+}
+
+fn is_excused(planned: &Planned, name: &str) -> bool {
+    planned.excused.iter().any(|excused| excused == name)
 }
 
 /// Whether a case that tries this capability shows the capturer to have it, whatever it declares. None where it shows
 /// nothing: a capturer that writes no file has none to be looked at.
 pub(super) fn shows(capability: Capability, found: &Findings) -> Option<bool> {
+    // What never ran, or was not done, shows nothing.
+    if found.workload_started == Some(false) || found.stimulus_error.is_some() {
+        return None;
+    }
     let whole = !found.deadline_hit && found.lost_bytes == 0 && found.altered_lines == 0 && found.foreign_lines == 0;
     let ends_right = found.exit_reported == Some(found.exit_expected);
     Some(match capability {

@@ -94,6 +94,9 @@ pub struct Planned {
     /// Findings that say nothing of the capturer here, by their names in JSON.
     #[serde(default)]
     pub excused: Vec<String>,
+    /// Why; null where nothing is excused.
+    #[serde(default)]
+    pub excused_because: Option<String>,
 }
 
 /// Why a cell is not run.

@@ -1,8 +1,8 @@
 //! Verdicts: each cell of the plan, judged by the rules and held against the expectations.
 
 use super::expectation::Expectations;
-use super::rule::broken;
-use super::run::{NotRun, Planned, Run};
+use super::rule::{broken, excused};
+use super::run::{CapturerInfo, NotRun, Planned, Run};
 use crate::analysis::Findings;
 use crate::recording::CellId;
 use crate::strategy::Capability;
@@ -101,11 +101,21 @@ impl CellResult {
         let judged = expectations.judge(&planned.id, &names);
         self.expected = judged.unexplained.is_empty() && judged.missing.is_empty();
         self.reason = match (judged.unexplained.as_slice(), judged.missing.as_slice()) {
+            ([], []) if names.is_empty() => self.excuse(planned, capturer, found),
             ([], []) => judged.reason,
             ([], missing) => Some(format!("{} was to happen always, and did not", missing.join(", "))),
             (unexplained, _) => Some(format!("unexpected: {}", unexplained.join(", "))),
         };
         self.broken = names.into_iter().map(str::to_owned).collect();
+    }
+}
+
+impl CellResult {
+    /// What would be broken if the case did not excuse it, and why it does.
+    fn excuse(&self, planned: &Planned, capturer: Option<&CapturerInfo>, found: &Findings) -> Option<String> {
+        let names = excused(found, capturer?, planned);
+        let because = planned.excused_because.as_ref().filter(|_| !names.is_empty())?;
+        Some(format!("not held against it: {}, {because}", names.join(", ")))
     }
 }
 

@@ -4,6 +4,7 @@ use super::stimulus::{
     CAPTURER_KILLED, CAPTURER_TERMINATED, FRONT_KILLED, FRONT_TERMINATED, GATE, WORKLOAD_KILLED, WORKLOAD_TERMINATED,
 };
 use super::{Case, Experiment};
+use crate::bundle::Flaw;
 use crate::script::{End, Lines, Script, Step};
 use crate::strategy::Capability;
 use crate::stream::Stream;
@@ -13,9 +14,9 @@ pub(super) static DEATH: Experiment = Experiment {
     question: "What survives, and what is lost, when the capturer, the runtime or the program is killed or told to end?",
     sources: &[
         "cri-o#3022",
-        "nomad-driver-containerd#108",
         "nomad#5593",
         "hivecommons/hive#4888",
+        "crun: pid file",
         "runc#440",
         "spike: finding 4, Kill process",
     ],
@@ -41,6 +42,8 @@ pub(super) static DEATH: Experiment = Experiment {
             Case::new("front-terminated", farewell()).under(&FRONT_TERMINATED),
             Case::new("workload-killed", twice()).under(&WORKLOAD_KILLED),
             Case::new("workload-terminated", farewell()).under(&WORKLOAD_TERMINATED),
+            // The runtime has failed, and its container writes on, known to nobody.
+            Case { flaw: Flaw::PidFile, ..Case::new("pid-file-unwritable", script(End::Exit(0)).then(some())) },
         ]
     },
 };

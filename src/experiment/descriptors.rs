@@ -33,13 +33,18 @@ pub(super) static DESCRIPTORS: Experiment = Experiment {
         // 41,943 lines of 100 bytes are one write of 4 MiB; who syncs each line gets longer ones.
         let (count, length) = if size.syncs_each_line { (84, 49_931) } else { (41_943, 99) };
         let large = Lines { per_write: count, ..Lines::fast(&[Stream::Stdout], count, length) };
+        // More than a small pipe takes at a time: what the kernel refuses the program drops, whole lines, and nobody has lost it.
+        let full = script()
+            .then(Step::PipeSize { stream: Stream::Stdout, bytes: 4_096 })
+            .then(Step::Nonblock { stream: Stream::Stdout })
+            .then(Step::Lines(Lines::fast(&[Stream::Stdout], 2_000, 100)));
         vec![
             Case::new("stdin-closed", plain()).under(&STDIN_CLOSED),
             Case::new("stdout-closed", plain()).under(&STDOUT_CLOSED),
             Case::new("own-stderr-dead", plain()).under(&OWN_STDERR_DEAD),
             Case::new("few", plain()).under(&FEW_DESCRIPTORS),
             Case::new("blocking", plain().then(Step::RequireBlocking)),
-            Case::new("non-blocking", script().then(Step::Nonblock { stream: Stream::Stdout }).then(some())),
+            Case::new("non-blocking", full),
             Case::new("reopened", reopened).tries(Capability::Reopen),
             Case::new("write-4-mib", script().then(Step::Lines(large))).tries(Capability::AnyWrite),
             Case::new("exchanged", plain().then(Step::Exchange).then(some())),

@@ -51,7 +51,8 @@ mod tests {
     #[test]
     fn most_real_failures_are_tried_and_the_others_say_why_not() {
         let (tried, open): (Vec<_>, Vec<_>) = failures().iter().partition(|failure| tried(failure));
-        assert!(failures().len() >= 53 && tried.len() >= 45, "{} of {}", tried.len(), failures().len());
+        // The last four stand beside the 53.
+        assert!(failures().len() >= 57 && tried.len() >= 45 + 4, "{} of {}", tried.len(), failures().len());
         for failure in open {
             assert!(!failure.open.is_empty(), "no experiment comes from {:?}", failure.sources);
         }

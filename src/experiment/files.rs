@@ -1,7 +1,8 @@
 //! What can be wrong with the files of a capturer that writes them.
 
 use super::stimulus::{
-    DISK_FULL, FIFO, FIFO_READ, FILE_DIRECTORY, FILE_READ_ONLY, FILE_REMOVED, FILE_RENAMED, FILE_TRUNCATED, GATE,
+    DISK_FULL, FIFO, FIFO_READ, FILE_DIRECTORY, FILE_READ_ONLY, FILE_REMOVED, FILE_RENAMED, FILE_TRUNCATED,
+    FILE_UNWRITABLE, GATE,
 };
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
@@ -14,7 +15,6 @@ pub(super) static FILES: Experiment = Experiment {
     sources: &[
         "containerd#12462",
         "kubernetes#64760",
-        "nomad#1048",
         "nomad#28446",
         "nomad#28439",
         "containerd#13952",
@@ -27,6 +27,7 @@ pub(super) static FILES: Experiment = Experiment {
     cases: |size| {
         // More than the disk and the pipe hold together: who stops reading blocks the program.
         let plenty = Script::new(size.seed, End::Exit(0)).then(Step::Lines(Lines::fast(&Stream::BOTH, 60, 10_000)));
+        let lines = Script::new(size.seed, End::Exit(0)).then(Step::Lines(Lines::fast(&Stream::BOTH, 4_000, 100)));
         let some = || Step::Lines(Lines::fast(&Stream::BOTH, 20, 1_000));
         let twice = Script::new(size.seed, End::Exit(0)).then(some());
         let twice = twice.then(Step::Wait { gate: GATE.into() }).then(some());
@@ -35,6 +36,9 @@ pub(super) static FILES: Experiment = Experiment {
         let other_user = Case::new("other-user", Script::new(size.seed, End::Exit(0)).then(some()));
         vec![
             Case::new("disk-full", plenty.clone()).under(&DISK_FULL).tries(Capability::IndependentSinks),
+            // Line by line: who tells of each write that fails tells of it thousands of times.
+            Case::new("disk-full-lines", lines).under(&DISK_FULL).tries(Capability::IndependentSinks),
+            Case::new("unwritable", plenty.clone()).under(&FILE_UNWRITABLE),
             Case::new("directory", plenty.clone()).under(&FILE_DIRECTORY),
             Case::new("read-only", plenty.clone()).under(&FILE_READ_ONLY),
             Case::new("removed", twice.clone()).under(&FILE_REMOVED),

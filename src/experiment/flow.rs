@@ -29,9 +29,13 @@ pub(super) static FLOW: Experiment = Experiment {
             .then(lines(10))
             .then(Step::Wait { gate: GATE.into() })
             .then(lines(size.pick(400, 200, 200)));
+        let much = Script::new(size.seed, End::Exit(0)).then(Step::Wait { gate: GATE.into() });
+        let much = much.then(Step::Lines(Lines::fast(&Stream::BOTH, size.pick(1_000, 420, 420), 60_000)));
         vec![
             Case::new("stops", script.clone()).under(&CONSUMER_STOPS).tries(Capability::FreeFlow),
             Case::new("never-reads", script.clone()).under(&CONSUMER_NEVER).tries(Capability::FreeFlow),
+            // As much as no queue holds whose bound is a bound.
+            Case::new("never-reads-much", much).under(&CONSUMER_NEVER).tries(Capability::BoundedMemory),
             Case::new("gone", script).under(&CONSUMER_GONE).tries(Capability::IndependentSinks),
         ]
     },

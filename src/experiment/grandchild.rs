@@ -43,6 +43,7 @@ pub(super) static GRANDCHILD: Experiment = Experiment {
             Case {
                 pid_namespace: false,
                 excused: vec!["left_behind"],
+                excused_because: "the child is the program's own",
                 ..Case::new("brief", script(vec![Step::Pause { duration_ns: 20_000_000 }], End::Exit(0)))
             },
             // The kernel kills it with the init of its pid namespace (pid_namespaces(7)), and everybody ends at once.

@@ -11,7 +11,7 @@ const LENGTH: usize = 60_000;
 pub(super) static MEMORY: Experiment = Experiment {
     name: "memory",
     question: "Does the capturer's memory grow with the output?",
-    sources: &["nomad#9858", "conmon-rs#2611", "moby#16297", "spike: Memory Management"],
+    sources: &["nomad#9858", "conmon-rs#2611", "spike: Memory Management"],
     measures_time: false,
     quick: true,
     cases: |size| {

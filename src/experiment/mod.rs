@@ -129,6 +129,8 @@ pub struct Case {
     pub tries: Vec<Capability>,
     /// Findings that say nothing of the capturer here, by their names in JSON: what nobody could keep.
     pub excused: Vec<&'static str>,
+    /// Why that is so; empty where the stimulus says it.
+    pub excused_because: &'static str,
     /// How many of it run at the same time, each with a capturer and a container of its own.
     pub at_once: u32,
     /// Whether its container has a pid namespace.
@@ -157,6 +159,7 @@ impl Case {
             stimulus: None,
             tries: Vec::new(),
             excused: Vec::new(),
+            excused_because: "",
             at_once: 1,
             pid_namespace: true,
             needs_pid_namespace: false,
@@ -188,6 +191,15 @@ impl Case {
     pub fn excused(&self, declares: Capabilities) -> Vec<String> {
         let of_stimulus = self.stimulus.iter().flat_map(|stimulus| stimulus.0.excuses(declares));
         self.excused.iter().chain(of_stimulus).map(|&name| name.to_owned()).collect()
+    }
+
+    /// Why something is excused, in words; None where nothing is.
+    pub fn excused_because(&self) -> Option<String> {
+        match (self.excused_because, &self.stimulus) {
+            ("", Some(stimulus)) => Some(format!("by what is done to the run ({})", stimulus.0.name())),
+            ("", None) => None,
+            (why, _) => Some(why.to_owned()),
+        }
     }
 
     /// How much longer than another its run takes, because of what is done to it.
@@ -229,6 +241,12 @@ impl Case {
         let ends = |code: i32| Ok(ExpectedEnd { code, runtime_error: false, starts, may_be_refused: false });
         let in_namespace = self.pid_namespace && place.pid_namespace;
         match (self.flaw, self.script.end) {
+            (Flaw::PidFile, _) if place.runs_on => {
+                Ok(ExpectedEnd { code: 1, runtime_error: true, starts: true, may_be_refused: false })
+            }
+            (Flaw::PidFile, _) => {
+                Err("this runtime does not leave a container running without its pid file".to_owned())
+            }
             (Flaw::ExecutableNotFound, _) if !place.is_oci() => ends(127),
             (Flaw::None, End::Exit(code)) => ends(i32::from(code)),
             // abort(3) ends in an instruction that faults, and that signal the kernel forces on PID 1 too.
@@ -267,6 +285,8 @@ pub struct Place {
     pub root: bool,
     /// Whether the runtime goes away and the harness's own process waits in its place.
     pub detached: bool,
+    /// Whether the runtime leaves its container running when it cannot write the pid file.
+    pub runs_on: bool,
 }
 
 impl Place {
@@ -345,6 +365,7 @@ mod tests {
             limits_pids: false,
             root: false,
             detached: false,
+            runs_on: false,
         };
         let expected = |case: &Case, place| case.expected_end(place, Capabilities::default());
         let code = |case: Case, pid_namespace| expected(&case, place(Some(1), pid_namespace)).map(|end| end.code);

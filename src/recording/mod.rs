@@ -120,6 +120,12 @@ pub struct Facts {
     /// How much the capturer wrote to its own stdout and stderr.
     #[serde(default)]
     pub diagnostics_bytes: u64,
+    /// Peak resident set of the capturer when the workload had ended, where that is asked for.
+    #[serde(default)]
+    pub capturer_rss_bytes: Option<u64>,
+    /// Whose the first file is, and its mode.
+    #[serde(default)]
+    pub file_owner: Option<String>,
     /// Whether a file belongs to somebody else than the capturer that made it; None where there is no file.
     #[serde(default)]
     pub file_owner_changed: Option<bool>,

@@ -80,7 +80,14 @@ fn comparison(change: impl Fn(&CellId, &mut Findings)) -> Comparison {
                     "long-line" => vec![Capability::AnyLine],
                     _ => Vec::new(),
                 };
-                plan.push(Planned { id, expected, paced: experiment == "paced", tries, excused: Vec::new() });
+                plan.push(Planned {
+                    id,
+                    expected,
+                    paced: experiment == "paced",
+                    tries,
+                    excused: Vec::new(),
+                    excused_because: None,
+                });
             }
         }
     }

@@ -267,7 +267,7 @@ fn numbers(found: &Findings, writer: &mut dyn Write) -> io::Result<()> {
 }
 
 fn origins(experiment: &Experiment, writer: &mut dyn Write) -> io::Result<()> {
-    writeln!(writer, "\nIt comes from")?;
+    writeln!(writer, "\nThe experiment comes from")?;
     let mut told: Vec<&str> = Vec::new();
     for source in experiment.sources {
         match failures().iter().find(|failure| failure.is_from(source)) {
@@ -285,13 +285,20 @@ fn origins(experiment: &Experiment, writer: &mut dyn Write) -> io::Result<()> {
 }
 
 fn outlooks(explained: &Explained<'_>, writer: &mut dyn Write) -> io::Result<()> {
-    let holds: Vec<&str> =
-        explained.outlooks.iter().filter(|one| one.fails.is_none()).map(|one| one.strategy.as_str()).collect();
-    let holds = if holds.is_empty() { "none of the strategies here".to_owned() } else { holds.join(", ") };
-    writeln!(writer, "\nHere hold: {holds}")?;
+    let holds = |one: &&Outlook| one.unsupported.is_none() && one.always.is_empty() && one.sometimes.is_empty();
+    let holding: Vec<&str> = explained.outlooks.iter().filter(holds).map(|one| one.strategy.as_str()).collect();
+    let holding = if holding.is_empty() { "none of the strategies here".to_owned() } else { holding.join(", ") };
+    writeln!(writer, "\nHere hold: {holding}")?;
     for outlook in explained.outlooks {
-        if let Some((when, findings)) = &outlook.fails {
-            writeln!(writer, "  {} fails {when}: {}", outlook.strategy, findings.join(", "))?;
+        let name = &outlook.strategy;
+        if let Some(reason) = &outlook.unsupported {
+            writeln!(writer, "  {name} cannot be tried: {reason}")?;
+            continue;
+        }
+        for (when, findings) in [("always", &outlook.always), ("sometimes", &outlook.sometimes)] {
+            if !findings.is_empty() {
+                writeln!(writer, "  {name} fails {when}: {}", findings.join(", "))?;
+            }
         }
     }
     Ok(())

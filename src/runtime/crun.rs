@@ -37,6 +37,11 @@ impl Runtime for Crun {
         true
     }
 
+    /// crun 1.8.1: it fails after the container has started, and forgets it. Detached, it is the front that has no pid then.
+    fn runs_on_without_pid_file(&self) -> bool {
+        !self.detached
+    }
+
     /// No cgroup is wanted, and none is left behind.
     fn global_options(&self) -> &'static [&'static str] {
         &["--cgroup-manager=disabled"]

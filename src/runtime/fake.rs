@@ -18,6 +18,10 @@ impl Runtime for Fake {
         false
     }
 
+    fn runs_on_without_pid_file(&self) -> bool {
+        true
+    }
+
     fn by_default(&self) -> bool {
         true
     }

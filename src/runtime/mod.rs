@@ -73,6 +73,11 @@ pub trait Runtime: Sync {
         false
     }
 
+    /// Whether it leaves its container running when it cannot write the pid file, and fails.
+    fn runs_on_without_pid_file(&self) -> bool {
+        false
+    }
+
     /// What it exits with when it fails itself.
     fn failure_code(&self) -> i32 {
         1

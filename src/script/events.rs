@@ -5,9 +5,6 @@
 /// The FIFO's name.
 pub const FIFO: &str = "events";
 
-/// It is about to play its first step.
-pub const STARTED: u8 = b's';
-
 /// It is about to wait at its next gate.
 pub const AT_GATE: u8 = b'g';
 

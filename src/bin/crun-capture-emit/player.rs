@@ -71,7 +71,7 @@ impl Player {
         )?;
         // Without this a paced write is up to 50 us late (timer slack, prctl(2)); where it is refused, it is just that.
         let _kept_slack = rustix::thread::set_current_timer_slack(std::num::NonZero::new(1));
-        let player = Player {
+        Ok(Player {
             directory: directory.to_owned(),
             journal: Some(journal),
             trapped: None,
@@ -85,9 +85,7 @@ impl Player {
             found: None,
             _alive: alive,
             events,
-        };
-        player.tell(events::STARTED);
-        Ok(player)
+        })
     }
 
     /// A reader that is gone, or never was, is no matter of the workload's.

@@ -86,6 +86,9 @@ impl Job<'_> {
         let pid = match self.make(&mut signals).and_then(|pid| self.record(pid)) {
             Ok(pid) => pid,
             Err(failure) => {
+                // A signal that comes while the handlers are taken down would be written to a socket that is closed, which is
+                // a SIGPIPE, which has a handler that writes there: for ever. The process ends anyway.
+                std::mem::forget(signals);
                 state::remove(self.global, &self.id)?;
                 return Err(failure);
             }
@@ -93,7 +96,9 @@ impl Job<'_> {
         let Some(mut signals) = signals else {
             return Ok(0);
         };
-        let code = forward_and_wait(pid, &mut signals)?;
+        let code = forward_and_wait(pid, &mut signals);
+        std::mem::forget(signals);
+        let code = code?;
         state::remove(self.global, &self.id)?;
         if let Some(duration) = self.bundle.faults.linger {
             std::thread::sleep(duration);

@@ -43,8 +43,9 @@ impl Stimulus for ConsumerStops {
         &["delivered_before_exit_fraction", "exit_latency_ns"]
     }
 
+    /// What was held up is read afterwards.
     fn lasts(&self) -> Duration {
-        self.hold
+        self.hold + Duration::from_secs(3)
     }
 
     fn react(&self, event: Event, run: &mut dyn Running) -> io::Result<()> {

@@ -2,26 +2,40 @@
 
 use super::super::Place;
 use super::{Start, Stimulus, writes_no_files};
-use crate::bundle::{make_directory, with_path};
+use crate::bundle::{make_directory, with_path, write_private};
 use crate::strategy::Capabilities;
 use rustix::mount::{MountFlags, mount_bind, mount_remount};
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 pub(crate) static FILE_DIRECTORY: FileRefused =
-    FileRefused { name: "file-directory", summary: "directories stand where the files are to be", read_only: false };
+    FileRefused { name: "file-directory", summary: "directories stand where the files are to be", how: How::Directory };
 
 pub(crate) static FILE_READ_ONLY: FileRefused = FileRefused {
     name: "file-read-only",
     summary: "the files' directory is on a read-only mount (for a user without privileges: has no write permission)",
-    read_only: true,
+    how: How::ReadOnly,
 };
+
+pub(crate) static FILE_UNWRITABLE: FileRefused = FileRefused {
+    name: "file-unwritable",
+    summary: "the files are there, and cannot be written (a read-only mount of each; for a user without privileges: by mode)",
+    how: How::Unwritable,
+};
+
+#[derive(Clone, Copy)]
+enum How {
+    Directory,
+    ReadOnly,
+    Unwritable,
+}
 
 pub(crate) struct FileRefused {
     name: &'static str,
     summary: &'static str,
-    read_only: bool,
+    how: How,
 }
 
 impl Stimulus for FileRefused {
@@ -49,16 +63,25 @@ impl Stimulus for FileRefused {
         let folder = start.scratch.join("files");
         make_directory(&folder)?;
         *start.files = ["stdout", "stderr"].map(|name| folder.join(name));
-        if !self.read_only {
-            return start.files.iter().try_for_each(|file| make_directory(file));
+        match self.how {
+            How::Directory => start.files.iter().try_for_each(|file| make_directory(file)),
+            How::ReadOnly => forbid(&folder, start.root),
+            How::Unwritable => start.files.iter().try_for_each(|file| {
+                write_private(file, b"")?;
+                forbid(file, start.root)
+            }),
         }
-        let failed = |error: io::Error| with_path(&error, &folder);
-        if start.root {
-            // Root may write wherever a mode forbids it.
-            mount_bind(&folder, &folder).map_err(|errno| failed(errno.into()))?;
-            let flags = MountFlags::BIND | MountFlags::RDONLY;
-            return mount_remount(&folder, flags, "").map_err(|errno| failed(errno.into()));
-        }
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o500)).map_err(failed)
     }
+}
+
+/// Nobody may write there: root is kept out by a mount only.
+fn forbid(path: &Path, root: bool) -> io::Result<()> {
+    let failed = |error: io::Error| with_path(&error, path);
+    if root {
+        mount_bind(path, path).map_err(|errno| failed(errno.into()))?;
+        let flags = MountFlags::BIND | MountFlags::RDONLY;
+        return mount_remount(path, flags, "").map_err(|errno| failed(errno.into()));
+    }
+    let mode = if path.is_dir() { 0o500 } else { 0o400 };
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)
 }

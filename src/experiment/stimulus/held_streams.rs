@@ -2,7 +2,7 @@
 //! waits for it has waited longer than any drain deadline in use.
 
 use super::{Event, Running, Stimulus};
-use crate::strategy::Capabilities;
+use crate::strategy::{Capabilities, Capability};
 use std::io;
 use std::time::Duration;
 
@@ -26,8 +26,10 @@ impl Stimulus for HeldStreams {
     }
 
     /// The child is the workload's, and no leak of the capturer's.
-    fn excuses(&self, _declares: Capabilities) -> &'static [&'static str] {
-        &["left_behind"]
+    fn excuses(&self, declares: Capabilities) -> &'static [&'static str] {
+        // Who does not say that it ends before the child may wait for it.
+        let prompt = declares.has(Capability::PromptDespiteGrandchild);
+        if prompt { &["left_behind"] } else { &["left_behind", "exit_latency_ns"] }
     }
 
     fn lasts(&self) -> Duration {

@@ -39,7 +39,7 @@ pub(super) use disk_full::DISK_FULL;
 pub(super) use few_descriptors::FEW_DESCRIPTORS;
 pub(super) use fifo::{FIFO, FIFO_READ};
 pub(super) use file_changed::{FILE_REMOVED, FILE_RENAMED, FILE_TRUNCATED};
-pub(super) use file_refused::{FILE_DIRECTORY, FILE_READ_ONLY};
+pub(super) use file_refused::{FILE_DIRECTORY, FILE_READ_ONLY, FILE_UNWRITABLE};
 pub(super) use files_placed::{FILES_IN_MEMORY, FILES_ON_DISK};
 pub(super) use held_streams::{CHILD_GATE, HELD_STREAMS};
 pub(super) use loaded_cpu::LOADED_CPU;
@@ -69,6 +69,7 @@ pub static ALL: &[&dyn Stimulus] = &[
     &DISK_FULL,
     &FILE_DIRECTORY,
     &FILE_READ_ONLY,
+    &FILE_UNWRITABLE,
     &FILE_REMOVED,
     &FILE_RENAMED,
     &FILE_TRUNCATED,
@@ -145,8 +146,6 @@ pub trait Stimulus: Sync {
 /// What has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The workload is about to play its first step.
-    Started,
     /// The workload waits at its next gate, or is about to.
     AtGate,
     /// The workload has played its last step.
