@@ -5,7 +5,7 @@ use crun_capture::capturer::protocol::Request;
 use crun_capture::clock::now_ns;
 use crun_capture::outcome::Cost;
 use crun_capture::sink::count::Tally;
-use crun_capture::sink::frame::encode;
+use crun_capture::sink::frame::{encode, encode_outcome};
 use crun_capture::stream::{Delivered, Ending, Origin, Stream, lines};
 use std::ffi::OsString;
 use std::fs::File;
@@ -68,7 +68,8 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     let stdout = File::from(stdout);
     let stderr = child.stderr.take().expect("piped");
     let paths = [request.stdout_file, request.stderr_file].map(|path| path.expect("given"));
-    let files = paths.clone().map(|path| File::create(path).expect("made"));
+    let make = |path| if fault == "fifo-skip" { null() } else { File::create(path).expect("made") };
+    let files = paths.clone().map(make);
     match fault {
         // The end of the program is taken for the end of its output.
         "exit-first" => drop(child.wait()),
@@ -106,6 +107,13 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     }
     match fault {
         "babble" => deliveries.live.write_all(b"this is no frame\n").expect("the harness reads"),
+        "apologises" => {
+            let summary = Summary { truncated: true, ..Summary::default() };
+            let mut frame = Vec::new();
+            encode_outcome(&serde_json::to_vec(&summary).expect("it is JSON"), &mut frame);
+            deliveries.live.write_all(&frame).expect("the harness reads");
+        }
+        "slow-end" => thread::sleep(std::time::Duration::from_millis(2_600)),
         "hang" => thread::park(),
         "chatterbox" => (0..2_000).for_each(|_| say("resource temporarily unavailable, and so on and so forth")),
         "talkative" => say("the container has ended"),
@@ -133,6 +141,11 @@ fn read(fault: &str, stream: Stream, pipe: impl Read, mut file: &File, deliverie
             ("file-cut", 3) => {}
             // What the disk does not take is nobody's business.
             ("silent-disk", _) => drop(file.write_all(&line)),
+            ("log-each", _) => {
+                if file.write_all(&line).is_err() {
+                    say("cannot write to the log file");
+                }
+            }
             _ if altered => file.write_all(&line.to_ascii_uppercase()).expect("a file can be written"),
             _ => file.write_all(&line).expect("a file can be written"),
         }
@@ -185,7 +198,19 @@ fn plant(fault: &str, kept: &mut Vec<Delivered>) {
             kept[3].origin = if kept[3].origin == Origin::Stdout { Origin::Stderr } else { Origin::Stdout };
         }
         // All is read, and nothing is delivered.
-        "mute" => kept.clear(),
+        "mute" | "apologises" => kept.clear(),
+        // A record a byte.
+        "perbyte" => {
+            let bytes = |whole: Delivered| {
+                let pieces: Vec<Delivered> = whole
+                    .bytes
+                    .iter()
+                    .map(|&byte| Delivered { bytes: vec![byte], ending: Ending::Partial, ..whole.clone() })
+                    .collect();
+                pieces.into_iter().chain([Delivered { bytes: Vec::new(), ..whole }])
+            };
+            *kept = std::mem::take(kept).into_iter().flat_map(bytes).collect();
+        }
         "merged" => kept.iter_mut().for_each(|delivered| delivered.origin = Origin::Merged),
         "reordered" => kept.sort_by_key(|delivered| delivered.origin == Origin::Stderr),
         "stamps" => kept[3].at_ns = u64::MAX,
