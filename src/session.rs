@@ -112,7 +112,6 @@ pub fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result
     // Those that measure time come first: after hundreds of containers the kernel is still busy clearing away their
     // namespaces, and that showed as latencies of milliseconds.
     work(&queues.alone);
-    work(&queues.crowds);
     thread::scope(|scope| {
         let work = &work;
         for _ in 0..lock(&queues.waiting).len().min(WAITING_MAX) {
@@ -147,8 +146,6 @@ struct Queues {
     waiting: Queue,
     together: Queue,
     alone: Queue,
-    /// Several at a time, and nothing else beside them.
-    crowds: Queue,
 }
 
 impl Queues {
@@ -172,7 +169,10 @@ impl Queues {
             };
             lock(queue).push_back(vec![(cell, end)]);
         }
-        lock(&queues.crowds).extend(crowds.into_values());
+        // They are what takes longest of those that run together.
+        let mut together = lock(&queues.together);
+        crowds.into_values().for_each(|crowd| together.push_front(crowd));
+        drop(together);
         queues
     }
 }

@@ -10,7 +10,7 @@ use crun_capture::bundle::write_private;
 use crun_capture::capturer::{self, Capturer, SCHEMA_VERSION};
 use crun_capture::clock::now_ns;
 use crun_capture::comparison::{CapturerInfo, Comparison, Expectations, NotRun, Planned, Run, Said};
-use crun_capture::experiment::{self, Experiment, Place};
+use crun_capture::experiment::{self, Experiment, Place, Size};
 use crun_capture::plan::{Cell, Matrix};
 use crun_capture::recording::{CellId, store};
 use crun_capture::runtime::{Found, Unusable};
@@ -141,7 +141,8 @@ impl Plan<'_> {
             let all = Matrix { filters: &[], ..matrix }.cells();
             return Err(no_such_cell(&arguments.filter, &all));
         }
-        cells.retain(takes);
+        let all = asks_for_all(arguments);
+        cells.retain(|cell| takes(cell) && !(all && arguments.quick && cell.case.full_only));
         Ok(Plan { arguments, capturers, cells, expectations_text, expectations })
     }
 
@@ -229,7 +230,7 @@ pub(super) fn capturers(arguments: &Arguments, own: &Path) -> anyhow::Result<Vec
 fn experiments(arguments: &Arguments) -> anyhow::Result<Vec<&'static Experiment>> {
     let known: Vec<&str> = experiment::ALL.iter().map(|one| one.name).collect();
     if arguments.experiment.is_empty() {
-        let takes = |one: &&Experiment| one.quick || !arguments.quick || !arguments.filter.is_empty();
+        let takes = |one: &&Experiment| one.quick || !arguments.quick || !asks_for_all(arguments);
         return Ok(experiment::ALL.iter().copied().filter(takes).collect());
     }
     let find = |name: &String| experiment::find(name).ok_or_else(|| unknown("experiment", name, &known));
@@ -332,11 +333,25 @@ fn describe(
     }
 }
 
-/// What the user did not ask for by name, and `--quick` does not take.
+/// Whether the user names nothing.
+fn asks_for_all(arguments: &Arguments) -> bool {
+    arguments.experiment.is_empty() && arguments.filter.is_empty()
+}
+
+/// What `--quick` does not take of all there is: experiments, and cases of others.
 fn left_out(arguments: &Arguments) -> Vec<String> {
-    let all = arguments.experiment.is_empty() && arguments.filter.is_empty() && arguments.quick;
-    let left = experiment::ALL.iter().filter(|one| all && !one.quick);
-    left.map(|one| one.name.to_owned()).collect()
+    if !(asks_for_all(arguments) && arguments.quick) {
+        return Vec::new();
+    }
+    let size = Size { seed: arguments.seed, quick: true, syncs_each_line: false };
+    let of = |one: &&Experiment| -> Vec<String> {
+        if !one.quick {
+            return vec![one.name.to_owned()];
+        }
+        let cases = (one.cases)(size).into_iter().filter(|case| case.full_only);
+        cases.map(|case| format!("{}/{}", one.name, case.name)).collect()
+    };
+    experiment::ALL.iter().flat_map(of).collect()
 }
 
 /// The files that a cell needs again, each by its full path.

@@ -37,7 +37,9 @@ pub(super) static FILES: Experiment = Experiment {
         vec![
             Case::new("disk-full", plenty.clone()).under(&DISK_FULL).tries(Capability::IndependentSinks),
             // Line by line: who tells of each write that fails tells of it thousands of times.
-            Case::new("disk-full-lines", lines).under(&DISK_FULL).tries(Capability::IndependentSinks),
+            Case { full_only: true, ..Case::new("disk-full-lines", lines) }
+                .under(&DISK_FULL)
+                .tries(Capability::IndependentSinks),
             Case::new("unwritable", plenty.clone()).under(&FILE_UNWRITABLE),
             Case::new("directory", plenty.clone()).under(&FILE_DIRECTORY),
             Case::new("read-only", plenty.clone()).under(&FILE_READ_ONLY),

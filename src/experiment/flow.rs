@@ -35,7 +35,9 @@ pub(super) static FLOW: Experiment = Experiment {
             Case::new("stops", script.clone()).under(&CONSUMER_STOPS).tries(Capability::FreeFlow),
             Case::new("never-reads", script.clone()).under(&CONSUMER_NEVER).tries(Capability::FreeFlow),
             // As much as no queue holds whose bound is a bound.
-            Case::new("never-reads-much", much).under(&CONSUMER_NEVER).tries(Capability::BoundedMemory),
+            Case { full_only: true, ..Case::new("never-reads-much", much) }
+                .under(&CONSUMER_NEVER)
+                .tries(Capability::BoundedMemory),
             Case::new("gone", script).under(&CONSUMER_GONE).tries(Capability::IndependentSinks),
         ]
     },

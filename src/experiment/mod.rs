@@ -131,6 +131,8 @@ pub struct Case {
     pub excused: Vec<&'static str>,
     /// Why that is so; empty where the stimulus says it.
     pub excused_because: &'static str,
+    /// Whether `--quick` leaves it out, when nobody asks for it by name: it takes much output to show what it shows.
+    pub full_only: bool,
     /// How many of it run at the same time, each with a capturer and a container of its own.
     pub at_once: u32,
     /// Whether its container has a pid namespace.
@@ -160,6 +162,7 @@ impl Case {
             tries: Vec::new(),
             excused: Vec::new(),
             excused_because: "",
+            full_only: false,
             at_once: 1,
             pid_namespace: true,
             needs_pid_namespace: false,
