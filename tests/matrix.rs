@@ -34,8 +34,8 @@ fn check(runtime: &str, id: &str) -> Result<(), Failed> {
     let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     match output.status.code() {
         Some(0) => Ok(()),
-        // On `bare` there is no pid namespace to try.
-        Some(4) if runtime == "bare" && text[0].contains("unsupported") => Ok(()),
+        // Nothing of it can be tried there: no pid namespace on `bare`, no file of a strategy that writes none.
+        Some(4) if text[0].contains(" unsupported · 0 skipped") => Ok(()),
         code => Err(format!("exit code {code:?}\n{}\n{}", text[0], text[1]).into()),
     }
 }

@@ -94,7 +94,7 @@ pub(super) const RULES: [Rule; 30] = [
         it.declares(Capability::File) && harms_files && it.ended() && it.findings.file_loss_told == Some(false)
     }),
     ("file_owner_changed", |it| it.declares(Capability::File) && it.findings.file_owner_changed == Some(true)),
-    ("diagnostics_bytes", |it| it.findings.diagnostics_bytes > DIAGNOSTICS_MAX_BYTES),
+    ("diagnostics_bytes", |it| it.findings.diagnostics_bytes >= DIAGNOSTICS_MAX_BYTES),
     ("capturer_cpu_ns", |it| {
         let waited_ns = it.findings.exit_latency_ns.filter(|&waited_ns| waited_ns >= WAITED_MIN_NS);
         waited_ns.is_some_and(|waited_ns| it.findings.capturer_cpu_ns.is_some_and(|cpu_ns| cpu_ns > waited_ns / 3))
