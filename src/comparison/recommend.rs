@@ -78,22 +78,26 @@ impl Recommendation {
         let runtime = comparison.rows.first().map(|row| row.runtime.clone()).unwrap_or_default();
         let rows = comparison.rows.iter().filter(|row| row.runtime == runtime);
         let mut candidates: Vec<Candidate> = rows.map(|row| candidate(row, comparison, needs)).collect();
-        candidates.sort_by_key(|one| {
-            let cost = one.cpu_ns_a_line.unwrap_or(u64::MAX);
-            (
-                !one.meets,
-                !one.broken_duties.is_empty() && one.meets,
-                !one.meets && !one.recommended_by_spike,
-                one.missing.len(),
-                cost,
-            )
-        });
+        candidates.sort_by_key(Candidate::rank);
         Recommendation { needs: needs.to_vec(), runtime, candidates }
     }
 
     /// The cheapest that does what is needed and breaks no duty; None where there is none.
     pub fn winner(&self) -> Option<&Candidate> {
         self.candidates.iter().find(|one| one.meets && one.broken_duties.is_empty())
+    }
+}
+
+impl Candidate {
+    /// What it is sorted by, as `Recommendation::candidates` says.
+    fn rank(&self) -> (bool, bool, bool, usize, u64) {
+        (
+            !self.meets,
+            !self.broken_duties.is_empty() && self.meets,
+            !self.meets && !self.recommended_by_spike,
+            self.missing.len(),
+            self.cpu_ns_a_line.unwrap_or(u64::MAX),
+        )
     }
 }
 
@@ -148,4 +152,51 @@ fn broken_duties(own: &[&CellResult]) -> Vec<Shown> {
         }
     }
     broken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(count: usize) -> Vec<Shown> {
+        vec![Shown { what: "lost_bytes".to_owned(), cell: None, why: None }; count]
+    }
+
+    fn candidate(strategy: &str, missing: usize, broken: usize, cost: Option<u64>) -> Candidate {
+        Candidate {
+            strategy: strategy.to_owned(),
+            recommended_by_spike: strategy == "spike's",
+            meets: missing == 0,
+            missing: shown(missing),
+            broken_duties: shown(broken),
+            cannot: Vec::new(),
+            cpu_ns_a_line: cost,
+            max_rss_bytes: None,
+            latency_p50_ns: None,
+        }
+    }
+
+    #[test]
+    fn the_cheapest_that_breaks_nothing_is_first_and_the_spikes_is_answered_next() {
+        let in_order = [
+            candidate("cheap", 0, 0, Some(1)),
+            candidate("dear", 0, 0, Some(2)),
+            candidate("not measured", 0, 0, None),
+            candidate("breaks a duty", 0, 1, Some(0)),
+            candidate("spike's", 2, 1, Some(9)),
+            candidate("lacks one", 1, 1, Some(3)),
+            candidate("lacks one, dearer", 1, 0, Some(4)),
+            candidate("lacks two", 2, 0, Some(0)),
+        ];
+        let mut candidates = in_order.to_vec();
+        candidates.reverse();
+        candidates.sort_by_key(Candidate::rank);
+        assert_eq!(candidates, in_order);
+        let first = |candidates: &[Candidate]| {
+            let found = Recommendation { needs: vec![], runtime: "fake".to_owned(), candidates: candidates.to_vec() };
+            found.winner().map(|one| one.strategy.clone())
+        };
+        assert_eq!(first(&candidates).as_deref(), Some("cheap"));
+        assert_eq!(first(&candidates[3..]), None, "what breaks a duty is not recommended");
+    }
 }

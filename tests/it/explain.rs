@@ -52,8 +52,19 @@ fn a_recommendation_says_who_does_it_and_why_the_others_do_not() {
     };
     let json = recommend(&["--need", "apart,exact-bytes", "--format", "json"]);
     let found: Recommendation = serde_json::from_str(&json).unwrap();
-    assert_eq!(found.winner().unwrap().strategy, "buffered", "file is dearer, or breaks a duty");
-    assert!(found.winner().unwrap().cannot.iter().any(|shown| shown.what == "live"));
+    let (meet, others): (Vec<_>, Vec<_>) = found.candidates.iter().partition(|one| one.meets);
+    let mut names: Vec<&str> = meet.iter().map(|one| one.strategy.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["buffered", "file"], "only these keep the streams apart and every byte");
+    assert!(others.iter().all(|one| !one.missing.is_empty()));
+    // Which of the two is first changes from run to run: `file` loses a race in some, and the costs are close.
+    let sound = meet.into_iter().filter(|one| one.broken_duties.is_empty());
+    let cheapest = sound.min_by_key(|one| one.cpu_ns_a_line.expect("throughput was run")).unwrap();
+    assert_eq!(found.winner(), Some(cheapest));
+    assert_eq!(found.candidates.first(), Some(cheapest));
+    let buffered = found.candidates.iter().find(|one| one.strategy == "buffered").unwrap();
+    assert!(buffered.broken_duties.is_empty());
+    assert!(buffered.cannot.iter().any(|shown| shown.what == "live"));
     let text = recommend(&["--for", "nomad-driver"]);
     assert!(text.starts_with("Needed: live, apart, file, survives-death. Measured on fake."), "{text}");
     assert!(text.contains("\nNo strategy does all of it"), "{text}");
