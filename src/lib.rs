@@ -19,8 +19,12 @@ pub const PROTOCOL_VARIABLES: [&str; 5] = [
 ];
 
 pub mod capturer;
+pub mod command;
 pub mod outcome;
 pub mod sink;
+
+pub mod reactor;
+
 pub mod strategy;
 
 pub mod bundle;

@@ -13,21 +13,24 @@ pub enum Exit {
     Code(i32),
     /// This signal killed it.
     Signal(i32),
+    /// Nobody here has waited for it: a capture that was resumed knows the streams only.
+    Unknown,
 }
 
 impl Exit {
-    /// The code a shell would give: 128 + n for a signal.
-    pub fn shell_code(self) -> i32 {
+    /// The code a shell would give: 128 + n for a signal. None where the end is not known.
+    pub fn shell_code(self) -> Option<i32> {
         match self {
-            Exit::Code(code) => code,
-            Exit::Signal(number) => 128 + number,
+            Exit::Code(code) => Some(code),
+            Exit::Signal(number) => Some(128 + number),
+            Exit::Unknown => None,
         }
     }
 
     /// The signal; None for a code, which may hide one: a foreground runtime exits with 128 + n.
     pub fn signal(self) -> Option<i32> {
         match self {
-            Exit::Code(_) => None,
+            Exit::Code(_) | Exit::Unknown => None,
             Exit::Signal(number) => Some(number),
         }
     }
@@ -54,12 +57,14 @@ pub struct Outcome {
     pub truncated: bool,
     /// What went wrong, each for a reader: what and where.
     pub errors: Vec<String>,
+    /// What went otherwise than it might and lost nothing, as a way around that was taken.
+    pub notes: Vec<String>,
 }
 
 impl Outcome {
     /// An outcome with nothing wrong, learned now.
     pub fn now(exit: Exit) -> Outcome {
-        Outcome { exit, exit_at_ns: crate::clock::now_ns(), truncated: false, errors: Vec::new() }
+        Outcome { exit, exit_at_ns: crate::clock::now_ns(), truncated: false, errors: Vec::new(), notes: Vec::new() }
     }
 }
 
@@ -98,7 +103,7 @@ mod tests {
     fn a_status_becomes_the_code_of_a_shell() {
         assert_eq!(Exit::from(ExitStatus::from_raw(7 << 8)), Exit::Code(7));
         assert_eq!(Exit::from(ExitStatus::from_raw(15)), Exit::Signal(15));
-        assert_eq!(Exit::Signal(9).shell_code(), 137);
+        assert_eq!((Exit::Signal(9).shell_code(), Exit::Unknown.shell_code()), (Some(137), None));
         assert_eq!((Exit::Code(137).signal(), Exit::Signal(9).signal()), (None, Some(9)));
     }
 

@@ -120,6 +120,9 @@ pub struct Delivery<'a> {
     pub ending: Ending,
     /// When they were read, CLOCK_MONOTONIC ns: one clock read per read(2) or batch.
     pub at_ns: u64,
+    /// The place of their first in what its origin has written, in bytes from 0. The place after the last delivery's terminator is
+    /// the checkpoint to go on from. None: the strategy changes bytes, or cannot know.
+    pub offset: Option<u64>,
 }
 
 /// A delivery that was kept. Its arrival number is its place in the list.

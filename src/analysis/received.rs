@@ -26,11 +26,14 @@ pub(super) struct Received {
 impl Received {
     pub(super) fn of(deliveries: &[Delivered], seed: u64) -> Received {
         let mut open: [Vec<u8>; 3] = Default::default();
+        // Where the last piece of each came, and when.
+        let mut last: [(usize, u64); 3] = Default::default();
         let mut received = Vec::with_capacity(deliveries.len());
         for delivered in deliveries {
             let pieces = &mut open[delivered.origin as usize];
             if delivered.ending == Ending::Partial {
                 pieces.extend_from_slice(&delivered.bytes);
+                last[delivered.origin as usize] = (received.len(), delivered.at_ns);
             } else if pieces.is_empty() {
                 received.push(line(delivered.origin, &delivered.bytes, delivered.ending, delivered.at_ns, seed));
             } else {
@@ -39,10 +42,13 @@ impl Received {
                 received.push(line(delivered.origin, &whole, delivered.ending, delivered.at_ns, seed));
             }
         }
-        // Pieces that nothing followed, as when the capturer was killed.
-        let last_ns = deliveries.last().map_or(0, |delivered| delivered.at_ns);
-        for (origin, pieces) in Origin::ALL.into_iter().zip(&open).filter(|(_, pieces)| !pieces.is_empty()) {
-            received.push(line(origin, pieces, Ending::None, last_ns, seed));
+        // Pieces that nothing followed: a line without a line feed, or what came before the capturer was killed.
+        let mut unfinished: Vec<Origin> =
+            Origin::ALL.into_iter().filter(|&origin| !open[origin as usize].is_empty()).collect();
+        unfinished.sort_by_key(|&origin| std::cmp::Reverse(last[origin as usize].0));
+        for origin in unfinished {
+            let (place, at_ns) = last[origin as usize];
+            received.insert(place, line(origin, &open[origin as usize], Ending::None, at_ns, seed));
         }
         Received { lines: received }
     }

@@ -40,6 +40,20 @@ pub fn run_program(bundle: &Path, words: &[String]) -> io::Result<()> {
     })
 }
 
+/// Lets a bundle ask for a terminal, with a devpts of the container's own. It has no `gid=5`, which rootless is refused.
+///
+/// # Errors
+/// As `run_as`.
+pub fn ask_for_terminal(bundle: &Path) -> io::Result<()> {
+    change(bundle, |config| {
+        config["process"]["terminal"] = json!(true);
+        if let Some(mounts) = config["mounts"].as_array_mut() {
+            let options = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"];
+            mounts.push(json!({"destination": "/dev/pts", "type": "devpts", "source": "devpts", "options": options}));
+        }
+    })
+}
+
 /// Gives the directory that is mounted on `/cell`, with what is in it, to another user.
 ///
 /// # Errors

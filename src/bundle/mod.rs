@@ -4,7 +4,7 @@ mod change;
 mod config;
 mod own;
 
-pub use change::{give_cell, run_as, run_program};
+pub use change::{ask_for_terminal, give_cell, run_as, run_program};
 pub use own::{OwnBundle, Snapshot};
 
 use crate::script::{Script, events, journal};
@@ -74,6 +74,11 @@ pub enum Flaw {
     PidFile,
     /// process.args names a program that is not in the rootfs.
     ExecutableNotFound,
+}
+
+/// Whether a bundle with this flaw has a config.json that can be read.
+pub fn has_config(flaw: Flaw) -> bool {
+    !matches!(flaw, Flaw::MissingConfig | Flaw::InvalidJson)
 }
 
 /// What a bundle is made from.

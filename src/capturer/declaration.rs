@@ -24,6 +24,10 @@ struct Declaration {
     capabilities: Vec<Capability>,
     #[serde(default)]
     syncs_each_line: bool,
+    #[serde(default)]
+    wants_terminal: bool,
+    #[serde(default)]
+    needs_reader: bool,
 }
 
 /// Why a declaration cannot be used.
@@ -85,6 +89,8 @@ pub fn read(path: &Path) -> Result<Capturer, DeclarationError> {
         program,
         declares: declaration.capabilities.into_iter().collect(),
         syncs_each_line: declaration.syncs_each_line,
+        wants_terminal: declaration.wants_terminal,
+        needs_reader: declaration.needs_reader,
         built_in: None,
     })
 }

@@ -22,6 +22,10 @@ pub struct Capturer {
     pub declares: Capabilities,
     /// Whether it syncs a file with every line.
     pub syncs_each_line: bool,
+    /// Whether a bundle has to ask for a terminal, for it to give one.
+    pub wants_terminal: bool,
+    /// Whether it delivers nothing, and the files that it is told of are FIFOs that the harness reads.
+    pub needs_reader: bool,
     /// The built-in strategy that it is.
     pub built_in: Option<&'static str>,
 }
@@ -34,6 +38,8 @@ impl Capturer {
             program: vec![crun_capture.into(), "capture".into(), "--strategy".into(), strategy.name().into()],
             declares: strategy.declares(),
             syncs_each_line: strategy.syncs_each_line(),
+            wants_terminal: strategy.wants_terminal(),
+            needs_reader: strategy.needs_reader(),
             built_in: Some(strategy.name()),
         }
     }

@@ -85,7 +85,7 @@ pub fn capture(
     let summary = Summary {
         schema_version: SCHEMA_VERSION,
         strategy: strategy.name().to_owned(),
-        exit_code: Some(outcome.exit.shell_code()),
+        exit_code: outcome.exit.shell_code(),
         signal: outcome.exit.signal(),
         runtime_error: None,
         stdout: count.tally(Origin::Stdout),
@@ -100,6 +100,7 @@ pub fn capture(
         cpu_system_ns: Some(cost.cpu_system_ns),
         max_rss_bytes: Some(cost.max_rss_bytes),
         errors: outcome.errors.clone(),
+        notes: outcome.notes.clone(),
         exit_at_ns: Some(outcome.exit_at_ns),
     };
     Ok((outcome, summary))

@@ -45,6 +45,8 @@ pub struct Summary {
     pub max_rss_bytes: Option<u64>,
     /// What went wrong.
     pub errors: Vec<String>,
+    /// What went otherwise than it might and lost nothing.
+    pub notes: Vec<String>,
     /// When the capturer learned of the exit, CLOCK_MONOTONIC ns.
     pub exit_at_ns: Option<u64>,
 }

@@ -54,7 +54,7 @@ pub fn run(
     capturer: &Capturer,
     ground: &Ground<'_>,
 ) -> io::Result<Option<Recording>> {
-    let site = Site::prepare(cell, found, ground)?;
+    let site = Site::prepare(cell, found, capturer, ground)?;
     reached(Phase::Site);
     let folder = store::prepare(ground.output, &cell.id)?;
     let mut watch = Watch::start(cell, found, capturer, ground, &site, &folder)?;
@@ -67,6 +67,7 @@ pub fn run(
     // What a capturer says while it is being killed counts no more than what it delivers then.
     if end == End::Capturer {
         watch.read_account(&site.summary);
+        watch.take_over_counts();
     }
     let (left_behind, cleared) = site.clear_away(found, ground);
     reached(Phase::Cleared);

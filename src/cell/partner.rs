@@ -1,87 +1,106 @@
 //! The reader of FIFOs that stand in the place of a capturer's files, as Nomad's logmon reads them. What comes is delivered.
 
 use crate::clock::now_ns;
-use crate::stream::{Delivered, Ending, Origin, Stream};
+use crate::reactor::Framer;
+use crate::sink::count::Tally;
+use crate::sink::memory::Memory;
+use crate::stream::{Delivered, Origin, Stream};
 use rustix::fd::{AsFd, BorrowedFd};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 
-/// So much of a line is kept at most: what is longer is delivered in pieces.
-const LINE_MAX_BYTES: usize = 1 << 20;
-
-/// So much is read at a time before something else is looked at.
-const READS_MAX: usize = 64;
-
 /// Both FIFOs.
-pub(super) struct Partner([Side; 2]);
+pub(super) struct Partner {
+    sides: [Side; 2],
+    /// Whether it counts in place of keeping: a cell that measures cost may have much output.
+    counts: bool,
+}
 
 struct Side {
-    origin: Origin,
     fifo: Option<File>,
-    /// What has come of a line that is not whole.
-    open: Vec<u8>,
+    framer: Framer,
+    tally: Tally,
 }
 
 impl Partner {
     /// Of these read ends, which do not block.
-    pub(super) fn new(fifos: [File; 2]) -> Partner {
+    pub(super) fn new(fifos: [File; 2], counts: bool) -> Partner {
         let mut streams = Stream::BOTH.into_iter();
-        Partner(fifos.map(|fifo| Side {
-            origin: streams.next().map_or(Origin::Merged, Origin::from),
+        let sides = fifos.map(|fifo| Side {
             fifo: Some(fifo),
-            open: Vec::new(),
-        }))
+            framer: Framer::new(streams.next().map_or(Origin::Merged, Origin::from), 0),
+            tally: Tally::default(),
+        });
+        Partner { sides, counts }
+    }
+
+    /// What was counted of stdout and stderr; None where it was kept.
+    pub(super) fn counted(&self) -> Option<[Tally; 2]> {
+        self.counts.then(|| [self.sides[0].tally, self.sides[1].tally])
     }
 
     /// What to wait for. A FIFO whose writers have all gone is not waited for any more.
     pub(super) fn descriptors(&self) -> [Option<BorrowedFd<'_>>; 2] {
-        [0, 1].map(|at| self.0[at].fifo.as_ref().map(AsFd::as_fd))
+        [0, 1].map(|at| self.sides[at].fifo.as_ref().map(AsFd::as_fd))
     }
 
-    /// Takes what is there. `ready` is what poll(2) said of the two.
-    pub(super) fn read(&mut self, ready: [bool; 2], deliveries: &mut Vec<Delivered>) {
-        for (side, ready) in self.0.iter_mut().zip(ready) {
-            side.read(ready, deliveries);
+    /// Takes what is there, at most so much of each. `ready` is what poll(2) said of the two.
+    pub(super) fn read(&mut self, ready: [bool; 2], most: usize, deliveries: &mut Vec<Delivered>) {
+        for (side, ready) in self.sides.iter_mut().zip(ready) {
+            side.read(ready, most, self.counts, deliveries);
+        }
+    }
+
+    /// When `release` has something to do.
+    pub(super) fn quiet_at_ns(&self) -> Option<u64> {
+        self.sides.iter().filter_map(|side| side.framer.quiet_at_ns()).min()
+    }
+
+    /// Delivers what has been without a line feed for a while, as the prompt that it may be.
+    pub(super) fn release(&mut self, now_ns: u64, deliveries: &mut Vec<Delivered>) {
+        for side in &mut self.sides {
+            if side.framer.quiet_at_ns().is_some_and(|at_ns| at_ns <= now_ns) {
+                kept(deliveries, |sink| side.framer.release(now_ns, sink));
+            }
         }
     }
 
     /// Delivers what has no line feed, when nothing more can come.
     pub(super) fn finish(&mut self, deliveries: &mut Vec<Delivered>) {
-        for side in self.0.iter_mut().filter(|side| !side.open.is_empty()) {
-            let bytes = std::mem::take(&mut side.open);
-            deliveries.push(Delivered { origin: side.origin, bytes, ending: Ending::None, at_ns: now_ns() });
-        }
+        self.sides.iter_mut().for_each(|side| kept(deliveries, |sink| side.framer.end(now_ns(), sink)));
     }
 }
 
+/// Adds what `act` delivers.
+fn kept(deliveries: &mut Vec<Delivered>, act: impl FnOnce(&Memory) -> std::io::Result<()>) {
+    let memory = Memory::default();
+    act(&memory).expect("memory takes everything");
+    deliveries.extend(memory.into_deliveries());
+}
+
 impl Side {
-    fn read(&mut self, ready: bool, deliveries: &mut Vec<Delivered>) {
+    fn read(&mut self, ready: bool, most: usize, counts: bool, deliveries: &mut Vec<Delivered>) {
         let mut buffer = [0; 64 << 10];
-        for _ in 0..READS_MAX {
+        let mut left = most;
+        while left > 0 {
             let Some(fifo) = &mut self.fifo else { return };
-            match fifo.read(&mut buffer) {
+            let length = left.min(buffer.len());
+            match fifo.read(&mut buffer[..length]) {
                 // Everybody has closed it, or nobody has opened it yet: only the former wakes poll(2) (POLLHUP).
                 Ok(0) if ready => self.fifo = None,
                 Ok(0) => return,
-                Ok(count) => self.take(&buffer[..count], now_ns(), deliveries),
+                Ok(count) if counts => {
+                    left -= count;
+                    self.tally.bytes += count as u64;
+                    self.tally.lines += memchr::memchr_iter(b'\n', &buffer[..count]).count() as u64;
+                }
+                Ok(count) => {
+                    left -= count;
+                    kept(deliveries, |sink| self.framer.push(&buffer[..count], now_ns(), sink));
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return,
             }
-        }
-    }
-
-    fn take(&mut self, mut bytes: &[u8], at_ns: u64, deliveries: &mut Vec<Delivered>) {
-        let mut deliver = |bytes: Vec<u8>, ending| {
-            deliveries.push(Delivered { origin: self.origin, bytes, ending, at_ns });
-        };
-        while let Some(at) = memchr::memchr(b'\n', bytes) {
-            self.open.extend_from_slice(&bytes[..at]);
-            deliver(std::mem::take(&mut self.open), Ending::Lf);
-            bytes = &bytes[at + 1..];
-        }
-        self.open.extend_from_slice(bytes);
-        if self.open.len() > LINE_MAX_BYTES {
-            deliver(std::mem::take(&mut self.open), Ending::Partial);
         }
     }
 }

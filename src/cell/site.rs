@@ -2,6 +2,7 @@
 
 use super::Ground;
 use crate::bundle::{self, Flaw};
+use crate::capturer::Capturer;
 use crate::experiment::Program;
 use crate::plan::Cell;
 use crate::runtime::{Container, Found, Handle, Stop, new_id};
@@ -33,6 +34,8 @@ pub(super) struct Site {
     alone: bool,
     /// Whether a stimulus may have mounted something below `scratch`.
     may_have_mounts: bool,
+    /// Whether the bundle asks for a terminal.
+    terminal: bool,
     /// The command line of a program that runs in place of the workload.
     program: Option<Vec<String>>,
     pub(super) scratch: PathBuf,
@@ -45,13 +48,14 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn prepare(cell: &Cell, found: &Found, ground: &Ground<'_>) -> io::Result<Site> {
+    pub(super) fn prepare(cell: &Cell, found: &Found, capturer: &Capturer, ground: &Ground<'_>) -> io::Result<Site> {
         let id = new_id(ground.family.run());
         let scratch = ground.scratch.join(&id);
         bundle::make_directory(&scratch)?;
         found.make_pids_group(&id)?;
         let mut site = Site {
             handle: None,
+            terminal: false,
             alone: cell.case.own_bundle.is_some(),
             mark: format!("{CELL}={id}"),
             bundle: scratch.join("bundle"),
@@ -99,6 +103,10 @@ impl Site {
             if let Some(words) = &site.program {
                 bundle::run_program(&site.bundle, words)?;
             }
+            if capturer.wants_terminal && bundle::has_config(cell.case.flaw) {
+                bundle::ask_for_terminal(&site.bundle)?;
+                site.terminal = true;
+            }
         }
         Ok(site)
     }
@@ -110,7 +118,7 @@ impl Site {
             None if !found.runtime.is_oci() && cell.case.flaw == Flaw::ExecutableNotFound => {
                 vec![self.scratch.join("no-such-program").into()]
             }
-            _ => found.run_command(&self.container()),
+            _ => found.run_command(&self.container(), self.terminal),
         }
     }
 

@@ -7,7 +7,7 @@ use crate::bundle;
 use crate::capturer::{Capturer, Summary, protocol};
 use crate::clock::now_ns;
 use crate::experiment::Stimulus;
-use crate::experiment::stimulus::{Event, Running, Start};
+use crate::experiment::stimulus::{Event, Running, Start, fifo};
 use crate::outcome::{Exit, status_field};
 use crate::phase::{Phase, reached};
 use crate::plan::Cell;
@@ -96,6 +96,8 @@ pub(super) struct Watch {
     stimulus: Option<&'static dyn Stimulus>,
     events: Option<OwnedFd>,
     partner: Option<Partner>,
+    /// Whether the partner is the consumer, so that what is done to the consumer is done to it.
+    partner_consumes: bool,
     place: Place,
     gates: Vec<(String, File)>,
     held: bool,
@@ -158,7 +160,15 @@ impl Watch {
             let prepared = stimulus.prepare(&mut start);
             prepared.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", stimulus.name())))?;
         }
-        let (partner, company) = (start.partner.map(Partner::new), start.company);
+        // Where the stimulus is about other files, those are what the capturer hands on.
+        if capturer.needs_reader && start.partner.is_none() {
+            *start.files = fifo::make(&site.scratch)?;
+            start.partner = Some(fifo::open_for_reading(start.files)?);
+        }
+        let counts = cell.case.measures_cost;
+        let (partner, company) = (start.partner.map(|fifos| Partner::new(fifos, counts)), start.company);
+        // What a capturer that is killed leaves there goes with the rest of the cell.
+        command.env("TMPDIR", &site.scratch);
         command.env(protocol::PROTOCOL, "1");
         command.env(protocol::STDOUT_FILE, &files[0]);
         command.env(protocol::STDERR_FILE, &files[1]);
@@ -198,6 +208,7 @@ impl Watch {
             stimulus,
             events,
             partner,
+            partner_consumes: capturer.needs_reader,
             place: Place {
                 id: site.id.clone(),
                 cell: site.cell.clone(),
@@ -224,8 +235,10 @@ impl Watch {
         let deadline_ns = self.started_ns + (ground.deadline + lasts).as_nanos() as u64;
         loop {
             let left = Duration::from_nanos(deadline_ns.saturating_sub(now_ns()));
-            let polls_frames = !self.timed && !self.held && self.bytes_per_ms.is_none();
-            let partner = self.partner.as_ref().map_or([None, None], Partner::descriptors);
+            let polls_partner = !self.held && self.bytes_per_ms.is_none();
+            let polls_frames = !self.timed && polls_partner;
+            let partner = self.partner.as_ref().filter(|_| !self.partner_consumes || polls_partner);
+            let partner = partner.map_or([None, None], Partner::descriptors);
             let has_ended = self.capturer_ended_ns != 0;
             let ready = wait(
                 [
@@ -262,17 +275,15 @@ impl Watch {
                 self.company.clear();
                 self.react(Event::CapturerEnded);
             }
-            if let Some(partner) = &mut self.partner {
-                partner.read([ready[5], ready[6]], &mut self.deliveries);
-            }
+            let delivered_before = self.deliveries.len();
+            self.read_partner([ready[5], ready[6]]);
             let follows = self.stimulus.is_some_and(Stimulus::ends_capturer) && self.alive.is_some();
             if self.capturer_ended_ns != 0 && !follows {
                 return Ok(End::Capturer);
             }
             if !self.held {
-                let before = self.deliveries.len();
                 self.read_frames();
-                if self.deliveries.len() > before {
+                if self.deliveries.len() > delivered_before {
                     self.react(Event::Delivered);
                 }
             }
@@ -291,12 +302,26 @@ impl Watch {
         }
     }
 
+    /// Takes what the FIFOs have, unless their reader is the consumer and that does not read.
+    fn read_partner(&mut self, ready: [bool; 2]) {
+        let most = match self.bytes_per_ms.filter(|_| self.partner_consumes) {
+            Some(bytes) => bytes,
+            None => READ_MAX_BYTES as usize,
+        };
+        if let Some(partner) = self.partner.as_mut().filter(|_| !(self.partner_consumes && self.held)) {
+            partner.read(ready, most, &mut self.deliveries);
+            partner.release(now_ns(), &mut self.deliveries);
+        }
+    }
+
     /// How long nothing needs to be looked at.
     fn patience(&self, left: Duration) -> Duration {
         let wakes = self.wake_at_ns.map(|at_ns| Duration::from_nanos(at_ns.saturating_sub(now_ns())));
         let slow = self.bytes_per_ms.map(|_| SLOW_READ);
         let timed = self.timed.then_some(TIMED_READ);
-        [wakes, slow, timed].into_iter().flatten().fold(left, Duration::min)
+        let quiet = self.partner.as_ref().filter(|_| !self.held).and_then(Partner::quiet_at_ns);
+        let quiet = quiet.map(|at_ns| Duration::from_nanos(at_ns.saturating_sub(now_ns())));
+        [wakes, slow, timed, quiet].into_iter().flatten().fold(left, Duration::min)
     }
 
     /// What the workload tells.
@@ -435,6 +460,14 @@ impl Watch {
         }
     }
 
+    /// Who hands on what it does not read cannot have counted it; its reader has.
+    pub(super) fn take_over_counts(&mut self) {
+        let counted = self.partner.as_ref().and_then(Partner::counted);
+        if let (Some([stdout, stderr]), Some(summary)) = (counted, &mut self.summary) {
+            (summary.stdout, summary.stderr) = (stdout, stderr);
+        }
+    }
+
     /// The account of a capturer that had no live descriptor. One of another make may not give any.
     pub(super) fn read_account(&mut self, path: &Path) {
         let json = match bundle::read_regular(path) {
@@ -455,8 +488,9 @@ impl Watch {
         // At most what the pipe holds; a process of the capturer's that lives on and writes is not waited for.
         self.bytes_per_ms = None;
         self.read_frames();
+        self.held = false;
+        self.read_partner([false; 2]);
         if let Some(partner) = &mut self.partner {
-            partner.read([false; 2], &mut self.deliveries);
             partner.finish(&mut self.deliveries);
         }
         if self.decoder.pending() > 0 {
@@ -496,6 +530,9 @@ impl Running for Watch {
         self.read_frames();
         self.frames = None;
         self.decoder = Decoder::default();
+        if self.partner_consumes {
+            self.partner = None;
+        }
         self.note("the consumer is gone");
     }
 

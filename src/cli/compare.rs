@@ -14,7 +14,7 @@ use crun_capture::experiment::{self, Experiment, Place, Size};
 use crun_capture::plan::{Cell, Matrix};
 use crun_capture::recording::{CellId, store};
 use crun_capture::runtime::{Found, Unusable};
-use crun_capture::strategy::{self, Capabilities, Capability};
+use crun_capture::strategy::{self, Capability};
 use crun_capture::{machine, session};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashMap;
@@ -329,7 +329,7 @@ fn describe(
         capturers: capturers.iter().map(capturer_info).collect(),
         expectations: expectations.to_owned(),
         left_out: left_out(arguments),
-        plan: cells.iter().map(|cell| planned(cell, &found[cell.runtime], capturers[cell.capturer].declares)).collect(),
+        plan: cells.iter().map(|cell| planned(cell, &found[cell.runtime], &capturers[cell.capturer])).collect(),
     }
 }
 
@@ -379,21 +379,24 @@ pub(super) fn capturer_info(capturer: &Capturer) -> CapturerInfo {
 }
 
 /// What this runtime is, for what can be tried on it.
-pub(super) fn place(found: &Found) -> Place {
+pub(super) fn place(found: &Found, capturer: &Capturer) -> Place {
+    // A container with a terminal is created, and waited for by who gives it that.
+    let created = found.runtime.is_oci() && capturer.wants_terminal;
     Place {
         failure_code: found.runtime.is_oci().then_some(found.runtime.failure_code()),
         pid_namespace: found.has_pid_namespace(),
         limits_pids: found.pids_limit().is_some(),
         root: machine::is_root(),
-        detached: found.runtime.detached(),
-        runs_on: found.runtime.runs_on_without_pid_file(),
+        detached: found.runtime.detached() || created,
+        runs_on: found.runtime.runs_on_without_pid_file() && !created,
     }
 }
 
-fn planned(cell: &Cell, found: &Result<Found, Unusable>, declares: Capabilities) -> Planned {
+fn planned(cell: &Cell, found: &Result<Found, Unusable>, capturer: &Capturer) -> Planned {
+    let declares = capturer.declares;
     let expected = match found {
         Err(unusable) => Err(NotRun::Skipped(unusable.reason.clone())),
-        Ok(found) => cell.case.expected_end(place(found), declares).map_err(NotRun::Unsupported),
+        Ok(found) => cell.case.expected_end(place(found, capturer), declares).map_err(NotRun::Unsupported),
     };
     Planned {
         id: cell.id.clone(),

@@ -87,7 +87,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let host = prepare::host()?;
     let found = wanted.iter().map(|one| one.find(&host)).collect::<anyhow::Result<Vec<_>>>()?;
     let place = match &found[0] {
-        Ok(found) => place(found),
+        Ok(found) => place(found, &capturer),
         Err(unusable) => {
             complain(&format!("{runtime} does not work here: {}", unusable.reason));
             return Ok(4);

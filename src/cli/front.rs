@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     let error = match &arguments.wait_for {
         None => Command::new(&arguments.command[0]).args(&arguments.command[1..]).exec(),
         Some(pid_file) => match detached::run_and_wait(&arguments.command, pid_file) {
-            Ok(exit) => return exit.shell_code() as u8,
+            Ok(exit) => return exit.shell_code().map_or(u8::MAX, |code| code as u8),
             Err(error) => error,
         },
     };

@@ -268,7 +268,7 @@ fn contents(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn exit_code(recording: &Recording) -> Option<i32> {
-    recording.facts.capturer_exit.map(|exit| exit.shell_code())
+    recording.facts.capturer_exit.and_then(crate::outcome::Exit::shell_code)
 }
 
 fn first_delivery_ns(recording: &Recording) -> Option<u64> {

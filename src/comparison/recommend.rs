@@ -118,7 +118,7 @@ fn candidate(row: &Row, comparison: &Comparison, needs: &[Capability]) -> Candid
         strategy: row.strategy.clone(),
         recommended_by_spike: row.recommended,
         meets: missing.is_empty(),
-        broken_duties: broken_duties(&own),
+        broken_duties: broken_duties(&own, needs),
         cannot: cannot.map(|capability| lacks(capability, &own)).collect(),
         missing,
         cpu_ns_a_line: cost,
@@ -141,10 +141,12 @@ fn lacks(capability: Capability, own: &[&CellResult]) -> Shown {
     }
 }
 
-/// Each finding by which a duty is broken, once.
-fn broken_duties(own: &[&CellResult]) -> Vec<Shown> {
+/// Each finding by which a duty is broken, once. What a case breaks that tries a capability which nobody needs belongs to that: it
+/// stands among what the strategy cannot.
+fn broken_duties(own: &[&CellResult], needs: &[Capability]) -> Vec<Shown> {
     let mut broken: Vec<Shown> = Vec::new();
-    for cell in own.iter().filter(|cell| cell.verdict == Verdict::Fail) {
+    let matters = |cell: &&&CellResult| cell.tries.is_empty() || cell.tries.iter().any(|one| needs.contains(one));
+    for cell in own.iter().filter(|cell| cell.verdict == Verdict::Fail).filter(matters) {
         for finding in cell.broken.iter().filter(|name| rule::is_duty(name)) {
             if !broken.iter().any(|shown| shown.what == *finding) {
                 broken.push(Shown { what: finding.clone(), cell: Some(cell.id.clone()), why: cell.reason.clone() });

@@ -251,7 +251,7 @@ fn probe_in(found: &Found, family: &Family, directory: &Path) -> io::Result<(Out
     let handle = found.handle(&container).ok_or(io::ErrorKind::Unsupported)?;
     handle.save(directory)?;
     found.make_pids_group(&id)?;
-    let command = found.run_command(&container);
+    let command = found.run_command(&container, false);
     let output = family.output(Command::new(&command[0]).args(&command[1..]), VERB_DEADLINE);
     reached(Phase::Probe);
     if handle.has_state() {

@@ -126,19 +126,21 @@ pub struct Container<'a> {
 }
 
 impl Found {
-    /// The command line that runs `container` to its end with the caller's own descriptors.
-    pub fn run_command(&self, container: &Container<'_>) -> Vec<OsString> {
+    /// The command line that runs `container` to its end with the caller's own descriptors. One with a terminal is created and started
+    /// by who gives it that, and detached in any case.
+    pub fn run_command(&self, container: &Container<'_>, terminal: bool) -> Vec<OsString> {
         if !self.runtime.is_oci() {
             return vec![self.emit.clone().into(), container.cell.into()];
         }
-        let wait_for = self.runtime.detached().then_some(container.pid_file);
+        let detached = self.runtime.detached() && !terminal;
+        let wait_for = detached.then_some(container.pid_file);
         let mut command = self.front(wait_for, self.pids_group(container.id).as_deref());
         command.push(self.program.clone().into());
         command.extend(["--root".into(), container.state_root.into()]);
         command.extend(["--log".into(), container.log.into(), "--log-format".into(), "json".into()]);
         command.extend(self.runtime.global_options().iter().map(OsString::from));
         command.push("run".into());
-        command.extend(self.runtime.detached().then(|| "--detach".into()));
+        command.extend(detached.then(|| "--detach".into()));
         command.extend(["--bundle".into(), container.bundle.into()]);
         command.extend(["--pid-file".into(), container.pid_file.into(), container.id.into()]);
         command

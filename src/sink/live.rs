@@ -50,6 +50,8 @@ struct Object<'a> {
     ending: &'static str,
     at_ns: u64,
     arrival: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
 }
 
 impl<W: Write + Send> Json<W> {
@@ -71,6 +73,7 @@ impl<W: Write + Send> Sink for Json<W> {
             ending: delivery.ending.word(),
             at_ns: delivery.at_ns,
             arrival: inner.1,
+            offset: delivery.offset,
         };
         inner.1 += 1;
         serde_json::to_writer(&mut inner.0, &object)?;
@@ -88,7 +91,7 @@ mod tests {
     use crate::stream::Ending;
 
     fn delivery(origin: Origin, bytes: &[u8], ending: Ending) -> Delivery<'_> {
-        Delivery { origin, bytes, ending, at_ns: 5 }
+        Delivery { origin, bytes, ending, at_ns: 5, offset: Some(9).filter(|_| origin == Origin::Stderr) }
     }
 
     #[test]
@@ -111,7 +114,7 @@ mod tests {
         assert_eq!(
             text,
             "{\"origin\":\"stdout\",\"line\":\"a\\u001b[1m\",\"ending\":\"lf\",\"at_ns\":5,\"arrival\":0}\n\
-             {\"origin\":\"stderr\",\"base64\":\"//4=\",\"ending\":\"none\",\"at_ns\":5,\"arrival\":1}\n"
+             {\"origin\":\"stderr\",\"base64\":\"//4=\",\"ending\":\"none\",\"at_ns\":5,\"arrival\":1,\"offset\":9}\n"
         );
     }
 }

@@ -10,6 +10,12 @@ use std::sync::{Mutex, PoisonError};
 pub struct Memory(Mutex<Vec<Delivered>>);
 
 impl Memory {
+    /// How many have arrived.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// What arrived.
     pub fn into_deliveries(self) -> Vec<Delivered> {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)

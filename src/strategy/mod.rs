@@ -6,24 +6,44 @@
 mod buffered;
 mod capability;
 mod combined;
-mod command;
 mod file;
+mod follow;
 mod go;
+mod lines;
+mod passthrough;
+mod pty;
 mod scanner;
+mod sequenced;
+mod splice;
 mod task_log;
 mod tee;
 mod whole;
 
 pub use capability::{Capabilities, Capability};
-pub use command::{CaptureError, Command};
 
+pub use crate::command::{CaptureError, Command};
 use crate::outcome::Outcome;
+use crate::reactor::Reactive;
 use crate::sink::Sink;
 
-/// All strategies: the spike's table from top to bottom, then the architecture it builds on the last.
+/// All strategies: the spike's table from top to bottom, the architecture it builds on the last; then what they cannot.
 /// The order is that of every report.
-pub static ALL: &[&dyn Strategy] =
-    &[&combined::Combined, &buffered::Buffered, &scanner::Scanner, &file::File, &tee::Tee, &task_log::TaskLog];
+pub static ALL: &[&dyn Strategy] = &[
+    &combined::Combined,
+    &buffered::Buffered,
+    &scanner::Scanner,
+    &file::File,
+    &tee::Tee,
+    &task_log::TaskLog,
+    &lines::Lines,
+    &splice::Splice,
+    &follow::Follow,
+    &passthrough::Passthrough,
+    &sequenced::Sequenced,
+    &pty::Pty,
+];
+
+pub use follow::resume;
 
 /// One way of capturing.
 pub trait Strategy: Sync {
@@ -50,6 +70,21 @@ pub trait Strategy: Sync {
     /// nobody knows what was written.
     fn is_reference(&self) -> bool {
         false
+    }
+
+    /// Whether a bundle has to ask for a terminal, for it to give one.
+    fn wants_terminal(&self) -> bool {
+        false
+    }
+
+    /// Whether it delivers nothing, and somebody else reads the FIFOs that it is given as paths.
+    fn needs_reader(&self) -> bool {
+        false
+    }
+
+    /// The strategy as a state machine of a [`Reactor`](crate::reactor::Reactor); None where it needs threads of its own.
+    fn reactive(&self) -> Option<&dyn Reactive> {
+        None
     }
 
     /// Runs the command and captures it. Blocks until the capture has ended, which is not bounded: a strategy that
@@ -88,7 +123,8 @@ mod tests {
 
     #[test]
     fn every_strategy_delivers_both_streams_and_the_status() {
-        for strategy in ALL {
+        // What is handed on is delivered by nobody here.
+        for strategy in ALL.iter().filter(|strategy| !strategy.needs_reader()) {
             let directory = tempfile::tempdir().unwrap();
             let [stdout, stderr] = ["stdout", "stderr"].map(|name| directory.path().join(name));
             // One that waits beside its readers loses what they have not read by the exit: so that comes after they have.

@@ -32,7 +32,7 @@ fn deliver_lines(sink: &dyn Sink, origin: Origin, chunk: &[u8], last: bool) -> i
             _ if ending == Ending::None && !last => (line, Ending::Partial),
             _ => (line, ending),
         };
-        sink.deliver(&Delivery { origin, bytes, ending, at_ns })?;
+        sink.deliver(&Delivery { origin, bytes, ending, at_ns, offset: None })?;
     }
     sink.flush()
 }

@@ -7,6 +7,7 @@ use rustix::fs::{CWD, Mode};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 /// Nobody reads them, nor ever opens them for it.
 pub(crate) static FIFO: Fifo =
@@ -43,20 +44,32 @@ impl Stimulus for Fifo {
         writes_no_files(declares)
     }
 
+    /// Whoever cannot do with a FIFO may say so before it starts anything.
     fn may_be_refused(&self) -> bool {
-        !self.read
+        true
     }
 
     fn prepare(&self, start: &mut Start<'_>) -> io::Result<()> {
-        *start.files = ["fifo-1", "fifo-2"].map(|name| start.scratch.join(name));
-        for file in start.files.iter() {
-            rustix::fs::mkfifoat(CWD, file, Mode::RUSR | Mode::WUSR)?;
-        }
+        *start.files = make(start.scratch)?;
         if self.read {
-            let open = |file| File::options().read(true).custom_flags(libc::O_NONBLOCK).open(file);
-            let [stdout, stderr] = start.files.each_ref().map(open);
-            start.partner = Some([stdout?, stderr?]);
+            start.partner = Some(open_for_reading(start.files)?);
         }
         Ok(())
     }
+}
+
+/// Two FIFOs in this directory, for stdout and stderr.
+pub(crate) fn make(directory: &Path) -> io::Result<[PathBuf; 2]> {
+    let files = ["fifo-1", "fifo-2"].map(|name| directory.join(name));
+    for file in &files {
+        rustix::fs::mkfifoat(CWD, file, Mode::RUSR | Mode::WUSR)?;
+    }
+    Ok(files)
+}
+
+/// Their read ends, which do not block; so whoever opens them for writing does not wait either.
+pub(crate) fn open_for_reading(files: &[PathBuf; 2]) -> io::Result<[File; 2]> {
+    let open = |file| File::options().read(true).custom_flags(libc::O_NONBLOCK).open(file);
+    let [stdout, stderr] = files.each_ref().map(open);
+    Ok([stdout?, stderr?])
 }

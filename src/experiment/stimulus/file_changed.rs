@@ -2,7 +2,7 @@
 
 use super::super::Place;
 use super::{Event, GATE, Running, Stimulus, writes_no_files};
-use crate::strategy::Capabilities;
+use crate::strategy::{Capabilities, Capability};
 use crate::stream::Stream;
 use std::fs::{self, File};
 use std::io;
@@ -54,8 +54,13 @@ impl Stimulus for FileChanged {
 
     /// What was in a file that somebody has emptied is that somebody's loss; what comes after it, and what was delivered, is
     /// not.
-    fn excuses(&self, _declares: Capabilities) -> &'static [&'static str] {
-        if self.change == Change::Truncated { &["file_lost_bytes"] } else { &[] }
+    /// Where the program writes the file itself, that is also what was not read yet.
+    fn excuses(&self, declares: Capabilities) -> &'static [&'static str] {
+        match self.change {
+            Change::Truncated if declares.has(Capability::SurvivesDeath) => &["file_lost_bytes", "lost_bytes"],
+            Change::Truncated => &["file_lost_bytes"],
+            _ => &[],
+        }
     }
 
     fn unsupported(&self, _place: Place, declares: Capabilities) -> Option<String> {

@@ -21,7 +21,7 @@ mod consumer_slow;
 mod consumer_stops;
 mod disk_full;
 mod few_descriptors;
-mod fifo;
+pub(crate) mod fifo;
 mod file_changed;
 mod file_refused;
 mod files_placed;

@@ -112,7 +112,9 @@ impl Stimulus for Sent {
         }
         let reason = match (place.is_oci(), place.detached) {
             (false, _) => "without a runtime there is no front process",
-            (true, true) => "a detached container has no front process of the runtime's",
+            (true, true) => {
+                "a container that is detached, or created for a terminal, has no front process of the runtime's"
+            }
             (true, false) => return None,
         };
         Some(reason.to_owned())

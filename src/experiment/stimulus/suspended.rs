@@ -13,11 +13,11 @@ pub(crate) static SUSPENDED: Suspended = Suspended {
     to_the_end: false,
 };
 
-/// From before the workload's first write until the workload has ended: then its output and its end are there at once, and
+/// From before the workload's first write until the workload has ended, or it is plain that this waits for the capturer: then its output and its end are there at once, and
 /// whoever acts on the end first loses the output. This makes a race certain.
 pub(crate) static SUSPENDED_TO_THE_END: Suspended = Suspended {
     name: "capturer-stopped-to-the-end",
-    summary: "the capturer gets SIGSTOP before the first write, and SIGCONT when the workload has ended",
+    summary: "the capturer gets SIGSTOP before the first write, and SIGCONT when the workload has ended, at most after 1 s",
     to_the_end: true,
 };
 
@@ -51,9 +51,7 @@ impl Stimulus for Suspended {
         match event {
             Event::AtGate => {
                 run.signal_capturer(Signal::STOP)?;
-                if !self.to_the_end {
-                    run.wake_after(Duration::from_secs(1));
-                }
+                run.wake_after(Duration::from_secs(1));
                 run.open_gate(GATE)
             }
             Event::Ended if self.to_the_end => {

@@ -45,7 +45,8 @@ pub(super) fn scan_lines<R: Read>(
             Scan::Line { bytes, at_ns } => {
                 let at_ns = each(bytes, at_ns);
                 let ending = crate::stream::Ending::Lf;
-                let delivered = sink.deliver(&Delivery { origin: Origin::from(stream), bytes, ending, at_ns });
+                let delivered =
+                    sink.deliver(&Delivery { origin: Origin::from(stream), bytes, ending, at_ns, offset: None });
                 note(&mut read.sink_error, delivered);
             }
             Scan::NeedsInput => note(&mut read.sink_error, sink.flush()),

@@ -36,7 +36,7 @@ impl Command {
     }
 
     /// For the standard library: without input, as Go's exec.Cmd starts it, and without the variables of the protocol.
-    pub(super) fn to_std(&self) -> std::process::Command {
+    pub(crate) fn to_std(&self) -> std::process::Command {
         let mut command = std::process::Command::new(&self.program);
         command.args(&self.arguments).stdin(Stdio::null());
         for name in crate::PROTOCOL_VARIABLES {
@@ -46,18 +46,14 @@ impl Command {
     }
 
     /// The same for duct.
-    pub(super) fn to_duct(&self) -> duct::Expression {
+    pub(crate) fn to_duct(&self) -> duct::Expression {
         let expression = duct::cmd(&self.program, &self.arguments).stdin_null().unchecked();
         crate::PROTOCOL_VARIABLES.iter().fold(expression, |expression, name| expression.env_remove(name))
     }
 
     /// The file that takes `stream`: created, emptied, mode 0600. Opening a FIFO blocks until it has a reader.
-    pub(super) fn create_file(&self, stream: Stream) -> Result<File, CaptureError> {
-        let path = match stream {
-            Stream::Stdout => &self.stdout_path,
-            Stream::Stderr => &self.stderr_path,
-        };
-        let Some(path) = path else {
+    pub(crate) fn create_file(&self, stream: Stream) -> Result<File, CaptureError> {
+        let Some(path) = self.path(stream) else {
             return tempfile::tempfile().map_err(|source| CaptureError::File { path: std::env::temp_dir(), source });
         };
         File::options()
@@ -70,14 +66,43 @@ impl Command {
             .map_err(|source| CaptureError::File { path: path.clone(), source })
     }
 
+    /// The same for a strategy that writes the file itself and must never block on it: a FIFO is opened for writing only, and
+    /// has to have a reader.
+    pub(crate) fn open_output(&self, stream: Stream) -> Result<File, CaptureError> {
+        let Some(path) = self.path(stream).filter(|path| is_fifo(path)) else { return self.create_file(stream) };
+        let opened = File::options().write(true).custom_flags(libc::O_NONBLOCK).open(path);
+        opened.map_err(|source| CaptureError::File { path: path.clone(), source: no_reader(source) })
+    }
+
+    /// Where `stream` goes.
+    pub(crate) fn path(&self, stream: Stream) -> Option<&PathBuf> {
+        match stream {
+            Stream::Stdout => self.stdout_path.as_ref(),
+            Stream::Stderr => self.stderr_path.as_ref(),
+        }
+    }
+
     /// That this process has no descriptors, processes or memory left is no fault of the command's.
-    pub(super) fn start_error(&self, source: io::Error) -> CaptureError {
+    pub(crate) fn start_error(&self, source: io::Error) -> CaptureError {
         let own = [libc::EMFILE, libc::ENFILE, libc::EAGAIN, libc::ENOMEM];
         if source.raw_os_error().is_some_and(|errno| own.contains(&errno)) {
             return CaptureError::Descriptors(source);
         }
         CaptureError::Start { program: self.program.clone(), source }
     }
+}
+
+pub(crate) fn is_fifo(path: &std::path::Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    std::fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo())
+}
+
+/// What ENXIO means at the opening of a FIFO (fifo(7)).
+pub(crate) fn no_reader(error: io::Error) -> io::Error {
+    if error.raw_os_error() == Some(libc::ENXIO) {
+        return io::Error::new(error.kind(), "nobody reads this FIFO; start its reader first");
+    }
+    error
 }
 
 /// Why there is no capture at all.

@@ -1,0 +1,206 @@
+//! Cuts the bytes of one origin into lines, in bounded memory, as they come: nothing is kept that could be delivered, and
+//! nothing is changed.
+
+use crate::sink::Sink;
+use crate::stream::{Delivery, Ending, Origin};
+use std::io;
+
+/// A line that is longer comes in pieces of this size, each but the last with the ending `partial`.
+pub(crate) const PIECE_MAX_BYTES: usize = 64 << 10;
+
+/// What has no line feed is delivered, as a piece, when nothing has followed it for so long: a prompt waits for an answer.
+pub(crate) const QUIET_NS: u64 = 20_000_000;
+
+/// What a stream keeps of its buffer while nothing is in it.
+const IDLE_BYTES: usize = 4 << 10;
+
+/// The lines of one origin. What comes out equals what went in, whatever the cuts.
+#[derive(Debug)]
+pub(crate) struct Framer {
+    origin: Origin,
+    /// What has come of a line that is not whole.
+    open: Vec<u8>,
+    /// The place in the stream of the first byte that was not delivered.
+    offset: u64,
+    /// When the open part counts as a prompt, CLOCK_MONOTONIC ns.
+    quiet_at_ns: Option<u64>,
+}
+
+impl Framer {
+    /// Of a stream whose next byte is its `offset`-th.
+    pub(crate) fn new(origin: Origin, offset: u64) -> Framer {
+        Framer { origin, open: Vec::new(), offset, quiet_at_ns: None }
+    }
+
+    /// When `release` has something to do.
+    pub(crate) fn quiet_at_ns(&self) -> Option<u64> {
+        self.quiet_at_ns
+    }
+
+    /// Takes bytes that were read at `at_ns`, and delivers every line that they complete.
+    ///
+    /// # Errors
+    /// The sink's; what follows in `bytes` is not delivered then.
+    pub(crate) fn push(&mut self, bytes: &[u8], at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', bytes) {
+            let line = &bytes[start..end];
+            if self.open.is_empty() && line.len() <= PIECE_MAX_BYTES {
+                deliver_line(self.origin, line, &mut self.offset, at_ns, sink)?;
+            } else {
+                self.append(line, at_ns, sink)?;
+                let delivered = deliver_line(self.origin, &self.open, &mut self.offset, at_ns, sink);
+                self.open.clear();
+                delivered?;
+            }
+            start = end + 1;
+        }
+        self.quiet_at_ns = None;
+        if start < bytes.len() {
+            self.append(&bytes[start..], at_ns, sink)?;
+            self.quiet_at_ns = Some(at_ns + QUIET_NS);
+        }
+        Ok(())
+    }
+
+    /// Delivers what has no line feed yet as a piece: nothing has followed for a while, or something of another stream has.
+    ///
+    /// # Errors
+    /// The sink's.
+    pub(crate) fn release(&mut self, at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
+        self.deliver_open(Ending::Partial, self.open.len(), at_ns, sink)
+    }
+
+    /// Delivers what is left, when nothing more can come.
+    ///
+    /// # Errors
+    /// The sink's.
+    pub(crate) fn end(&mut self, at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
+        self.deliver_open(Ending::None, self.open.len(), at_ns, sink)
+    }
+
+    fn deliver_open(&mut self, ending: Ending, length: usize, at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
+        self.quiet_at_ns = None;
+        if length == 0 {
+            return Ok(());
+        }
+        let (origin, offset) = (self.origin, Some(self.offset));
+        let delivered = sink.deliver(&Delivery { origin, bytes: &self.open[..length], ending, at_ns, offset });
+        self.offset += length as u64;
+        self.open.drain(..length);
+        self.open.shrink_to(IDLE_BYTES);
+        delivered
+    }
+
+    /// Adds to the open part, and delivers a piece of it whenever it is full.
+    fn append(&mut self, mut bytes: &[u8], at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
+        while self.open.len() + bytes.len() > PIECE_MAX_BYTES {
+            let (now, later) = bytes.split_at(PIECE_MAX_BYTES - self.open.len());
+            self.open.extend_from_slice(now);
+            bytes = later;
+            // A line feed may follow: then a carriage return belongs to the ending, and goes with it.
+            let length = self.open.len() - usize::from(self.open.ends_with(b"\r"));
+            self.deliver_open(Ending::Partial, length, at_ns, sink)?;
+        }
+        self.open.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+fn deliver_line(origin: Origin, line: &[u8], offset: &mut u64, at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
+    let (bytes, ending) = match line.strip_suffix(b"\r") {
+        Some(bytes) => (bytes, Ending::Crlf),
+        None => (line, Ending::Lf),
+    };
+    let delivery = Delivery { origin, bytes, ending, at_ns, offset: Some(*offset) };
+    *offset += line.len() as u64 + 1;
+    sink.deliver(&delivery)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::memory::Memory;
+    use crate::stream::Delivered;
+    use proptest::prelude::*;
+
+    /// What was pushed in these pieces, with a quiet time after those that are marked.
+    fn frame(pieces: &[(Vec<u8>, bool)]) -> Vec<Delivered> {
+        let (mut framer, sink) = (Framer::new(Origin::Stdout, 0), Memory::default());
+        for (piece, quiet) in pieces {
+            framer.push(piece, 1, &sink).unwrap();
+            assert!(framer.open.len() <= PIECE_MAX_BYTES);
+            if *quiet {
+                framer.release(2, &sink).unwrap();
+            }
+        }
+        framer.end(3, &sink).unwrap();
+        sink.into_deliveries()
+    }
+
+    fn joined(deliveries: &[Delivered]) -> Vec<u8> {
+        deliveries.iter().flat_map(|one| [&one.bytes, one.ending.terminator()].concat()).collect()
+    }
+
+    #[test]
+    fn a_prompt_is_a_piece_and_its_line_goes_on() {
+        let deliveries = frame(&[(b"name: ".to_vec(), true), (b"x\r\nrest".to_vec(), false)]);
+        let parts: Vec<_> = deliveries.iter().map(|one| (one.bytes.as_slice(), one.ending)).collect();
+        let wanted: [(&[u8], Ending); 3] =
+            [(b"name: ", Ending::Partial), (b"x", Ending::Crlf), (b"rest", Ending::None)];
+        assert_eq!(parts, wanted);
+    }
+
+    #[test]
+    fn a_long_line_comes_in_pieces_and_its_carriage_return_with_its_line_feed() {
+        for length in [PIECE_MAX_BYTES - 1, PIECE_MAX_BYTES, PIECE_MAX_BYTES + 1, 3 * PIECE_MAX_BYTES + 5] {
+            let mut line = vec![b'x'; length];
+            line.extend_from_slice(b"\r\n");
+            for at in [1, PIECE_MAX_BYTES - 1, PIECE_MAX_BYTES, length, length + 1] {
+                let (head, tail) = line.split_at(at.min(length + 1));
+                let deliveries = frame(&[(head.to_vec(), false), (tail.to_vec(), false)]);
+                assert_eq!(joined(&deliveries), line);
+                assert_eq!(deliveries.last().unwrap().ending, Ending::Crlf, "{length} cut at {at}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_comes_out_equals_what_went_in(
+            pieces in prop::collection::vec((prop::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), any::<u8>()], 0..300), any::<bool>()), 0..40),
+            long in prop::option::of(PIECE_MAX_BYTES - 3..3 * PIECE_MAX_BYTES),
+        ) {
+            let mut pieces = pieces;
+            pieces.extend(long.map(|length| (vec![b'y'; length], false)));
+            let whole: Vec<u8> = pieces.iter().flat_map(|(piece, _)| piece.iter().copied()).collect();
+            let deliveries = frame(&pieces);
+            prop_assert_eq!(joined(&deliveries), whole);
+            prop_assert!(deliveries.iter().all(|one| one.bytes.len() <= PIECE_MAX_BYTES));
+            let lines = deliveries.iter().filter(|one| matches!(one.ending, Ending::Lf | Ending::Crlf));
+            prop_assert!(lines.clone().all(|one| !one.bytes.contains(&b'\n')));
+        }
+    }
+
+    #[test]
+    fn every_delivery_carries_its_place() {
+        struct Places(std::sync::Mutex<Vec<(u64, Vec<u8>)>>);
+        impl Sink for Places {
+            fn deliver(&self, delivery: &Delivery<'_>) -> io::Result<()> {
+                let bytes = [delivery.bytes, delivery.ending.terminator()].concat();
+                self.0.lock().unwrap().push((delivery.offset.unwrap(), bytes));
+                Ok(())
+            }
+        }
+        let whole = [b"a\nbc\r\n".as_slice(), &vec![b'z'; 2 * PIECE_MAX_BYTES], b"\r\nend"].concat();
+        let (mut framer, places) = (Framer::new(Origin::Stderr, 1_000), Places(Default::default()));
+        whole.chunks(777).for_each(|chunk| framer.push(chunk, 1, &places).unwrap());
+        framer.end(1, &places).unwrap();
+        let places = places.0.into_inner().unwrap();
+        for (offset, bytes) in &places {
+            let at = (offset - 1_000) as usize;
+            assert_eq!(&whole[at..at + bytes.len()], bytes.as_slice());
+        }
+        assert_eq!(places.last().unwrap().0 - 1_000 + 3, whole.len() as u64);
+    }
+}

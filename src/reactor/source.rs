@@ -1,0 +1,256 @@
+//! Where the bytes of a capture come from: what a strategy puts into the reactor.
+
+use super::DRAIN;
+use super::framer::Framer;
+use crate::clock::now_ns;
+use crate::sink::Sink;
+use crate::stream::Stream;
+use crate::sys::{self, Messages};
+use rustix::event::epoll::EventFlags;
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, fcntl_setpipe_size};
+use std::io;
+
+/// How much is read at a time, and what a pipe is made to hold where that is allowed. Measured on tmpfs with 100-byte lines in
+/// 64 KiB writes (benches/capture.rs, `pipe-size`): README.md has the table.
+pub(crate) const READ_BYTES: usize = 256 << 10;
+
+/// How much of a stream that does not end is read at its drain deadline.
+const LAST_TAKES_MAX: usize = 64;
+
+/// What [`Source::take`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Something, or nothing: what is still there will be told of again.
+    Some,
+    /// So much that the others have their turn first, and nobody will tell again that there is more.
+    More,
+    /// Nothing is there.
+    Nothing,
+    /// Nothing more can come.
+    End,
+}
+
+/// One thing to wait for: its place in the list is its port.
+pub(crate) type Port<'a> = (BorrowedFd<'a>, EventFlags);
+
+/// Where bytes come from. None of its methods blocks, unless it says so.
+pub(crate) trait Source {
+    /// What to wait for. The list stays the same as long as the source lives.
+    fn ports(&self) -> Vec<Port<'_>>;
+
+    /// The file that is to be watched in place of a descriptor.
+    fn watched(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// Takes what is there, once. A `port` that is None says nothing of where.
+    fn take(&mut self, port: Option<usize>, shared: &mut Shared, output: &mut Output<'_>) -> Taken;
+
+    /// The command has exited, and all that it wrote is there. Asked again with whatever comes after that.
+    fn exited(&mut self, _shared: &mut Shared, _output: &mut Output<'_>) -> Taken {
+        Taken::Some
+    }
+
+    /// The drain deadline: takes what is there, and is closed. `at` is its place among the sources.
+    fn cut(&mut self, at: usize, shared: &mut Shared, output: &mut Output<'_>) {
+        for _ in 0..LAST_TAKES_MAX {
+            match self.take(None, shared, output) {
+                Taken::End => return,
+                Taken::Nothing => break,
+                Taken::Some | Taken::More => {}
+            }
+        }
+        output.still_held(at);
+    }
+}
+
+/// What all captures of a reactor share, so that their number costs no memory: each uses it up within one call.
+#[derive(Default)]
+pub(crate) struct Shared {
+    buffer: Vec<u8>,
+    copy: Option<[OwnedFd; 2]>,
+    messages: Option<Messages>,
+}
+
+impl Shared {
+    /// Room for one read.
+    pub(crate) fn buffer(&mut self) -> &mut [u8] {
+        if self.buffer.is_empty() {
+            self.buffer = vec![0; READ_BYTES];
+        }
+        &mut self.buffer
+    }
+
+    /// A pipe that is empty between two calls, for tee(2), with the buffer to read it into: read end, write end, buffer.
+    pub(crate) fn copy(&mut self) -> io::Result<(&OwnedFd, &OwnedFd, &mut [u8])> {
+        if self.copy.is_none() {
+            let (reader, writer) = sys::pipe(PipeFlags::NONBLOCK)?;
+            let _default_will_do = fcntl_setpipe_size(&writer, READ_BYTES);
+            self.copy = Some([reader, writer]);
+        }
+        self.buffer();
+        let [reader, writer] = self.copy.as_ref().expect("made above");
+        Ok((reader, writer, &mut self.buffer))
+    }
+
+    /// Room for datagrams of at most so many bytes each.
+    pub(crate) fn messages(&mut self, bytes: usize) -> &mut Messages {
+        if self.messages.as_ref().is_none_or(|messages| messages.bytes_each() < bytes) {
+            self.messages = Some(Messages::new(bytes));
+        }
+        self.messages.as_mut().expect("made above")
+    }
+}
+
+/// What a capture has to tell: to its sink, and in its outcome.
+pub(crate) struct Output<'a> {
+    sink: &'a dyn Sink,
+    framers: Vec<Framer>,
+    /// The sink's first error. Nothing is delivered after it, and the streams are drained all the same.
+    consumer_error: Option<io::Error>,
+    pub(crate) truncated: bool,
+    pub(crate) errors: Vec<String>,
+    pub(crate) notes: Vec<String>,
+}
+
+impl<'a> Output<'a> {
+    pub(crate) fn new(sink: &'a dyn Sink, framers: Vec<Framer>) -> Output<'a> {
+        Output { sink, framers, consumer_error: None, truncated: false, errors: Vec::new(), notes: Vec::new() }
+    }
+
+    /// Whether nobody takes deliveries any more.
+    pub(crate) fn consumer_is_gone(&self) -> bool {
+        self.consumer_error.is_some()
+    }
+
+    /// Bytes of the stream number `at`, read at `at_ns`.
+    pub(crate) fn push(&mut self, at: usize, bytes: &[u8], at_ns: u64) {
+        self.deliver(|framers, sink| framers[at].push(bytes, at_ns, sink));
+    }
+
+    /// The same where the order across streams is known: what another stream has begun is delivered first.
+    pub(crate) fn push_in_order(&mut self, at: usize, bytes: &[u8], at_ns: u64) {
+        self.deliver(|framers, sink| {
+            let mut others = framers.iter_mut().enumerate().filter(|(other, _)| *other != at);
+            others.try_for_each(|(_, framer)| framer.release(at_ns, sink))?;
+            framers[at].push(bytes, at_ns, sink)
+        });
+    }
+
+    /// Delivers what has been open for long enough.
+    pub(crate) fn release_quiet(&mut self, now_ns: u64) {
+        self.deliver(|framers, sink| {
+            let quiet = |framer: &&mut Framer| framer.quiet_at_ns().is_some_and(|at_ns| at_ns <= now_ns);
+            framers.iter_mut().filter(quiet).try_for_each(|framer| framer.release(now_ns, sink))
+        });
+    }
+
+    /// When that is next.
+    pub(crate) fn quiet_at_ns(&self) -> Option<u64> {
+        if self.consumer_is_gone() {
+            return None;
+        }
+        self.framers.iter().filter_map(Framer::quiet_at_ns).min()
+    }
+
+    /// Nothing more comes.
+    pub(crate) fn end(&mut self) {
+        let at_ns = now_ns();
+        self.deliver(|framers, sink| framers.iter_mut().try_for_each(|framer| framer.end(at_ns, sink)));
+        self.flush();
+    }
+
+    pub(crate) fn flush(&mut self) {
+        self.deliver(|_, sink| sink.flush());
+    }
+
+    fn deliver(&mut self, act: impl FnOnce(&mut [Framer], &dyn Sink) -> io::Result<()>) {
+        if self.consumer_error.is_none() {
+            self.consumer_error = act(&mut self.framers, self.sink).err();
+        }
+    }
+
+    /// An error of a stream's, and with it the loss of what was not read.
+    pub(crate) fn lost(&mut self, stream: usize, what: impl std::fmt::Display) {
+        self.truncated = true;
+        self.errors.push(format!("{}: {what}", self.name(stream)));
+    }
+
+    /// At the drain deadline somebody else holds the stream: what is written to it from now on is not captured.
+    pub(crate) fn still_held(&mut self, stream: usize) {
+        self.lost(stream, format_args!("something holds it {} s after the exit; not read any longer", DRAIN.as_secs()));
+    }
+
+    /// What went otherwise than it might, and lost nothing.
+    pub(crate) fn note(&mut self, stream: usize, what: impl std::fmt::Display) {
+        self.notes.push(format!("{}: {what}", self.name(stream)));
+    }
+
+    fn name(&self, stream: usize) -> &'static str {
+        if self.framers.len() == 1 { "terminal" } else { ["stdout", "stderr"][stream] }
+    }
+
+    /// The sink's error, once.
+    pub(crate) fn take_consumer_error(&mut self) -> Option<io::Error> {
+        self.consumer_error.take()
+    }
+}
+
+/// The read end of a pipe, or the master of a terminal.
+pub(crate) struct Readable {
+    descriptor: OwnedFd,
+    at: usize,
+}
+
+impl Readable {
+    /// Of the stream number `at`. The descriptor's own file description becomes non-blocking; the other end's is another.
+    pub(crate) fn new(descriptor: OwnedFd, at: usize) -> io::Result<Readable> {
+        rustix::io::ioctl_fionbio(&descriptor, true)?;
+        Ok(Readable { descriptor, at })
+    }
+}
+
+impl Source for Readable {
+    fn ports(&self) -> Vec<Port<'_>> {
+        vec![(rustix::fd::AsFd::as_fd(&self.descriptor), EventFlags::IN)]
+    }
+
+    fn take(&mut self, _port: Option<usize>, shared: &mut Shared, output: &mut Output<'_>) -> Taken {
+        let buffer = shared.buffer();
+        loop {
+            let read = sys::read(&self.descriptor, buffer);
+            return match read {
+                Ok(0) => Taken::End,
+                Ok(count) => {
+                    output.push(self.at, &buffer[..count], now_ns());
+                    Taken::Some
+                }
+                Err(Errno::INTR) => continue,
+                Err(Errno::AGAIN) => Taken::Nothing,
+                // A terminal whose other side everybody has closed.
+                Err(Errno::IO) => Taken::End,
+                Err(errno) => {
+                    output.lost(self.at, format_args!("read: {errno}"));
+                    Taken::End
+                }
+            };
+        }
+    }
+}
+
+/// A pipe for a stream: the read end for the capture, the write end for the command. It holds [`READ_BYTES`] where the user
+/// may have that (pipe(7), pipe-user-pages-soft), else what the kernel gives.
+pub(crate) fn pipe(large: bool) -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = sys::pipe(PipeFlags::empty())?;
+    if large {
+        let _default_will_do = fcntl_setpipe_size(&writer, READ_BYTES);
+    }
+    Ok((reader, writer))
+}
+
+/// The two streams by their numbers.
+pub(crate) fn framers() -> Vec<Framer> {
+    Stream::BOTH.iter().map(|&stream| Framer::new(stream.into(), 0)).collect()
+}

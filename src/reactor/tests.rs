@@ -1,0 +1,261 @@
+//! The reactor with real commands, and with a kernel that interrupts, refuses and does half.
+
+use super::*;
+use crate::sink::memory::Memory;
+use crate::strategy;
+use crate::stream::{Delivered, Delivery, Origin};
+use crate::sys::faults::{self, Call, Fault};
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+fn reactive() -> impl Iterator<Item = (&'static str, &'static dyn Reactive)> {
+    let reads = strategy::ALL.iter().filter(|strategy| !strategy.needs_reader());
+    reads.filter_map(|strategy| Some((strategy.name(), strategy.reactive()?)))
+}
+
+fn shell(script: &str, directory: &Path) -> Command {
+    Command {
+        stdout_path: Some(directory.join("stdout")),
+        stderr_path: Some(directory.join("stderr")),
+        ..Command::new("sh", ["-c", script, "sh"].map(std::ffi::OsString::from).into_iter().chain([directory.into()]))
+    }
+}
+
+/// The bytes of one stream, put together again; a terminal's are both.
+fn bytes(deliveries: &[Delivered], origin: Origin) -> Vec<u8> {
+    let of_origin = deliveries.iter().filter(|one| one.origin == origin || one.origin == Origin::Merged);
+    of_origin.flat_map(|one| [&one.bytes, one.ending.terminator()].concat()).collect()
+}
+
+const NUMBERS: &str = "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i + 1)); done; printf 'no end'; exit 7";
+
+fn numbers() -> Vec<u8> {
+    let lines: String = (0..2000).map(|number| format!("line {number}\n")).collect();
+    [lines.as_bytes(), b"no end"].concat()
+}
+
+/// Whatever the kernel does to single calls, the bytes and the files are whole.
+fn check_under(plan: impl Fn(usize, Call) -> Option<Fault> + Clone + 'static) {
+    for (name, strategy) in reactive() {
+        let directory = tempfile::tempdir().unwrap();
+        let sink = Memory::default();
+        let (plan, mut count) = (plan.clone(), 0);
+        let counted = move |call| {
+            count += 1;
+            plan(count, call)
+        };
+        let outcome = faults::with(counted, || capture(strategy, &shell(NUMBERS, directory.path()), &sink)).unwrap();
+        assert_eq!((outcome.exit, outcome.truncated), (Exit::Code(7), false), "{name}: {:?}", outcome.errors);
+        let deliveries = sink.into_deliveries();
+        assert!(bytes(&deliveries, Origin::Stdout) == numbers(), "{name} delivers other bytes");
+        if let Ok(file) = fs::read(directory.path().join("stdout")) {
+            assert!(file == numbers(), "{name} has other bytes in its file");
+        }
+    }
+}
+
+#[test]
+fn interrupted_calls_are_made_again() {
+    // pipe2(2) is not interrupted.
+    check_under(|count, call| (count % 2 == 0 && call != Call::Pipe).then_some(Fault::Fails(Errno::INTR)));
+}
+
+#[test]
+fn calls_that_would_block_are_waited_for() {
+    check_under(|count, call| {
+        let may = matches!(call, Call::Read | Call::Tee | Call::Receive);
+        // A copy that was teed is there: nobody waits for that.
+        (count % 5 == 0 && may && call != Call::Read).then_some(Fault::Fails(Errno::AGAIN))
+    });
+}
+
+#[test]
+fn short_reads_and_short_writes_are_gone_on_with() {
+    check_under(|count, call| match call {
+        Call::Read | Call::Write | Call::Tee | Call::Splice => Some(Fault::Short(1 + count % 113)),
+        Call::Receive => Some(Fault::Short(1)),
+        Call::EpollWait | Call::Pipe => None,
+    });
+}
+
+#[test]
+fn a_file_that_does_not_take_splice_is_written() {
+    let splice = strategy::find("splice").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let sink = Memory::default();
+    let refuse = |call| (call == Call::Splice).then_some(Fault::Fails(Errno::INVAL));
+    let command = shell(NUMBERS, directory.path());
+    let outcome = faults::with(refuse, || splice.capture(&command, &sink)).unwrap();
+    assert_eq!((outcome.truncated, outcome.errors.len()), (false, 0), "{:?}", outcome.errors);
+    assert!(outcome.notes[0].contains("EINVAL"), "{:?}", outcome.notes);
+    assert!(bytes(&sink.into_deliveries(), Origin::Stdout) == numbers());
+    assert!(fs::read(directory.path().join("stdout")).unwrap() == numbers());
+}
+
+#[test]
+fn a_file_that_fails_does_not_stop_the_stream_and_the_reverse() {
+    let splice = strategy::find("splice").unwrap();
+    for errno in [Errno::NOSPC, Errno::FBIG, Errno::IO] {
+        let directory = tempfile::tempdir().unwrap();
+        let sink = Memory::default();
+        let mut splices = 0;
+        let full = move |call| {
+            splices += usize::from(call == Call::Splice);
+            (call == Call::Splice && splices > 3).then_some(Fault::Fails(errno))
+        };
+        let command = shell(NUMBERS, directory.path());
+        let outcome = faults::with(full, || splice.capture(&command, &sink)).unwrap();
+        assert!(outcome.truncated && outcome.errors[0].contains("the file is given up"), "{:?}", outcome.errors);
+        assert!(bytes(&sink.into_deliveries(), Origin::Stdout) == numbers());
+        assert!(numbers().starts_with(&fs::read(directory.path().join("stdout")).unwrap()));
+    }
+    struct Gone(AtomicUsize);
+    impl Sink for Gone {
+        fn deliver(&self, _: &Delivery<'_>) -> io::Result<()> {
+            match self.0.fetch_add(1, Ordering::Relaxed) {
+                0..5 => Ok(()),
+                _ => Err(io::ErrorKind::BrokenPipe.into()),
+            }
+        }
+    }
+    for (name, strategy) in reactive() {
+        let directory = tempfile::tempdir().unwrap();
+        let gone = Gone(AtomicUsize::new(0));
+        let outcome = capture(strategy, &shell(NUMBERS, directory.path()), &gone).unwrap();
+        assert_eq!((outcome.exit, outcome.truncated), (Exit::Code(7), true), "{name}");
+        assert_eq!(outcome.errors.len(), 1, "{name}: {:?}", outcome.errors);
+        assert!(outcome.errors[0].starts_with("consumer: "), "{name}: {:?}", outcome.errors);
+        assert_eq!(gone.0.into_inner(), 6, "{name}: nothing more is delivered");
+        if let Ok(file) = fs::read(directory.path().join("stdout")) {
+            assert!(file == numbers(), "{name} has other bytes in its file");
+        }
+    }
+}
+
+#[test]
+fn at_the_descriptor_limit_the_start_fails_and_what_runs_goes_on() {
+    for (name, strategy) in reactive() {
+        let directory = tempfile::tempdir().unwrap();
+        let other = directory.path().join("other");
+        fs::create_dir(&other).unwrap();
+        let (sink, refused) = (Memory::default(), Memory::default());
+        let mut reactor = Reactor::new().unwrap();
+        reactor.start(strategy, &shell(NUMBERS, directory.path()), &sink).unwrap();
+        if name == "lines" || name == "splice" {
+            let full = |call| (call == Call::Pipe).then_some(Fault::Fails(Errno::MFILE));
+            let started = faults::with(full, || reactor.start(strategy, &shell(NUMBERS, &other), &refused));
+            assert!(matches!(started, Err(CaptureError::Descriptors(_))), "{name}");
+        }
+        let missing = Command::new("no-such-program-anywhere", Vec::<String>::new());
+        assert!(matches!(reactor.start(strategy, &missing, &refused), Err(CaptureError::Start { .. })), "{name}");
+        assert_eq!(reactor.running(), 1);
+        assert_eq!(reactor.next(None).unwrap().unwrap().outcome.unwrap().exit, Exit::Code(7));
+        assert_eq!((reactor.running(), reactor.next(None).unwrap().is_none()), (0, true));
+        drop(reactor);
+        assert!(bytes(&sink.into_deliveries(), Origin::Stdout) == numbers());
+    }
+}
+
+#[test]
+fn a_crowd_in_one_reactor_is_kept_apart() {
+    let directory = tempfile::tempdir().unwrap();
+    let sinks: Vec<Memory> = (0..60).map(|_| Memory::default()).collect();
+    let mut reactor = Reactor::new().unwrap();
+    let mut wanted = HashMap::new();
+    let strategies: Vec<_> = reactive().collect();
+    for (number, sink) in sinks.iter().enumerate() {
+        let folder = directory.path().join(number.to_string());
+        fs::create_dir(&folder).unwrap();
+        let script = format!("for i in 1 2 3 4 5; do echo {number} $i; done; exit {number}");
+        let (name, strategy) = strategies[number % strategies.len()];
+        wanted.insert(reactor.start(strategy, &shell(&script, &folder), sink).unwrap(), (number, name));
+    }
+    while let Some(ended) = reactor.next(None).unwrap() {
+        let (number, name) = wanted.remove(&ended.id).unwrap();
+        assert_eq!(ended.outcome.unwrap().exit, Exit::Code(number as i32), "{name}");
+    }
+    assert!(wanted.is_empty());
+    drop(reactor);
+    for (number, sink) in sinks.into_iter().enumerate() {
+        let lines: String = (1..=5).map(|line| format!("{number} {line}\n")).collect();
+        assert_eq!(bytes(&sink.into_deliveries(), Origin::Stdout), lines.as_bytes());
+    }
+}
+
+/// The events of a capture that has ended, or of the one before in its place, are nobody's.
+#[test]
+fn stale_tokens_are_nobodys() {
+    let directory = tempfile::tempdir().unwrap();
+    let (first_sink, second_sink) = (Memory::default(), Memory::default());
+    let mut reactor = Reactor::new().unwrap();
+    let (_, lines) = reactive().next().unwrap();
+    let first = reactor.start(lines, &shell("exit 1", directory.path()), &first_sink).unwrap();
+    assert_eq!(reactor.next(None).unwrap().unwrap().id, first);
+    let second = reactor.start(lines, &shell("read x < \"$1/gate\"; echo b; exit 2", directory.path()), &second_sink);
+    let second = second.unwrap();
+    assert_ne!(first, second);
+    for what in [0x00, 0x10, PIDFD, ANY_PORT] {
+        reactor.dispatch(first.0 & !0xff | u64::from(what));
+    }
+    reactor.tick(first.0);
+    reactor.stop(first, Duration::ZERO);
+    assert_eq!(reactor.running(), 1);
+    // There is no such gate, so the shell says so and goes on.
+    assert_eq!(reactor.next(None).unwrap().unwrap().outcome.unwrap().exit, Exit::Code(2));
+    drop(reactor);
+    assert_eq!(bytes(&second_sink.into_deliveries(), Origin::Stdout), b"b\n");
+}
+
+#[test]
+fn one_is_stopped_and_the_other_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, directory.path().join("gate"), rustix::fs::Mode::RWXU).unwrap();
+    let (_, lines) = reactive().next().unwrap();
+    for (script, exit) in [
+        ("echo up; read x < \"$1/gate\"", Exit::Signal(15)),
+        ("trap '' TERM; echo up; read x < \"$1/gate\"", Exit::Signal(9)),
+    ] {
+        let (stubborn, other) = (Memory::default(), Memory::default());
+        let mut reactor = Reactor::new().unwrap();
+        let stopped = reactor.start(lines, &shell(script, directory.path()), &stubborn).unwrap();
+        let goes_on = reactor.start(lines, &shell("echo other", directory.path()), &other).unwrap();
+        assert_eq!(reactor.next(None).unwrap().unwrap().id, goes_on);
+        // It has set its trap when its line is there.
+        while stubborn.len() == 0 {
+            reactor.next(Some(Duration::from_millis(1))).unwrap();
+        }
+        reactor.stop(stopped, Duration::from_millis(50));
+        let ended = reactor.next(None).unwrap().unwrap();
+        assert_eq!((ended.id, ended.outcome.unwrap().exit), (stopped, exit));
+    }
+}
+
+/// The drain deadline counts from the exit, and not from the last byte.
+#[test]
+fn a_child_that_holds_the_streams_does_not_hold_the_capture() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = directory.path().join("gate");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &gate, rustix::fs::Mode::RWXU).unwrap();
+    let sinks: Vec<Memory> = reactive().map(|_| Memory::default()).collect();
+    let mut reactor = Reactor::new().unwrap();
+    for ((name, strategy), sink) in reactive().zip(&sinks) {
+        let folder = directory.path().join(name);
+        fs::create_dir(&folder).unwrap();
+        let command = shell("echo before; read x < \"$1/../gate\" & exit 3", &folder);
+        reactor.start(strategy, &command, sink).unwrap();
+    }
+    while let Some(ended) = reactor.next(Some(DRAIN * 4)).unwrap() {
+        let outcome = ended.outcome.unwrap();
+        assert_eq!((outcome.exit, outcome.truncated), (Exit::Code(3), true), "{:?}", outcome.errors);
+        assert!(outcome.errors.iter().all(|error| error.contains("something holds it")), "{:?}", outcome.errors);
+        assert!(now_ns() - outcome.exit_at_ns >= DRAIN.as_nanos() as u64);
+    }
+    assert_eq!(reactor.running(), 0, "every capture has ended");
+    // Lets the children go.
+    drop(fs::File::options().read(true).write(true).open(&gate).unwrap());
+    drop(reactor);
+    for sink in sinks {
+        assert_eq!(bytes(&sink.into_deliveries(), Origin::Stdout), b"before\n");
+    }
+}

@@ -1,0 +1,129 @@
+//! The caller's own FIFO or descriptor, handed on: nobody of ours is in the data path, as with Nomad's logmon.
+//!
+//! A path is opened once, for writing only, before the command starts, and the descriptor itself is what the command gets and keeps
+//! for its life; ours is closed at once. So the kernel takes the program's writes to whoever reads the other end, and this
+//! process may die. Without a path the command has the caller's own stdout or stderr.
+//!
+//! Nothing is delivered: what is read is the reader's. `file`, `order` and `free-flow` it does not declare, since they are
+//! the reader's too: one that stops stalls the program, one that dies kills it (SIGPIPE).
+
+use super::lines::start;
+use super::{Capabilities, Capability, CaptureError, Command, Strategy};
+use crate::clock::now_ns;
+use crate::command::{is_fifo, no_reader};
+use crate::outcome::Outcome;
+use crate::reactor::{self, Begun, Reactive};
+use crate::sink::Sink;
+use crate::stream::Stream;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::inotify;
+use rustix::io::Errno;
+use rustix::process::Pid;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long the reader of a FIFO may take to open it.
+const READER: Duration = Duration::from_secs(2);
+
+/// Descriptors that are somebody else's.
+pub(super) struct Passthrough;
+
+impl Strategy for Passthrough {
+    fn name(&self) -> &'static str {
+        "passthrough"
+    }
+
+    fn summary(&self) -> &'static str {
+        "the caller's own FIFO or descriptor is handed on, and whoever reads it captures (Nomad's logmon)"
+    }
+
+    fn declares(&self) -> Capabilities {
+        use Capability::{
+            AnyLine, AnyProgram, AnyWrite, Apart, BoundedMemory, ExactBytes, Live, PromptDespiteGrandchild, Reopen,
+            SurvivesDeath,
+        };
+        Capabilities::of(&[
+            Live,
+            Apart,
+            ExactBytes,
+            AnyLine,
+            BoundedMemory,
+            PromptDespiteGrandchild,
+            SurvivesDeath,
+            Reopen,
+            AnyWrite,
+            AnyProgram,
+        ])
+    }
+
+    fn needs_reader(&self) -> bool {
+        true
+    }
+
+    fn reactive(&self) -> Option<&dyn Reactive> {
+        Some(self)
+    }
+
+    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
+        reactor::capture(self, command, sink)
+    }
+}
+
+impl Reactive for Passthrough {
+    fn begin(&self, command: &Command, _enlarged: bool) -> Result<Begun, CaptureError> {
+        let stdout = open(command, Stream::Stdout)?;
+        let stderr = open(command, Stream::Stderr)?;
+        let child = start(command, stdout, stderr)?;
+        Ok(Begun::new(Pid::from_child(&child), Vec::new()))
+    }
+}
+
+/// What the command writes `stream` to. Blocks until a FIFO has a reader, for [`READER`] at most.
+fn open(command: &Command, stream: Stream) -> Result<OwnedFd, CaptureError> {
+    let Some(path) = command.path(stream) else {
+        let own = match stream {
+            Stream::Stdout => io::stdout().as_fd().try_clone_to_owned(),
+            Stream::Stderr => io::stderr().as_fd().try_clone_to_owned(),
+        };
+        return own.map_err(CaptureError::Descriptors);
+    };
+    let opened = if is_fifo(path) { open_fifo(path) } else { File::options().append(true).open(path) };
+    let opened = opened.map_err(|source| CaptureError::File { path: path.clone(), source: no_reader(source) })?;
+    Ok(opened.into())
+}
+
+fn open_fifo(path: &Path) -> io::Result<File> {
+    // Before the first try, so that a reader that comes in between is seen.
+    let inotify = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
+    inotify::add_watch(&inotify, path, inotify::WatchFlags::OPEN)?;
+    let until_ns = now_ns() + READER.as_nanos() as u64;
+    loop {
+        let opened = File::options().write(true).custom_flags(libc::O_NONBLOCK).open(path);
+        match opened {
+            Ok(file) => {
+                // The program's descriptor blocks, as any other.
+                rustix::io::ioctl_fionbio(&file, false)?;
+                return Ok(file);
+            }
+            Err(error) if error.raw_os_error() != Some(libc::ENXIO) => return Err(error),
+            Err(error) => {
+                let left_ns = until_ns.saturating_sub(now_ns());
+                if left_ns == 0 {
+                    return Err(error);
+                }
+                let left =
+                    Timespec { tv_sec: (left_ns / 1_000_000_000) as i64, tv_nsec: (left_ns % 1_000_000_000) as i64 };
+                match poll(&mut [PollFd::new(&inotify, PollFlags::IN)], Some(&left)) {
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(errno) => return Err(errno.into()),
+                }
+                // Taken, so that the next wait is for the next one.
+                let _drained = rustix::io::read(&inotify, &mut [0; 4096][..]);
+            }
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! A terminal: for programs that hold back what they print unless they see one.
+//!
+//! A bundle whose config.json asks for a terminal gets it from the runtime, through `--console-socket`: the container is created,
+//! its terminal set to raw mode, and only then started, since with `run` the program may print before that, and its line
+//! feeds come out as CR LF. Any other command gets a terminal of ours as fd 1 and fd 2; stdin stays empty.
+//!
+//! Raw mode is set with TCSANOW: TCSADRAIN waits for a reader, which is us. The end is EIO, when the last holder has closed.
+//!
+//! A created container is an orphan when `create` has returned: this process becomes a subreaper (prctl(2)), and waits for it.
+//!
+//! `apart` it does not declare: a terminal is one stream. Nor `free-flow` and `survives-death`: a terminal that nobody reads is
+//! full at some KiB, and hung up when its master goes.
+
+use super::lines::start;
+use super::{Capabilities, Capability, CaptureError, Command, Strategy};
+use crate::clock::now_ns;
+use crate::outcome::Outcome;
+use crate::reactor::{self, Begun, Framer, Reactive, Readable, Source};
+use crate::sink::Sink;
+use crate::stream::Origin;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, set_child_subreaper, waitid};
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use std::ffi::{OsStr, OsString};
+use std::io::{self, IoSliceMut};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+/// How long `create`, and then `start`, may take.
+const VERB: Duration = Duration::from_secs(10);
+
+/// A terminal for both streams.
+pub(super) struct Pty;
+
+impl Strategy for Pty {
+    fn name(&self) -> &'static str {
+        "pty"
+    }
+
+    fn summary(&self) -> &'static str {
+        "a terminal in raw mode (--console-socket): programs that buffer unless they see one are live"
+    }
+
+    fn declares(&self) -> Capabilities {
+        use Capability::{
+            AnyLine, AnyProgram, AnyWrite, BoundedMemory, ExactBytes, Live, Order, PromptDespiteGrandchild, Reopen,
+        };
+        Capabilities::of(&[
+            Live,
+            Order,
+            ExactBytes,
+            AnyLine,
+            BoundedMemory,
+            PromptDespiteGrandchild,
+            Reopen,
+            AnyWrite,
+            AnyProgram,
+        ])
+    }
+
+    fn wants_terminal(&self) -> bool {
+        true
+    }
+
+    fn reactive(&self) -> Option<&dyn Reactive> {
+        Some(self)
+    }
+
+    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
+        reactor::capture(self, command, sink)
+    }
+}
+
+impl Reactive for Pty {
+    fn begin(&self, command: &Command, _enlarged: bool) -> Result<Begun, CaptureError> {
+        match Container::of(command) {
+            Some(container) => container.begin(command),
+            None => begin_plain(command),
+        }
+    }
+}
+
+/// One source, and nobody can tell the streams apart.
+fn begun(process: Pid, terminal: OwnedFd) -> Result<Begun, CaptureError> {
+    let source = Readable::new(terminal, 0).map_err(CaptureError::Descriptors)?;
+    let sources: Vec<Box<dyn Source>> = vec![Box::new(source)];
+    Ok(Begun { framers: vec![Framer::new(Origin::Merged, 0)], ..Begun::new(process, sources) })
+}
+
+fn begin_plain(command: &Command) -> Result<Begun, CaptureError> {
+    let open = || -> io::Result<[OwnedFd; 3]> {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+        unlockpt(&master)?;
+        let slave = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+        set_raw(&master)?;
+        Ok([master, slave.try_clone()?, slave])
+    };
+    let [master, stdout, stderr] = open().map_err(CaptureError::Descriptors)?;
+    let child = start(command, stdout, stderr)?;
+    begun(Pid::from_child(&child), master)
+}
+
+/// On the master, which changes the terminal's mode for the other side (ioctl_tty(2)).
+fn set_raw(terminal: impl AsFd) -> io::Result<()> {
+    let mut mode = tcgetattr(&terminal)?;
+    mode.make_raw();
+    tcsetattr(&terminal, OptionalActions::Now, &mode)?;
+    Ok(())
+}
+
+/// A command line that runs a bundle which asks for a terminal.
+struct Container {
+    /// The runtime and its global options, and what stands before it.
+    runtime: Vec<OsString>,
+    /// The options of `run`.
+    options: Vec<OsString>,
+    id: OsString,
+    pid_file: Option<PathBuf>,
+}
+
+impl Container {
+    /// `… run OPTIONS ID`, with a bundle whose config.json has `process.terminal`, and without a console socket of its own.
+    fn of(command: &Command) -> Option<Container> {
+        let words: Vec<&OsString> = std::iter::once(&command.program).chain(&command.arguments).collect();
+        let run = words.iter().position(|word| *word == "run").filter(|&at| at > 0)?;
+        let (id, options) = words[run + 1..].split_last()?;
+        let value = |long: &str, short: Option<&str>| {
+            options.iter().enumerate().find_map(|(at, word)| {
+                let is_it = *word == OsStr::new(long) || short.is_some_and(|short| *word == OsStr::new(short));
+                let glued = word.as_bytes().strip_prefix(long.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
+                match glued {
+                    Some(value) => Some(OsStr::from_bytes(value).to_owned()),
+                    None => options.get(at + 1).filter(|_| is_it).map(|value| (*value).clone()),
+                }
+            })
+        };
+        if value("--console-socket", None).is_some() {
+            return None;
+        }
+        let bundle = value("--bundle", Some("-b")).unwrap_or_else(|| ".".into());
+        let config = std::fs::read(Path::new(&bundle).join("config.json")).ok()?;
+        let config: serde_json::Value = serde_json::from_slice(&config).ok()?;
+        if config["process"]["terminal"] != true {
+            return None;
+        }
+        let owned = |words: &[&OsString]| words.iter().map(|word| (*word).clone()).collect::<Vec<_>>();
+        Some(Container {
+            runtime: owned(&words[..run]),
+            pid_file: value("--pid-file", None).map(PathBuf::from),
+            options: owned(options).into_iter().filter(|word| word != "--detach" && word != "-d").collect(),
+            id: (*id).clone(),
+        })
+    }
+
+    fn verb(&self, command: &Command, verb: &str, words: impl IntoIterator<Item = OsString>) -> std::process::Command {
+        let arguments = self.runtime[1..].iter().cloned().chain([verb.into()]).chain(words);
+        Command { program: self.runtime[0].clone(), arguments: arguments.collect(), ..command.clone() }.to_std()
+    }
+
+    fn begin(self, command: &Command) -> Result<Begun, CaptureError> {
+        set_child_subreaper(Some(Pid::INIT)).map_err(|errno| CaptureError::Descriptors(errno.into()))?;
+        let directory =
+            tempfile::Builder::new().prefix("crun-capture-").tempdir().map_err(CaptureError::Descriptors)?;
+        let socket = directory.path().join("console");
+        let listener = UnixListener::bind(&socket).map_err(CaptureError::Descriptors)?;
+        let own_pid_file = directory.path().join("pid");
+        let pid_file = self.pid_file.clone().unwrap_or_else(|| own_pid_file.clone());
+        let mut words = self.options.clone();
+        words.extend(["--console-socket".into(), socket.into()]);
+        if self.pid_file.is_none() {
+            words.extend(["--pid-file".into(), own_pid_file.into()]);
+        }
+        words.push(self.id.clone());
+        let create = Verb::start(self.verb(command, "create", words), command)?;
+        let until_ns = now_ns() + VERB.as_nanos() as u64;
+        let terminal = create.terminal(&listener, until_ns).map_err(CaptureError::Descriptors)?;
+        let is_ours = terminal.is_some();
+        let Some(terminal) = terminal.filter(|_| create.succeeds(until_ns)) else {
+            // One that sent its terminal here exists, and is ours; another of this id is not.
+            if is_ours {
+                self.delete(command);
+            }
+            // Its words are what there is to be captured, and its status is the command's.
+            return create.begun();
+        };
+        create.reap();
+        let prepare = || -> io::Result<Pid> {
+            set_raw(&terminal)?;
+            let text = std::fs::read_to_string(&pid_file)?;
+            let pid = text.trim().parse().ok().and_then(Pid::from_raw);
+            pid.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the pid file holds no pid"))
+        };
+        let started = prepare().map_err(CaptureError::Descriptors).and_then(|pid| {
+            let start = Verb::start(self.verb(command, "start", [self.id.clone()]), command)?;
+            Ok((pid, start))
+        });
+        let (pid, start) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                self.delete(command);
+                return Err(error);
+            }
+        };
+        if !start.succeeds(now_ns() + VERB.as_nanos() as u64) {
+            self.delete(command);
+            return start.begun();
+        }
+        start.reap();
+        let mut begun = begun(pid, terminal)?;
+        let command = command.clone();
+        begun.at_end = Some(Box::new(move || self.delete(&command)));
+        Ok(begun)
+    }
+
+    /// What `run` does at its end: the state of a container that has ended is removed.
+    fn delete(&self, command: &Command) {
+        let words = ["--force".into(), self.id.clone()];
+        let delete = Verb::start(self.verb(command, "delete", words), command);
+        if let Ok(delete) = delete {
+            delete.succeeds(now_ns() + VERB.as_nanos() as u64);
+            delete.reap();
+        }
+    }
+}
+
+/// A verb of the runtime's, under way: its own words go to a pipe.
+struct Verb {
+    child: Child,
+    pidfd: OwnedFd,
+    words: OwnedFd,
+}
+
+impl Verb {
+    fn start(mut prepared: std::process::Command, command: &Command) -> Result<Verb, CaptureError> {
+        let (reader, writer) = reactor::pipe(false).map_err(CaptureError::Descriptors)?;
+        let again = writer.try_clone().map_err(CaptureError::Descriptors)?;
+        prepared.stdin(Stdio::null()).stdout(writer).stderr(again);
+        let child = prepared.spawn().map_err(|source| command.start_error(source))?;
+        let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
+        let pidfd = pidfd.map_err(|errno| CaptureError::Descriptors(errno.into()))?;
+        Ok(Verb { child, pidfd, words: reader })
+    }
+
+    /// The terminal that comes over the socket; None where the verb ends without sending one.
+    fn terminal(&self, listener: &UnixListener, until_ns: u64) -> io::Result<Option<OwnedFd>> {
+        if !wait_for(listener.as_fd(), Some(self.pidfd.as_fd()), until_ns)? {
+            return Ok(None);
+        }
+        let (stream, _) = listener.accept()?;
+        if !wait_for(stream.as_fd(), None, until_ns)? {
+            return Ok(None);
+        }
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let mut name = [0; 256];
+        recvmsg(&stream, &mut [IoSliceMut::new(&mut name)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+        let mut received = ancillary.drain().filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+            _ => None,
+        });
+        Ok(received.next())
+    }
+
+    /// Whether it exits with 0 in time. It is not reaped. One that takes longer is killed.
+    fn succeeds(&self, until_ns: u64) -> bool {
+        if !wait_for(self.pidfd.as_fd(), None, until_ns).unwrap_or(false) {
+            let _already_gone = rustix::process::pidfd_send_signal(&self.pidfd, rustix::process::Signal::KILL);
+        }
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let status = loop {
+            match waitid(WaitId::PidFd(self.pidfd.as_fd()), options) {
+                Err(Errno::INTR) => {}
+                status => break status,
+            }
+        };
+        status.ok().flatten().and_then(|status| status.exit_status()) == Some(0)
+    }
+
+    fn reap(mut self) {
+        let _ended = self.child.wait();
+    }
+
+    /// A capture of the verb itself: it has failed, and says why.
+    fn begun(self) -> Result<Begun, CaptureError> {
+        begun(Pid::from_child(&self.child), self.words)
+    }
+}
+
+/// Whether `wanted` is readable in time, and before `instead` is.
+fn wait_for(wanted: BorrowedFd<'_>, instead: Option<BorrowedFd<'_>>, until_ns: u64) -> io::Result<bool> {
+    loop {
+        let left_ns = until_ns.saturating_sub(now_ns());
+        let left = Timespec { tv_sec: (left_ns / 1_000_000_000) as i64, tv_nsec: (left_ns % 1_000_000_000) as i64 };
+        let both = [Some(wanted), instead];
+        let mut polled: Vec<PollFd<'_>> =
+            both.into_iter().flatten().map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN)).collect();
+        match poll(&mut polled, Some(&left)) {
+            Err(Errno::INTR) => continue,
+            Err(errno) => return Err(errno.into()),
+            Ok(0) => return Ok(false),
+            Ok(_) => return Ok(!polled[0].revents().is_empty()),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Datagram sockets in the place of pipes: the exact order of the writes across both streams, and which is whose.
+//!
+//! fd 1 and fd 2 are two sockets (AF_UNIX, SOCK_DGRAM), each with an address of its own, connected to one receiver: the kernel
+//! queues what both write in one order, and says with each datagram who sent it. Their names are 128-bit random, in a directory of
+//! mode 0700, and unlinked before the command starts, so that nobody else can send; who does is dropped.
+//!
+//! Sockets of this kind have no end of file. So a probe is connected to each sender before that is connected to the receiver, and
+//! fills the sender's queue, which nobody reads: the probe becomes writable when the last holder of the sender has closed it.
+//!
+//! What it does not declare, and why: `reopen`, since open(2) of /dev/stdout on a socket is ENXIO; `any-write`, since a write over
+//! the send buffer (212,960 bytes by default) is EMSGSIZE; `any-program`, since node writes nothing to such a stdout, dd with
+//! large blocks and Python with large writes fail; `free-flow`, since the receiver's queue takes 11 datagrams
+//! (net.unix.max_dgram_qlen), and then the writer waits; `survives-death`: without a receiver a write is ECONNREFUSED.
+
+use super::lines::start;
+use super::{Capabilities, Capability, CaptureError, Command, Strategy};
+use crate::clock::now_ns;
+use crate::outcome::Outcome;
+use crate::reactor::{self, Begun, Output, Port, Reactive, Shared, Source, Taken};
+use crate::sink::Sink;
+use rustix::event::epoll::EventFlags;
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, bind, connect, send, socket_with, sockopt,
+};
+use rustix::process::Pid;
+use std::io;
+
+/// So many batches are taken before the other captures have their turn.
+const BATCHES_MAX: usize = 16;
+
+/// Two senders, one receiver.
+pub(super) struct Sequenced;
+
+impl Strategy for Sequenced {
+    fn name(&self) -> &'static str {
+        "sequenced"
+    }
+
+    fn summary(&self) -> &'static str {
+        "two datagram sockets and one receiver: exact order, exact origin, at once; not for every program"
+    }
+
+    fn declares(&self) -> Capabilities {
+        use Capability::{AnyLine, Apart, BoundedMemory, ExactBytes, Live, Order, PromptDespiteGrandchild};
+        Capabilities::of(&[Live, Apart, Order, ExactBytes, AnyLine, BoundedMemory, PromptDespiteGrandchild])
+    }
+
+    fn reactive(&self) -> Option<&dyn Reactive> {
+        Some(self)
+    }
+
+    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
+        reactor::capture(self, command, sink)
+    }
+}
+
+impl Reactive for Sequenced {
+    fn begin(&self, command: &Command, _enlarged: bool) -> Result<Begun, CaptureError> {
+        let (receiver, [stdout, stderr]) = Receiver::new().map_err(CaptureError::Descriptors)?;
+        let child = start(command, stdout, stderr)?;
+        Ok(Begun::new(Pid::from_child(&child), vec![Box::new(receiver)]))
+    }
+}
+
+struct Receiver {
+    socket: OwnedFd,
+    /// The addresses of the senders, as the kernel gives them.
+    senders: [Vec<u8>; 2],
+    probes: [OwnedFd; 2],
+    /// Whether anybody still holds the sender.
+    held: [bool; 2],
+    largest_bytes: usize,
+}
+
+impl Receiver {
+    /// The receiver, and the two senders.
+    fn new() -> io::Result<(Receiver, [OwnedFd; 2])> {
+        let directory = tempfile::Builder::new().prefix("crun-capture-").tempdir()?;
+        let opened =
+            rustix::fs::open(directory.path(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let socket = |flags| socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags | SocketFlags::CLOEXEC, None);
+        // By the descriptor, since an address has room for 108 bytes and a directory of temporary files may be deep.
+        let name = || format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+        let path = |name: &str| format!("/proc/self/fd/{}/{name}", opened.as_raw_fd());
+        let names: [String; 3] = std::array::from_fn(|_| name());
+        let address = |at: usize| SocketAddrUnix::new(path(&names[at]));
+        let receiver = socket(SocketFlags::NONBLOCK)?;
+        bind(&receiver, &address(2)?)?;
+        let mut largest_bytes = 0;
+        let mut pair = |at: usize| -> io::Result<(OwnedFd, OwnedFd)> {
+            // The command's: it waits where there is no room.
+            let sender = socket(SocketFlags::empty())?;
+            bind(&sender, &address(at)?)?;
+            let probe = socket(SocketFlags::NONBLOCK)?;
+            connect(&probe, &address(at)?)?;
+            // Once it is connected, nobody but the receiver may send to it (EPERM).
+            while send(&probe, b"", SendFlags::empty()).map_or_else(retried, |_| Ok(true))? {}
+            connect(&sender, &address(2)?)?;
+            largest_bytes = largest_bytes.max(sockopt::socket_send_buffer_size(&sender)?);
+            Ok((sender, probe))
+        };
+        let ((stdout, stdout_probe), (stderr, stderr_probe)) = (pair(0)?, pair(1)?);
+        for name in &names {
+            rustix::fs::unlinkat(&opened, name, AtFlags::empty())?;
+        }
+        let receiver = Receiver {
+            socket: receiver,
+            senders: [path(&names[0]).into_bytes(), path(&names[1]).into_bytes()],
+            probes: [stdout_probe, stderr_probe],
+            held: [true; 2],
+            largest_bytes,
+        };
+        Ok((receiver, [stdout, stderr]))
+    }
+
+    /// Looks whether the last holder of a sender has closed it.
+    fn ask_probe(&mut self, at: usize) {
+        if matches!(send(&self.probes[at], b"", SendFlags::empty()), Err(Errno::CONNREFUSED)) {
+            self.held[at] = false;
+        }
+    }
+}
+
+/// Whether the queue is not full yet.
+fn retried(errno: Errno) -> io::Result<bool> {
+    match errno {
+        Errno::AGAIN => Ok(false),
+        Errno::INTR => Ok(true),
+        errno => Err(errno.into()),
+    }
+}
+
+impl Source for Receiver {
+    fn ports(&self) -> Vec<Port<'_>> {
+        // By its edge: it stays writable from then on.
+        let gone = EventFlags::OUT | EventFlags::ET;
+        vec![(self.socket.as_fd(), EventFlags::IN), (self.probes[0].as_fd(), gone), (self.probes[1].as_fd(), gone)]
+    }
+
+    fn take(&mut self, port: Option<usize>, shared: &mut Shared, output: &mut Output<'_>) -> Taken {
+        match port {
+            Some(probe @ 1..=2) => self.ask_probe(probe - 1),
+            Some(_) => {}
+            None => [0, 1].into_iter().for_each(|at| self.ask_probe(at)),
+        }
+        let messages = shared.messages(self.largest_bytes);
+        let mut taken = Taken::Nothing;
+        for _ in 0..BATCHES_MAX {
+            match messages.receive(&self.socket) {
+                Ok(count) => {
+                    let at_ns = now_ns();
+                    for message in messages.iter() {
+                        let Some(at) = self.senders.iter().position(|sender| sender == message.sender) else {
+                            continue;
+                        };
+                        // An empty write is no end, and nothing to deliver.
+                        output.push_in_order(at, message.bytes, at_ns);
+                        if message.cut {
+                            let most = message.bytes.len();
+                            output.lost(at, format_args!("a write of more than {most} bytes was cut (MSG_TRUNC)"));
+                        }
+                    }
+                    taken = Taken::Some;
+                    if count < messages.most() && self.held.contains(&true) {
+                        return Taken::Some;
+                    }
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) if self.held == [false, false] => return Taken::End,
+                Err(Errno::AGAIN) => return taken,
+                Err(errno) => {
+                    output.lost(0, format_args!("recvmmsg: {errno}"));
+                    return Taken::End;
+                }
+            }
+        }
+        Taken::More
+    }
+}

@@ -1,0 +1,264 @@
+//! tee(2) and splice(2): the file is written without the bytes entering user space, the live consumer reads a copy.
+//!
+//! What lies in the pipe is copied by reference into a second one (tee), then moved on to the file (splice), exactly as much;
+//! then the copy is read. File first: what was delivered is in the file, whenever the capturer dies.
+//!
+//! Neither sink takes the other down. A file that fails is given up, and said so; a consumer that fails is passed by. Where
+//! splice(2) does not work (EINVAL: a file opened with O_APPEND, some file systems and devices) it reads and writes instead,
+//! and the outcome notes it. As `lines` it stands in the data path, so it declares neither `free-flow` nor `survives-death`.
+
+use super::lines::start_with_pipes;
+use super::{Capabilities, Capability, CaptureError, Command, Strategy};
+use crate::clock::now_ns;
+use crate::outcome::Outcome;
+use crate::reactor::{self, Begun, Output, Port, READ_BYTES, Reactive, Shared, Source, Taken};
+use crate::sink::Sink;
+use crate::stream::Stream;
+use crate::sys;
+use rustix::event::epoll::EventFlags;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::SeekFrom;
+use rustix::io::Errno;
+use rustix::process::Pid;
+use std::fs::File;
+use std::io;
+
+/// How long a FIFO in the place of the file may be full before it counts as failed. A regular file never makes anybody wait so.
+const FULL_MAX: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+
+/// Two pipes, two files, and a copy.
+pub(super) struct Splice;
+
+impl Strategy for Splice {
+    fn name(&self) -> &'static str {
+        "splice"
+    }
+
+    fn summary(&self) -> &'static str {
+        "as lines, and the bytes go from the pipe to a file within the kernel (tee and splice)"
+    }
+
+    fn declares(&self) -> Capabilities {
+        use Capability::{
+            AnyLine, AnyProgram, AnyWrite, Apart, BoundedMemory, ExactBytes, IndependentSinks, Live,
+            PromptDespiteGrandchild, Reopen,
+        };
+        Capabilities::of(&[
+            Live,
+            Apart,
+            Capability::File,
+            ExactBytes,
+            AnyLine,
+            BoundedMemory,
+            PromptDespiteGrandchild,
+            IndependentSinks,
+            Reopen,
+            AnyWrite,
+            AnyProgram,
+        ])
+    }
+
+    fn reactive(&self) -> Option<&dyn Reactive> {
+        Some(self)
+    }
+
+    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
+        reactor::capture(self, command, sink)
+    }
+}
+
+impl Reactive for Splice {
+    fn begin(&self, command: &Command, enlarged: bool) -> Result<Begun, CaptureError> {
+        let files = [command.open_output(Stream::Stdout)?, command.open_output(Stream::Stderr)?];
+        let (child, readers) = start_with_pipes(command, enlarged)?;
+        let sources = readers.into_iter().zip(files).enumerate().map(|(at, (pipe, file))| {
+            rustix::io::ioctl_fionbio(&pipe, true)?;
+            let seeks = rustix::fs::tell(&file).is_ok();
+            Ok(Box::new(Spliced { pipe, file, at, way: Way::Splice, seeks }) as Box<dyn Source>)
+        });
+        Ok(Begun::new(Pid::from_child(&child), sources.collect::<io::Result<_>>().map_err(CaptureError::Descriptors)?))
+    }
+}
+
+/// How the file gets its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Splice,
+    /// read(2) and write(2).
+    Write,
+    /// Not any more: it has failed.
+    Failed,
+}
+
+struct Spliced {
+    pipe: OwnedFd,
+    file: File,
+    at: usize,
+    way: Way,
+    /// Whether it is a file with an end to go to; a FIFO has none.
+    seeks: bool,
+}
+
+impl Source for Spliced {
+    fn ports(&self) -> Vec<Port<'_>> {
+        vec![(self.pipe.as_fd(), EventFlags::IN)]
+    }
+
+    fn take(&mut self, _port: Option<usize>, shared: &mut Shared, output: &mut Output<'_>) -> Taken {
+        // Who delivers nothing needs no copy.
+        if self.way == Way::Splice && !output.consumer_is_gone() {
+            return self.take_spliced(shared, output);
+        }
+        let buffer = shared.buffer();
+        match retry(|| sys::read(&self.pipe, buffer)) {
+            Ok(0) => Taken::End,
+            Ok(count) => {
+                let at_ns = now_ns();
+                self.write(&buffer[..count], output);
+                output.push(self.at, &buffer[..count], at_ns);
+                Taken::Some
+            }
+            Err(errno) => self.failed_read(errno, output),
+        }
+    }
+}
+
+impl Spliced {
+    fn take_spliced(&mut self, shared: &mut Shared, output: &mut Output<'_>) -> Taken {
+        let (copy, copy_writer, buffer) = match shared.copy() {
+            Ok(copy) => copy,
+            Err(error) => {
+                output.note(self.at, format_args!("no pipe for the copy ({error}): read and write in place of splice"));
+                self.way = Way::Write;
+                return Taken::More;
+            }
+        };
+        let wanted = match retry(|| sys::tee(&self.pipe, copy_writer, READ_BYTES)) {
+            Ok(0) => return Taken::End,
+            Ok(wanted) => wanted,
+            Err(errno) => return self.failed_read(errno, output),
+        };
+        let (moved, stopped) = self.splice(wanted);
+        let mut left = wanted;
+        while left > 0 {
+            // The copy holds exactly what was teed, so this neither blocks nor ends before.
+            let most = left.min(buffer.len());
+            match retry(|| sys::read(copy, &mut buffer[..most])) {
+                Ok(count @ 1..) => {
+                    output.push(self.at, &buffer[..count], now_ns());
+                    left -= count;
+                }
+                other => {
+                    output.lost(self.at, format_args!("the copy ends {left} bytes before its end: {other:?}"));
+                    break;
+                }
+            }
+        }
+        if let Some(errno) = stopped {
+            self.keep_in_step(wanted - moved, errno, buffer, output);
+        }
+        Taken::Some
+    }
+
+    /// Moves exactly `wanted` bytes to the file, or fewer and why.
+    fn splice(&mut self, wanted: usize) -> (usize, Option<Errno>) {
+        let mut moved = 0;
+        while moved < wanted {
+            self.go_to_the_end();
+            match sys::splice(&self.pipe, &self.file, wanted - moved) {
+                Ok(0) => return (moved, Some(Errno::IO)),
+                Ok(count) => moved += count,
+                Err(Errno::INTR) => {}
+                // The pipe has them, so it is a FIFO in the place of the file that has no room.
+                Err(Errno::AGAIN) => {
+                    if let Err(errno) = self.wait_for_room() {
+                        return (moved, Some(errno));
+                    }
+                }
+                Err(errno) => return (moved, Some(errno)),
+            }
+        }
+        (moved, None)
+    }
+
+    /// Bytes that were delivered are still in the pipe, since the file did not take them: they come off it, and go to the file the
+    /// other way where that may help.
+    fn keep_in_step(&mut self, mut left: usize, errno: Errno, buffer: &mut [u8], output: &mut Output<'_>) {
+        if errno == Errno::INVAL {
+            output.note(self.at, "the file does not take splice(2) (EINVAL): read and write in place of it");
+            self.way = Way::Write;
+        } else {
+            self.give_up(errno, output);
+        }
+        while left > 0 {
+            let most = left.min(buffer.len());
+            match retry(|| sys::read(&self.pipe, &mut buffer[..most])) {
+                Ok(count @ 1..) => {
+                    self.write(&buffer[..count], output);
+                    left -= count;
+                }
+                other => {
+                    output.lost(self.at, format_args!("the pipe ends {left} bytes before its end: {other:?}"));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// write(2) of all of it, unless the file has failed.
+    fn write(&mut self, mut bytes: &[u8], output: &mut Output<'_>) {
+        while self.way != Way::Failed && !bytes.is_empty() {
+            self.go_to_the_end();
+            match sys::write(&self.file, bytes) {
+                Ok(0) => self.give_up(Errno::IO, output),
+                Ok(count) => bytes = &bytes[count..],
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    if let Err(errno) = self.wait_for_room() {
+                        self.give_up(errno, output);
+                    }
+                }
+                Err(errno) => self.give_up(errno, output),
+            }
+        }
+    }
+
+    /// As O_APPEND would, which splice(2) refuses: somebody may have emptied the file. Nobody else writes it.
+    fn go_to_the_end(&self) {
+        if self.seeks {
+            let _is_a_file = rustix::fs::seek(&self.file, SeekFrom::End(0));
+        }
+    }
+
+    fn wait_for_room(&self) -> Result<(), Errno> {
+        match poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], Some(&FULL_MAX)) {
+            Ok(0) => Err(Errno::TIMEDOUT),
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    fn give_up(&mut self, errno: Errno, output: &mut Output<'_>) {
+        self.way = Way::Failed;
+        output.lost(self.at, format_args!("the file is given up: {errno}; the live stream goes on"));
+    }
+
+    fn failed_read(&self, errno: Errno, output: &mut Output<'_>) -> Taken {
+        if errno == Errno::AGAIN {
+            return Taken::Nothing;
+        }
+        output.lost(self.at, format_args!("read: {errno}"));
+        Taken::End
+    }
+}
+
+/// The same call again as long as a signal interrupts it.
+fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            done => return done,
+        }
+    }
+}
