@@ -372,11 +372,6 @@ impl Messages {
         messages
     }
 
-    /// How many come at a time at most.
-    pub(crate) fn most(&self) -> usize {
-        Messages::COUNT
-    }
-
     /// How long a datagram may be.
     pub(crate) fn bytes_each(&self) -> usize {
         self.bytes_each

@@ -6,14 +6,14 @@
 
 use crate::capturer::{SCHEMA_VERSION, Summary};
 use crate::clock::now_ns;
-use crate::outcome::{Cost, Outcome};
+use crate::outcome::{Cost, Exit, Outcome};
 use crate::sink::Sink;
 use crate::sink::count::Count;
 use crate::strategy::{CaptureError, Command, Strategy};
 use crate::stream::Origin;
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// `CRUN_CAPTURE_PROTOCOL`: the version, 1.
 pub const PROTOCOL: &str = crate::PROTOCOL_VARIABLES[0];
@@ -77,9 +77,36 @@ pub fn capture(
     command: &Command,
     sink: Option<&dyn Sink>,
 ) -> Result<(Outcome, Summary), CaptureError> {
+    summed_up(strategy, sink, |count| strategy.capture(command, count))
+}
+
+/// Goes on with a capture (see [`Strategy::resume`]) and sums up. None: the strategy cannot.
+///
+/// # Errors
+/// It cannot go on.
+pub fn resume(
+    strategy: &dyn Strategy,
+    files: [&Path; 2],
+    offsets: [u64; 2],
+    sink: Option<&dyn Sink>,
+) -> Option<Result<(Outcome, Summary), CaptureError>> {
+    let mut can = true;
+    let resumed = summed_up(strategy, sink, |count| {
+        let resumed = strategy.resume(files, offsets, count);
+        can = resumed.is_some();
+        resumed.unwrap_or_else(|| Ok(Outcome::now(Exit::Unknown)))
+    });
+    can.then_some(resumed)
+}
+
+fn summed_up(
+    strategy: &dyn Strategy,
+    sink: Option<&dyn Sink>,
+    run: impl FnOnce(&Count<'_>) -> Result<Outcome, CaptureError>,
+) -> Result<(Outcome, Summary), CaptureError> {
     let count = Count::new(sink);
     let start_ns = now_ns();
-    let outcome = strategy.capture(command, &count)?;
+    let outcome = run(&count)?;
     let end_ns = now_ns();
     let cost = Cost::of_this_process();
     let summary = Summary {

@@ -19,6 +19,7 @@ pub(super) const DETAILS: &str = "\
 Examples:
   crun-capture capture --strategy scanner -- crun run --bundle DIR ID
   crun-capture capture --strategy tee --stdout-path out.log --stderr-path err.log --live none -- make
+  crun-capture capture --strategy follow --stdout-path out.log --stderr-path err.log --resume 51200,0
   crun-capture capture --strategy combined --live json --summary s.json -- sh -c 'echo a; echo b >&2; exit 7'
 
 Ctrl-C reaches the command, and the capture goes on to report how that ended. SIGTERM ends the capture alone: the command \
@@ -47,8 +48,12 @@ pub(super) struct Arguments {
     /// Wait so many ns before each line: the spike's rate limit, which only task-log has
     #[arg(long, value_name = "NS")]
     line_interval_ns: Option<u64>,
+    /// Go on where a capture ended that was killed: the bytes of stdout and of stderr that were delivered, as OUT,ERR; its files are
+    /// --stdout-path and --stderr-path, and there is no command
+    #[arg(long, value_name = "OUT,ERR", value_parser = offsets, requires_all = ["stdout_path", "stderr_path"], conflicts_with = "command")]
+    resume: Option<[u64; 2]>,
     /// The command
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(last = true, required_unless_present = "resume", value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
@@ -60,6 +65,11 @@ enum Live {
     Json,
     /// Nothing
     None,
+}
+
+fn offsets(text: &str) -> Result<[u64; 2], String> {
+    let parsed = text.split_once(',').and_then(|(out, err)| Some([out.parse().ok()?, err.parse().ok()?]));
+    parsed.ok_or_else(|| "two numbers of bytes with a comma between them, as 1024,0".to_owned())
 }
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
@@ -120,7 +130,8 @@ fn code(captured: Result<Summary, CaptureError>) -> u8 {
 
 fn for_the_user(strategy: &dyn Strategy, arguments: &Arguments) -> u8 {
     let (mut stdout_path, mut stderr_path) = (arguments.stdout_path.clone(), arguments.stderr_path.clone());
-    if !strategy.declares().has(Capability::File) {
+    // Who hands on is given what is to be handed on.
+    if !strategy.declares().has(Capability::File) && !strategy.needs_reader() {
         for path in [stdout_path.take(), stderr_path.take()].into_iter().flatten() {
             complain(&format!("{} writes no files: {} is not created", strategy.name(), path.display()));
         }
@@ -129,7 +140,6 @@ fn for_the_user(strategy: &dyn Strategy, arguments: &Arguments) -> u8 {
         complain("--stdout-path and --stderr-path are the same file: each would overwrite the other");
         return super::USAGE;
     }
-    let command = command(arguments, stdout_path, stderr_path);
     let sink: Option<Box<dyn Sink>> = match arguments.live {
         Live::Raw => Some(Box::new(Raw::new(BufWriter::new(io::stdout()), BufWriter::new(io::stderr())))),
         Live::Json => Some(Box::new(Json::new(BufWriter::new(io::stdout())))),
@@ -148,10 +158,22 @@ fn for_the_user(strategy: &dyn Strategy, arguments: &Arguments) -> u8 {
             complain(&format!("cannot handle signal {signal}: {error}"));
         }
     }
-    let captured = protocol::capture(strategy, &command, sink.as_deref()).map(|(_, summary)| summary);
+    let resumed = arguments.resume.map(|offsets| {
+        let files = [&stdout_path, &stderr_path].map(|path| path.as_deref().unwrap_or(Path::new("")));
+        protocol::resume(strategy, files, offsets, sink.as_deref())
+    });
+    let captured = match resumed {
+        Some(None) => {
+            complain(&format!("{} leaves nothing to go on with: its capture ends with the capturer", strategy.name()));
+            return super::USAGE;
+        }
+        Some(Some(resumed)) => resumed,
+        None => protocol::capture(strategy, &command(arguments, stdout_path, stderr_path), sink.as_deref()),
+    };
+    let captured = captured.map(|(_, summary)| summary);
     drop(sink);
     if let Ok(summary) = &captured {
-        for error in &summary.errors {
+        for error in summary.errors.iter().chain(&summary.notes) {
             complain(error);
         }
         if let Err(error) = write_summary(arguments, summary) {
@@ -159,8 +181,12 @@ fn for_the_user(strategy: &dyn Strategy, arguments: &Arguments) -> u8 {
             return CAPTURE_FAILED;
         }
         // Not everything reached the consumer: that must not look like a success.
-        if summary.truncated && summary.exit_code == Some(0) {
+        if summary.truncated && summary.exit_code.is_none_or(|code| code == 0) {
             return CAPTURE_FAILED;
+        }
+        // The program's own end is its parent's to know.
+        if arguments.resume.is_some() {
+            return 0;
         }
     }
     code(captured)

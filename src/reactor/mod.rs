@@ -28,7 +28,7 @@ mod source;
 mod tests;
 
 pub(crate) use framer::Framer;
-pub(crate) use source::{Output, Port, READ_BYTES, Readable, Shared, Source, Taken, framers, pipe};
+pub(crate) use source::{Output, PIPE_BYTES, Port, Readable, Shared, Source, Taken, framers, pipe};
 
 use crate::clock::now_ns;
 use crate::command::{CaptureError, Command};

@@ -12,9 +12,15 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size};
 use std::io;
 
-/// How much is read at a time, and what a pipe is made to hold where that is allowed. Measured on tmpfs with 100-byte lines in
-/// 64 KiB writes (benches/capture.rs, `pipe-size`): README.md has the table.
+/// What a pipe is made to hold where that is allowed: the most that an unprivileged user may ask for (pipe-max-size), and the
+/// fastest of the sizes that were tried (benches/limits, "pipe size"; README.md has the figures).
+pub(crate) const PIPE_BYTES: usize = 1 << 20;
+
+/// How much is read at a time: what stays in the cache until it is delivered.
 pub(crate) const READ_BYTES: usize = 256 << 10;
+
+/// So often a stream is read before the others have their turn.
+const READS_MAX: usize = 16;
 
 /// How much of a stream that does not end is read at its drain deadline.
 const LAST_TAKES_MAX: usize = 64;
@@ -87,7 +93,7 @@ impl Shared {
     pub(crate) fn copy(&mut self) -> io::Result<(&OwnedFd, &OwnedFd, &mut [u8])> {
         if self.copy.is_none() {
             let (reader, writer) = sys::pipe(PipeFlags::NONBLOCK)?;
-            let _default_will_do = fcntl_setpipe_size(&writer, READ_BYTES);
+            let _default_will_do = fcntl_setpipe_size(&writer, PIPE_BYTES);
             self.copy = Some([reader, writer]);
         }
         self.buffer();
@@ -219,33 +225,35 @@ impl Source for Readable {
 
     fn take(&mut self, _port: Option<usize>, shared: &mut Shared, output: &mut Output<'_>) -> Taken {
         let buffer = shared.buffer();
-        loop {
-            let read = sys::read(&self.descriptor, buffer);
-            return match read {
-                Ok(0) => Taken::End,
+        let mut taken = Taken::Nothing;
+        // A program that writes line by line has written the next one by now, and asking is cheaper than being woken.
+        for _ in 0..READS_MAX {
+            match sys::read(&self.descriptor, buffer) {
+                Ok(0) => return Taken::End,
                 Ok(count) => {
                     output.push(self.at, &buffer[..count], now_ns());
-                    Taken::Some
+                    taken = Taken::Some;
                 }
-                Err(Errno::INTR) => continue,
-                Err(Errno::AGAIN) => Taken::Nothing,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return taken,
                 // A terminal whose other side everybody has closed.
-                Err(Errno::IO) => Taken::End,
+                Err(Errno::IO) => return Taken::End,
                 Err(errno) => {
                     output.lost(self.at, format_args!("read: {errno}"));
-                    Taken::End
+                    return Taken::End;
                 }
-            };
+            }
         }
+        taken
     }
 }
 
-/// A pipe for a stream: the read end for the capture, the write end for the command. It holds [`READ_BYTES`] where the user
+/// A pipe for a stream: the read end for the capture, the write end for the command. It holds [`PIPE_BYTES`] where the user
 /// may have that (pipe(7), pipe-user-pages-soft), else what the kernel gives.
 pub(crate) fn pipe(large: bool) -> io::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = sys::pipe(PipeFlags::empty())?;
     if large {
-        let _default_will_do = fcntl_setpipe_size(&writer, READ_BYTES);
+        let _default_will_do = fcntl_setpipe_size(&writer, PIPE_BYTES);
     }
     Ok((reader, writer))
 }

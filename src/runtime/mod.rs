@@ -8,11 +8,13 @@ mod fake;
 mod find;
 pub mod pids_limit;
 mod runc;
+mod stage;
 mod stop;
 mod youki;
 
 pub use find::{Found, Mode, Programs, Unusable, find, new_id, probe};
 pub use pids_limit::PidsLimit;
+pub use stage::Stage;
 pub use stop::{Handle, Step, Stop};
 
 use crate::process::Stranger;

@@ -2,7 +2,7 @@
 //!
 //! The descriptors that the program gets are the files, opened with O_APPEND; inotify tells of each write. So a consumer that
 //! stops stalls nothing, and a capturer that dies loses nothing: every delivery carries its place in the file, and
-//! [`resume`] goes on from there.
+//! [`Strategy::resume`] goes on from there.
 //!
 //! The end: after the exit a read lease is asked for, which the kernel refuses as long as anybody holds the file open for
 //! writing; then the next IN_CLOSE_WRITE or the drain deadline decides. Where the file system has no leases, or the runtime has
@@ -72,6 +72,10 @@ impl Strategy for Follow {
         Some(self)
     }
 
+    fn resume(&self, files: [&Path; 2], offsets: [u64; 2], sink: &dyn Sink) -> Option<Result<Outcome, CaptureError>> {
+        Some(go_on(files, offsets, sink))
+    }
+
     fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
         reactor::capture(self, command, sink)
     }
@@ -105,15 +109,7 @@ fn open(command: &Command, stream: Stream) -> Result<(OwnedFd, File), CaptureErr
     again().map_err(|source| CaptureError::File { path: path(), source })
 }
 
-/// Goes on with a capture whose capturer has died: delivers what stands in the files from `offsets` on (stdout, stderr), and
-/// follows them until nobody writes them any more. An offset is the place after the last delivery that the consumer has: nothing
-/// is lost then, and nothing doubled; a smaller one gives lines again. The exit is unknown, unless somebody waits for it.
-///
-/// Blocks until then, for as long as the program runs.
-///
-/// # Errors
-/// A file cannot be opened, is shorter than its offset, or its file system cannot tell when nobody writes it any more.
-pub fn resume(files: [&Path; 2], offsets: [u64; 2], sink: &dyn Sink) -> Result<Outcome, CaptureError> {
+fn go_on(files: [&Path; 2], offsets: [u64; 2], sink: &dyn Sink) -> Result<Outcome, CaptureError> {
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
     let mut framers = Vec::new();
     for (at, stream) in Stream::BOTH.into_iter().enumerate() {

@@ -25,6 +25,7 @@ pub use crate::command::{CaptureError, Command};
 use crate::outcome::Outcome;
 use crate::reactor::Reactive;
 use crate::sink::Sink;
+use std::path::Path;
 
 /// All strategies: the spike's table from top to bottom, the architecture it builds on the last; then what they cannot.
 /// The order is that of every report.
@@ -42,8 +43,6 @@ pub static ALL: &[&dyn Strategy] = &[
     &sequenced::Sequenced,
     &pty::Pty,
 ];
-
-pub use follow::resume;
 
 /// One way of capturing.
 pub trait Strategy: Sync {
@@ -84,6 +83,24 @@ pub trait Strategy: Sync {
 
     /// The strategy as a state machine of a [`Reactor`](crate::reactor::Reactor); None where it needs threads of its own.
     fn reactive(&self) -> Option<&dyn Reactive> {
+        None
+    }
+
+    /// Goes on with a capture whose capturer has died: delivers what stands in the files from `offsets` on (stdout, stderr), and
+    /// follows them until nobody writes them any more. An offset is the place after the last delivery that the consumer has: nothing is
+    /// lost then, and nothing doubled; a smaller one gives lines again. The exit is unknown here: whoever is the parent of the
+    /// orphan by now has it (prctl(2), PR_SET_CHILD_SUBREAPER). None: the strategy leaves nothing to go on with.
+    ///
+    /// Blocks for as long as the program runs.
+    ///
+    /// # Errors
+    /// A file cannot be opened, is shorter than its offset, or its file system cannot tell when nobody writes it any more.
+    fn resume(
+        &self,
+        _files: [&Path; 2],
+        _offsets: [u64; 2],
+        _sink: &dyn Sink,
+    ) -> Option<Result<Outcome, CaptureError>> {
         None
     }
 

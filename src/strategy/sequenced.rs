@@ -28,7 +28,7 @@ use rustix::net::{
 use rustix::process::Pid;
 use std::io;
 
-/// So many batches are taken before the other captures have their turn.
+/// So many batches are taken, since the next one is often there by then, before the other captures have their turn.
 const BATCHES_MAX: usize = 16;
 
 /// Two senders, one receiver.
@@ -150,7 +150,7 @@ impl Source for Receiver {
         let mut taken = Taken::Nothing;
         for _ in 0..BATCHES_MAX {
             match messages.receive(&self.socket) {
-                Ok(count) => {
+                Ok(_) => {
                     let at_ns = now_ns();
                     for message in messages.iter() {
                         let Some(at) = self.senders.iter().position(|sender| sender == message.sender) else {
@@ -164,9 +164,6 @@ impl Source for Receiver {
                         }
                     }
                     taken = Taken::Some;
-                    if count < messages.most() && self.held.contains(&true) {
-                        return Taken::Some;
-                    }
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) if self.held == [false, false] => return Taken::End,
@@ -177,6 +174,6 @@ impl Source for Receiver {
                 }
             }
         }
-        Taken::More
+        taken
     }
 }

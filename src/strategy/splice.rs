@@ -11,7 +11,7 @@ use super::lines::start_with_pipes;
 use super::{Capabilities, Capability, CaptureError, Command, Strategy};
 use crate::clock::now_ns;
 use crate::outcome::Outcome;
-use crate::reactor::{self, Begun, Output, Port, READ_BYTES, Reactive, Shared, Source, Taken};
+use crate::reactor::{self, Begun, Output, PIPE_BYTES, Port, Reactive, Shared, Source, Taken};
 use crate::sink::Sink;
 use crate::stream::Stream;
 use crate::sys;
@@ -134,7 +134,7 @@ impl Spliced {
                 return Taken::More;
             }
         };
-        let wanted = match retry(|| sys::tee(&self.pipe, copy_writer, READ_BYTES)) {
+        let wanted = match retry(|| sys::tee(&self.pipe, copy_writer, PIPE_BYTES)) {
             Ok(0) => return Taken::End,
             Ok(wanted) => wanted,
             Err(errno) => return self.failed_read(errno, output),

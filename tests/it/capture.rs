@@ -113,3 +113,14 @@ fn the_command_has_no_input_and_none_of_the_protocol_variables(
     let run = capture(strategy, options, &script).env("CRUN_CAPTURE_SUMMARY_FILE", "nowhere.json");
     assert_eq!(run.exits(0).stdout, "0\n");
 }
+
+#[test]
+fn what_cannot_be_resumed_is_refused() {
+    let paths = ["--stdout-path", "o", "--stderr-path", "e"];
+    Run::new(["capture", "--strategy", "lines", "--resume", "0,0"]).with(paths).exits(2).says("nothing to go on with");
+    Run::new(["capture", "--strategy", "follow", "--resume", "7"]).with(paths).exits(2).says("two numbers of bytes");
+    let run = Run::new(["capture", "--strategy", "follow", "--resume", "9,0"]).with(paths);
+    std::fs::write(run.directory().join("o"), "four").unwrap();
+    std::fs::write(run.directory().join("e"), "").unwrap();
+    run.exits(125).says("the offset to go on from is 9");
+}

@@ -80,7 +80,7 @@ fn what_is_in_a_folder_is_in_its_list() {
     // The detached kinds stand in the file of their runtime.
     let runtimes: Vec<_> = crun_capture::runtime::ALL.iter().map(|one| one.name()).collect();
     let plain: Vec<_> = runtimes.iter().copied().filter(|name| !name.ends_with("-detached")).collect();
-    check_registry("src/runtime", &plain, &["cgroup-view", "detached", "find", "pids-limit", "stop"]);
+    check_registry("src/runtime", &plain, &["cgroup-view", "detached", "find", "pids-limit", "stage", "stop"]);
 }
 
 #[test]

@@ -1,0 +1,326 @@
+//! The floors: the same job in plain system calls, one stream, one thread; and what others would write.
+
+use crate::work::{Pinned, Placement, Site, Work};
+use crun_capture::clock::now_ns;
+use crun_capture::sink::Sink;
+use crun_capture::stream::{Delivery, Ending, Origin};
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fs::inotify;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice, tee};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// What a pipe is made to hold, and how much is read at a time. As the strategies have it, unless the name of the floor says
+/// otherwise.
+static PIPE_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+fn pipe_bytes() -> usize {
+    PIPE_BYTES.load(Ordering::Relaxed)
+}
+
+/// Runs the floor of this name, or `NAME@KIB` with pipes of that size; how long it took.
+pub(crate) fn run(name: &str, work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) -> Duration {
+    let _pinned = Pinned::new(placement);
+    let (name, kib) = name.split_once('@').unwrap_or((name, "1024"));
+    PIPE_BYTES.store(kib.parse::<usize>().unwrap() << 10, Ordering::Relaxed);
+    let floor = match name {
+        "read" => read,
+        "read-write" => read_write,
+        "epoll-read" => epoll_read,
+        "tee-read" => tee_read,
+        "tee-splice" => tee_splice,
+        "epoll-tee-splice" => epoll_tee_splice,
+        "recvmmsg" => receive,
+        "epoll-recvmmsg" => epoll_receive,
+        "redirect" => redirect,
+        "inotify-read" => inotify_read,
+        "threads" => threads,
+        "threads-file" => threads_file,
+        "tokio-lines" => tokio_lines,
+        "tokio-file" => tokio_file,
+        _ => panic!("there is no floor {name}"),
+    };
+    let start = Instant::now();
+    floor(work, site, placement, sink);
+    start.elapsed()
+}
+
+fn spawn(work: &Work, site: &Site, placement: Option<Placement>, stdout: impl Into<Stdio>) -> Child {
+    let command = work.command(site, placement);
+    std::process::Command::new(&command.program)
+        .args(&command.arguments)
+        .stdin(Stdio::null())
+        .stdout(stdout)
+        .spawn()
+        .unwrap()
+}
+
+fn large_pipe() -> (OwnedFd, OwnedFd) {
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+    let _default_will_do = fcntl_setpipe_size(&writer, pipe_bytes());
+    (reader, writer)
+}
+
+/// The lines of a stream that is read in pieces: what is left of one goes to the front of the buffer.
+struct Cutter {
+    buffer: Vec<u8>,
+    kept: usize,
+}
+
+impl Cutter {
+    fn new() -> Cutter {
+        Cutter { buffer: vec![0; pipe_bytes() + 4096], kept: 0 }
+    }
+
+    fn room(&mut self) -> &mut [u8] {
+        let kept = self.kept;
+        &mut self.buffer[kept..kept + pipe_bytes()]
+    }
+
+    fn cut(&mut self, count: usize, sink: &dyn Sink) {
+        let at_ns = now_ns();
+        let end = self.kept + count;
+        let mut start = 0;
+        for at in memchr::memchr_iter(b'\n', &self.buffer[..end]) {
+            let bytes = &self.buffer[start..at];
+            let delivery = Delivery { origin: Origin::Stdout, bytes, ending: Ending::Lf, at_ns, offset: None };
+            sink.deliver(&delivery).unwrap();
+            start = at + 1;
+        }
+        self.buffer.copy_within(start..end, 0);
+        self.kept = end - start;
+    }
+}
+
+fn read(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+    let (reader, writer) = large_pipe();
+    let mut child = spawn(work, site, placement, writer);
+    let mut cutter = Cutter::new();
+    while let count @ 1.. = rustix::io::read(&reader, cutter.room()).unwrap() {
+        cutter.cut(count, sink);
+    }
+    child.wait().unwrap();
+}
+
+fn read_write(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+    let (reader, writer) = large_pipe();
+    let file = File::create(site.path("stdout")).unwrap();
+    let mut child = spawn(work, site, placement, writer);
+    let mut cutter = Cutter::new();
+    while let count @ 1.. = rustix::io::read(&reader, cutter.room()).unwrap() {
+        let mut left = &cutter.room()[..count];
+        while !left.is_empty() {
+            left = &left[rustix::io::write(&file, left).unwrap()..];
+        }
+        cutter.cut(count, sink);
+    }
+    child.wait().unwrap();
+}
+
+fn wait(epoll: &OwnedFd) {
+    let mut events = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 4];
+    epoll::wait(epoll, &mut events[..], None).unwrap();
+}
+
+fn epoll_of(descriptor: impl AsFd) -> OwnedFd {
+    let epoll = epoll::create(CreateFlags::CLOEXEC).unwrap();
+    epoll::add(&epoll, descriptor, EventData::new_u64(0), EventFlags::IN).unwrap();
+    epoll
+}
+
+fn epoll_read(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+    let (reader, writer) = large_pipe();
+    let mut child = spawn(work, site, placement, writer);
+    let epoll = epoll_of(&reader);
+    let mut cutter = Cutter::new();
+    loop {
+        wait(&epoll);
+        match rustix::io::read(&reader, cutter.room()).unwrap() {
+            0 => break,
+            count => cutter.cut(count, sink),
+        }
+    }
+    child.wait().unwrap();
+}
+
+fn copied(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink, file: Option<&File>, polls: bool) {
+    let (reader, writer) = large_pipe();
+    let epoll = polls.then(|| epoll_of(&reader));
+    let (copy, copy_writer) = large_pipe();
+    let mut child = spawn(work, site, placement, writer);
+    let (null, mut cutter) = (File::options().write(true).open("/dev/null").unwrap(), Cutter::new());
+    loop {
+        epoll.as_ref().map(wait);
+        let teed = tee(&reader, &copy_writer, pipe_bytes(), SpliceFlags::empty()).unwrap();
+        if teed == 0 {
+            break;
+        }
+        let mut left = teed;
+        while left > 0 {
+            left -= splice(&reader, None, file.unwrap_or(&null), None, left, SpliceFlags::empty()).unwrap();
+        }
+        let mut left = teed;
+        while left > 0 {
+            let count = rustix::io::read(&copy, &mut cutter.room()[..left]).unwrap();
+            left -= count;
+            cutter.cut(count, sink);
+        }
+    }
+    child.wait().unwrap();
+}
+
+/// What was teed goes nowhere.
+fn tee_read(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+    copied(work, site, placement, sink, None, false);
+}
+
+fn tee_splice(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+    copied(work, site, placement, sink, Some(&File::create(site.path("stdout")).unwrap()), false);
+}
+
+fn epoll_tee_splice(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+    copied(work, site, placement, sink, Some(&File::create(site.path("stdout")).unwrap()), true);
+}
+
+fn receive(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+    received(work, site, placement, sink, false);
+}
+
+fn epoll_receive(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+    received(work, site, placement, sink, true);
+}
+
+fn received(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink, polls: bool) {
+    const BATCH: usize = 11;
+    const LARGEST: usize = 212_992;
+    let (receiver, sender) = socketpair(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None).unwrap();
+    let mut child = spawn(work, site, placement, sender);
+    let mut bytes = vec![0_u8; BATCH * LARGEST];
+    let mut vectors: Vec<libc::iovec> = bytes
+        .chunks_exact_mut(LARGEST)
+        .map(|chunk| libc::iovec { iov_base: chunk.as_mut_ptr().cast(), iov_len: LARGEST })
+        .collect();
+    #[expect(unsafe_code, reason = "rustix has no recvmmsg")]
+    let mut headers: Vec<libc::mmsghdr> = vectors
+        .iter_mut()
+        .map(|vector| {
+            // SAFETY: an all-zero mmsghdr is valid.
+            let mut header = unsafe { std::mem::zeroed::<libc::mmsghdr>() };
+            header.msg_hdr.msg_iov = vector;
+            header.msg_hdr.msg_iovlen = 1;
+            header
+        })
+        .collect();
+    let epoll = polls.then(|| epoll_of(&receiver));
+    let (mut cutter, mut left) = (Cutter::new(), work.bytes());
+    while left > 0 {
+        epoll.as_ref().map(wait);
+        #[expect(unsafe_code, reason = "rustix has no recvmmsg")]
+        // SAFETY: each header points to a vector of its own, and that to its bytes.
+        let count = unsafe {
+            let flags = libc::MSG_WAITFORONE;
+            libc::recvmmsg(receiver.as_raw_fd(), headers.as_mut_ptr(), BATCH as u32, flags, std::ptr::null_mut())
+        };
+        for at in 0..usize::try_from(count).unwrap() {
+            let length = headers[at].msg_len as usize;
+            cutter.room()[..length].copy_from_slice(&bytes[at * LARGEST..at * LARGEST + length]);
+            cutter.cut(length, sink);
+            left -= length as u64;
+        }
+    }
+    child.wait().unwrap();
+}
+
+fn redirect(work: &Work, site: &Site, placement: Option<Placement>, _sink: &dyn Sink) {
+    spawn(work, site, placement, File::create(site.path("stdout")).unwrap()).wait().unwrap();
+}
+
+fn inotify_read(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+    let path = site.path("stdout");
+    let writer = File::create(&path).unwrap();
+    let reader = File::open(&path).unwrap();
+    let watch = inotify::init(inotify::CreateFlags::CLOEXEC).unwrap();
+    inotify::add_watch(&watch, &path, inotify::WatchFlags::MODIFY).unwrap();
+    let mut child = spawn(work, site, placement, writer);
+    let (mut cutter, mut left, mut events) = (Cutter::new(), work.bytes(), [0_u8; 4096]);
+    while left > 0 {
+        rustix::io::read(&watch, &mut events[..]).unwrap();
+        while let count @ 1.. = rustix::io::read(&reader, cutter.room()).unwrap() {
+            cutter.cut(count, sink);
+            left -= count as u64;
+        }
+    }
+    child.wait().unwrap();
+}
+
+fn deliver(line: &[u8], sink: &dyn Sink) {
+    let bytes = line.strip_suffix(b"\n").unwrap_or(line);
+    let delivery = Delivery { origin: Origin::Stdout, bytes, ending: Ending::Lf, at_ns: now_ns(), offset: None };
+    sink.deliver(&delivery).unwrap();
+}
+
+/// The line goes to the file before it is delivered, as the spike does it: a buffer would leave the file behind the stream.
+fn keep(line: &str, whole: &mut Vec<u8>, mut file: Option<&File>) {
+    if let Some(file) = &mut file {
+        whole.clear();
+        whole.extend_from_slice(line.as_bytes());
+        whole.push(b'\n');
+        file.write_all(whole).unwrap();
+    }
+}
+
+/// As a driver in Rust is usually written: a thread, a BufReader, a String a line.
+fn with_threads(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink, file: Option<File>) {
+    let mut child = spawn(work, site, placement, Stdio::piped());
+    let stdout = child.stdout.take().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut whole = Vec::new();
+            for line in BufReader::new(stdout).lines() {
+                let line = line.unwrap();
+                keep(&line, &mut whole, file.as_ref());
+                deliver(line.as_bytes(), sink);
+            }
+        });
+    });
+    child.wait().unwrap();
+}
+
+fn threads(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+    with_threads(work, site, placement, sink, None);
+}
+
+fn threads_file(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+    with_threads(work, site, placement, sink, Some(File::create(site.path("stdout")).unwrap()));
+}
+
+fn with_tokio(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink, file: Option<&File>) {
+    use tokio::io::AsyncBufReadExt;
+    let command = work.command(site, placement);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    runtime.block_on(async {
+        let mut prepared = tokio::process::Command::new(&command.program);
+        prepared.args(&command.arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = prepared.spawn().unwrap();
+        let mut lines = tokio::io::BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut whole = Vec::new();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            keep(&line, &mut whole, file);
+            deliver(line.as_bytes(), sink);
+        }
+        child.wait().await.unwrap();
+    });
+}
+
+fn tokio_lines(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+    with_tokio(work, site, placement, sink, None);
+}
+
+fn tokio_file(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+    with_tokio(work, site, placement, sink, Some(&File::create(site.path("stdout")).unwrap()));
+}

@@ -1,0 +1,217 @@
+//! What is written, by whom, and where what is read ends.
+
+use crun_capture::clock::{now_ns, sleep_until};
+use crun_capture::sink::Sink;
+use crun_capture::strategy::{self, Command};
+use crun_capture::stream::{Delivery, Ending};
+use rustix::thread::{CpuSet, sched_setaffinity};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// The line feed with it.
+const LINE_BYTES: usize = 100;
+
+/// Between two lines whose latency is measured.
+const INTERVAL_NS: u64 = 200_000;
+
+const WRITER: &str = "--as-writer";
+
+/// What the writer does.
+#[derive(Clone, Copy)]
+pub(crate) struct Work {
+    bytes: u64,
+    /// Of one write(2). 0: a stamped line each [`INTERVAL_NS`].
+    write_bytes: usize,
+}
+
+/// Which CPUs the writer and the capturer have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Placement {
+    Apart,
+    Same,
+}
+
+impl Work {
+    pub(crate) fn fast(bytes: u64, write_bytes: usize) -> Work {
+        Work { bytes: bytes.next_multiple_of(write_bytes as u64), write_bytes }
+    }
+
+    pub(crate) fn paced(lines: u64) -> Work {
+        Work { bytes: lines * LINE_BYTES as u64, write_bytes: 0 }
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The command line of the writer.
+    pub(crate) fn command(&self, site: &Site, placement: Option<Placement>) -> Command {
+        let cpu = placement.map_or("-".to_owned(), |placement| u8::from(placement == Placement::Apart).to_string());
+        let words = [WRITER.to_owned(), self.bytes.to_string(), self.write_bytes.to_string(), cpu];
+        Command {
+            stdout_path: Some(site.path("stdout")),
+            stderr_path: Some(site.path("stderr")),
+            ..Command::new(std::env::current_exe().unwrap(), words.map(OsString::from))
+        }
+    }
+}
+
+/// A directory in memory.
+pub(crate) struct Site(TempDir);
+
+impl Site {
+    pub(crate) fn new() -> Site {
+        let shm = Path::new("/dev/shm");
+        let parent = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
+        Site(tempfile::tempdir_in(parent).unwrap())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+/// Puts this thread where the placement wants the capturer, and back when it is dropped.
+pub(crate) struct Pinned(Option<CpuSet>);
+
+impl Pinned {
+    pub(crate) fn new(placement: Option<Placement>) -> Pinned {
+        Pinned(placement.map(|_| {
+            let before = rustix::thread::sched_getaffinity(None).unwrap();
+            pin(0);
+            before
+        }))
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            sched_setaffinity(None, before).unwrap();
+        }
+    }
+}
+
+fn pin(cpu: usize) {
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    // A machine with one CPU has no other.
+    let _only_one = sched_setaffinity(None, &set);
+}
+
+/// One capture by a strategy; how long it took.
+pub(crate) fn capture(name: &str, work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) -> Duration {
+    let strategy = strategy::find(name).unwrap();
+    let command = work.command(site, placement);
+    let _pinned = Pinned::new(placement);
+    let start = Instant::now();
+    let outcome = strategy.capture(&command, sink).unwrap();
+    let took = start.elapsed();
+    assert!(outcome.errors.is_empty() && outcome.notes.is_empty(), "{:?} {:?}", outcome.errors, outcome.notes);
+    took
+}
+
+pub(crate) fn is_writer() -> bool {
+    std::env::args().nth(1).is_some_and(|word| word == WRITER)
+}
+
+/// The writer itself.
+pub(crate) fn write() {
+    let words: Vec<String> = std::env::args().skip(2).collect();
+    let (bytes, write_bytes): (u64, usize) = (words[0].parse().unwrap(), words[1].parse().unwrap());
+    if let Ok(cpu) = words[2].parse() {
+        pin(cpu);
+    }
+    let stdout = io::stdout();
+    let mut out = std::fs::File::from(std::os::fd::AsFd::as_fd(&stdout).try_clone_to_owned().unwrap());
+    if write_bytes == 0 {
+        let mut line = [b'.'; LINE_BYTES];
+        line[LINE_BYTES - 1] = b'\n';
+        let mut due_ns = now_ns();
+        for _ in 0..bytes / LINE_BYTES as u64 {
+            due_ns += INTERVAL_NS;
+            sleep_until(due_ns);
+            line[..20].copy_from_slice(format!("{:020}", now_ns()).as_bytes());
+            out.write_all(&line).unwrap();
+        }
+        return;
+    }
+    // One buffer, which stays in the cache; the line that it ends in goes on in the next write.
+    let mut line = [b'x'; LINE_BYTES];
+    line[LINE_BYTES - 1] = b'\n';
+    let mut buffer = line.repeat(write_bytes.div_ceil(LINE_BYTES));
+    buffer.truncate(write_bytes);
+    for _ in 0..bytes / write_bytes as u64 {
+        out.write_all(&buffer).unwrap();
+    }
+}
+
+/// Counts the lines, and adds up their bytes. One thread at a time delivers to it.
+#[derive(Default)]
+pub(crate) struct Tally {
+    lines: AtomicU64,
+    bytes: AtomicU64,
+    sum: AtomicU64,
+}
+
+impl Tally {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+fn add(to: &AtomicU64, value: u64) {
+    to.store(to.load(Ordering::Relaxed).wrapping_add(value), Ordering::Relaxed);
+}
+
+/// A sum over all bytes, eight at a time.
+fn sum(bytes: &[u8]) -> u64 {
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let whole = eights.iter().fold(0_u64, |sum, eight| sum.wrapping_add(u64::from_le_bytes(*eight)));
+    rest.iter().fold(whole, |sum, byte| sum.rotate_left(8) ^ u64::from(*byte))
+}
+
+impl Sink for Tally {
+    fn deliver(&self, delivery: &Delivery<'_>) -> io::Result<()> {
+        add(&self.lines, u64::from(delivery.ending != Ending::Partial));
+        add(&self.bytes, (delivery.bytes.len() + delivery.ending.terminator().len()) as u64);
+        add(&self.sum, sum(delivery.bytes));
+        Ok(())
+    }
+}
+
+/// Receipt minus the stamp, of each line.
+pub(crate) struct Latencies {
+    next: AtomicU64,
+    ns: Vec<AtomicU64>,
+}
+
+impl Latencies {
+    pub(crate) fn new(work: &Work) -> Latencies {
+        let lines = work.bytes / LINE_BYTES as u64;
+        Latencies { next: AtomicU64::new(0), ns: (0..lines).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    pub(crate) fn p50_p99(&self) -> (f64, f64) {
+        let count = self.next.load(Ordering::Relaxed) as usize;
+        assert_eq!(count, self.ns.len(), "every line was delivered");
+        let mut ns: Vec<u64> = self.ns.iter().map(|ns| ns.load(Ordering::Relaxed)).collect();
+        ns.sort_unstable();
+        (ns[count / 2] as f64, ns[(count * 99 / 100).min(count - 1)] as f64)
+    }
+}
+
+impl Sink for Latencies {
+    fn deliver(&self, delivery: &Delivery<'_>) -> io::Result<()> {
+        let digits = delivery.bytes.first_chunk::<20>().expect("a stamped line");
+        let stamp = digits.iter().fold(0, |stamp: u64, digit| stamp * 10 + u64::from(digit - b'0'));
+        let place = self.next.load(Ordering::Relaxed);
+        self.next.store(place + 1, Ordering::Relaxed);
+        self.ns[place as usize].store(delivery.at_ns.saturating_sub(stamp), Ordering::Relaxed);
+        Ok(())
+    }
+}

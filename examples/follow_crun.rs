@@ -1,0 +1,78 @@
+//! Follows a container of real crun with the library: live lines with their offsets, a deadline, and the outcome.
+//!
+//! ```sh
+//! cargo build --bins && cargo run --example follow_crun                       # a bundle made for the occasion
+//! cargo run --example follow_crun -- crun run --bundle DIR ID                  # your own
+//! ```
+//!
+//! The program writes the files itself: kill this process while it runs, and no byte is lost. The offset after the last line that
+//! you have seen is where `crun-capture capture --strategy follow --resume OUT,ERR` goes on.
+
+use crun_capture::bundle::Rootfs;
+use crun_capture::process::Family;
+use crun_capture::reactor::Reactor;
+use crun_capture::runtime::{self, Programs, Stage};
+use crun_capture::scratch::Scratch;
+use crun_capture::script::{End, Lines, Script, Step};
+use crun_capture::sink::Sink;
+use crun_capture::strategy::{self, Command};
+use crun_capture::stream::{Delivery, Stream};
+use std::error::Error;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+/// A consumer of one's own.
+struct Print;
+
+impl Sink for Print {
+    fn deliver(&self, delivery: &Delivery<'_>) -> io::Result<()> {
+        let (origin, offset) = (delivery.origin.word(), delivery.offset.unwrap_or(0));
+        let line = String::from_utf8_lossy(delivery.bytes);
+        writeln!(io::stdout(), "{origin} {offset:>6} {} {}", delivery.ending.word(), line.escape_debug())
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if let Some((program, arguments)) = words.split_first() {
+        return follow(&Command::new(program.clone(), arguments.to_vec()));
+    }
+    // The programs of this crate lie beside the examples' folder.
+    let own = std::env::current_exe()?;
+    let folder = own.parent().and_then(Path::parent).ok_or("no folder")?;
+    let scratch = Scratch::create()?;
+    Family::adopt_orphans()?;
+    let family = scratch.family();
+    let programs = Programs::beside(&folder.join("crun-capture"), scratch.disk())?;
+    let crun = runtime::ALL.iter().copied().find(|one| one.name() == "crun").ok_or("crun is not known")?;
+    let found = runtime::find(crun, None, None, &programs, &family).map_err(|unusable| unusable.reason)?;
+    let rootfs = Rootfs::create(scratch.disk().join("rootfs"), &programs.emit)?;
+    let lines = Lines { interval_ns: 100_000_000, ..Lines::fast(&Stream::BOTH, 10, 60) };
+    let script = Script::new(1, End::Exit(7)).then(Step::Lines(lines));
+    let stage = Stage::prepare(&found, &rootfs, &script, &scratch, &family)?;
+    let followed = follow(&stage.command(&found));
+    stage.remove(&found)?;
+    drop(rootfs);
+    scratch.close()?;
+    followed
+}
+
+fn follow(command: &Command) -> Result<(), Box<dyn Error>> {
+    let strategy = strategy::find("follow").and_then(|one| one.reactive()).ok_or("no such strategy")?;
+    let mut reactor = Reactor::new()?;
+    let id = reactor.start(strategy, command, &Print)?;
+    // More commands could be started here; one loop drives them all.
+    let ended = match reactor.next(Some(Duration::from_secs(60)))? {
+        Some(ended) => ended,
+        None => {
+            // It is asked to end, and what it says then is captured too.
+            reactor.stop(id, Duration::from_secs(2));
+            reactor.next(None)?.ok_or("nothing runs")?
+        }
+    };
+    let outcome = ended.outcome?;
+    writeln!(io::stderr(), "{:?}, truncated: {}, errors: {:?}", outcome.exit, outcome.truncated, outcome.errors)?;
+    Ok(())
+}
