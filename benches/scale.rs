@@ -1,4 +1,5 @@
-//! 10, 100 and 1,000 containers at once in one process, on one thread: 200 lines each, paced over 5 s, and a burst.
+//! 10, 100 and 1,000 containers at once in one process, on one thread: each waits until all are there, and then writes 200
+//! lines over 5 s, and as many in a burst.
 //!
 //! Prints a table and writes `target/scale.json`: per run `containers, runtime, strategy, lines, lost_lines, threads,
 //! user_memory_bytes_per_container` (how much the resident set grew, by what was started), `pipe_bytes_per_container` (what the
@@ -31,12 +32,16 @@ fn measures() -> bool {
     std::env::args().any(|word| word == "--bench")
 }
 
+/// Where every container waits until all are there.
+const GATE: &str = "all-are-there";
+
 /// What one container writes: lines over 5 s, and then as many at once.
 fn script() -> Script {
     let (lines, interval_ns) = if measures() { (200, 25_000_000) } else { (10, 1_000_000) };
     let paced = Lines { interval_ns, ..Lines::fast(&Stream::BOTH, lines, 99) };
     let burst = Lines::fast(&Stream::BOTH, lines, 99);
-    Script::new(SEED, End::Exit(0)).then(Step::Lines(paced)).then(Step::Lines(burst))
+    let waits = Step::Wait { gate: GATE.to_owned() };
+    Script::new(SEED, End::Exit(0)).then(waits).then(Step::Lines(paced)).then(Step::Lines(burst))
 }
 
 /// What all containers share: times of the paced lines.
@@ -113,13 +118,23 @@ fn run(ground: &Ground<'_>, strategy_name: &str, containers: usize) -> Value {
         })
         .collect();
     let (before_bytes, before_cpu) = (resident_bytes(), crun_capture::sys::own_cpu_ns());
-    let start_ns = now_ns();
     let mut reactor = Reactor::new().unwrap();
     for (command, consumer) in commands.iter().zip(&consumers) {
         reactor.start(strategy.reactive().unwrap(), command, consumer).unwrap();
         // Those that run already are not kept waiting by those that are being started.
         while reactor.next(Some(std::time::Duration::ZERO)).unwrap().is_some() {}
     }
+    // A FIFO that is opened for both never blocks, and lets through whoever comes later (fifo(7)).
+    let gates: Vec<std::fs::File> = stages
+        .iter()
+        .map(|stage| {
+            let path = stage.cell.join(format!("gate-{GATE}"));
+            let mut gate = std::fs::File::options().read(true).write(true).open(path).unwrap();
+            io::Write::write_all(&mut gate, b"g").unwrap();
+            gate
+        })
+        .collect();
+    let start_ns = now_ns();
     let mut grown = 0;
     let threads = status_field("self", "Threads");
     let pipes = pipe_bytes();
@@ -132,7 +147,7 @@ fn run(ground: &Ground<'_>, strategy_name: &str, containers: usize) -> Value {
     }
     let wall_ns = now_ns() - start_ns;
     let after_cpu = crun_capture::sys::own_cpu_ns();
-    drop(reactor);
+    drop((reactor, gates));
     let sum = |of: fn(&Consumer<'_>) -> u64| consumers.iter().map(of).sum::<u64>();
     let delivered = sum(|consumer| consumer.lines.load(Ordering::Relaxed));
     let out_of_order = sum(|consumer| consumer.out_of_order.load(Ordering::Relaxed));

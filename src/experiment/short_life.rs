@@ -7,7 +7,7 @@ use crate::stream::Stream;
 pub(super) static SHORT_LIFE: Experiment = Experiment {
     name: "short-life",
     question: "Does the one line of a container that ends at once arrive, when several of them run at a time?",
-    sources: &["moby#20951", "nomad#6931", "nomad#2457", "nomad#17277", "nomad#10910"],
+    sources: &["cri-o#8483", "moby#20951", "nomad#6931", "nomad#2457", "nomad#17277", "nomad#10910"],
     measures_time: false,
     quick: true,
     cases: |size| {
