@@ -27,13 +27,13 @@ impl Received {
     pub(super) fn of(deliveries: &[Delivered], seed: u64) -> Received {
         let mut open: [Vec<u8>; 3] = Default::default();
         // Where the last piece of each came, and when.
-        let mut last: [(usize, u64); 3] = Default::default();
+        let mut last: [(usize, usize, u64); 3] = Default::default();
         let mut received = Vec::with_capacity(deliveries.len());
-        for delivered in deliveries {
+        for (number, delivered) in deliveries.iter().enumerate() {
             let pieces = &mut open[delivered.origin as usize];
             if delivered.ending == Ending::Partial {
                 pieces.extend_from_slice(&delivered.bytes);
-                last[delivered.origin as usize] = (received.len(), delivered.at_ns);
+                last[delivered.origin as usize] = (received.len(), number, delivered.at_ns);
             } else if pieces.is_empty() {
                 received.push(line(delivered.origin, &delivered.bytes, delivered.ending, delivered.at_ns, seed));
             } else {
@@ -45,9 +45,9 @@ impl Received {
         // Pieces that nothing followed: a line without a line feed, or what came before the capturer was killed.
         let mut unfinished: Vec<Origin> =
             Origin::ALL.into_iter().filter(|&origin| !open[origin as usize].is_empty()).collect();
-        unfinished.sort_by_key(|&origin| std::cmp::Reverse(last[origin as usize].0));
+        unfinished.sort_by_key(|&origin| std::cmp::Reverse(last[origin as usize]));
         for origin in unfinished {
-            let (place, at_ns) = last[origin as usize];
+            let (place, _, at_ns) = last[origin as usize];
             received.insert(place, line(origin, &open[origin as usize], Ending::None, at_ns, seed));
         }
         Received { lines: received }

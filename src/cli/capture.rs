@@ -79,8 +79,8 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
             complain(&error.to_string());
             CAPTURE_FAILED
         }
-        Ok(Some(request)) => for_the_harness(strategy, arguments, request),
-        Ok(None) => for_the_user(strategy, arguments),
+        Ok(Some(request)) if arguments.resume.is_none() => for_the_harness(strategy, arguments, request),
+        Ok(_) => for_the_user(strategy, arguments),
     }
 }
 
@@ -147,7 +147,13 @@ fn for_the_user(strategy: &dyn Strategy, arguments: &Arguments) -> u8 {
     };
     // Whoever reads our output may stop reading: as any filter, this program then dies of SIGPIPE, and the command of its
     // own next write.
-    if let Err(error) = crun_capture::sys::set_disposition(libc::SIGPIPE, Disposition::Default) {
+    // A FIFO in the place of a file may lose its reader, and the stream goes on.
+    let is_fifo = |path: &Option<PathBuf>| {
+        use std::os::unix::fs::FileTypeExt;
+        path.as_ref().and_then(|path| fs::metadata(path).ok()).is_some_and(|found| found.file_type().is_fifo())
+    };
+    let dies = ![&stdout_path, &stderr_path].into_iter().any(is_fifo);
+    if dies && let Err(error) = crun_capture::sys::set_disposition(libc::SIGPIPE, Disposition::Default) {
         complain(&format!("cannot handle SIGPIPE: {error}"));
     }
     // A terminal's Ctrl-C reaches the command too; the capturer stays to report how that ended. A handler, unlike

@@ -42,6 +42,10 @@ impl Framer {
     /// # Errors
     /// The sink's; what follows in `bytes` is not delivered then.
     pub(crate) fn push(&mut self, bytes: &[u8], at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
+        // An empty write says nothing, nor that a prompt is none.
+        if bytes.is_empty() {
+            return Ok(());
+        }
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', bytes) {
             let line = &bytes[start..end];
@@ -51,6 +55,7 @@ impl Framer {
                 self.append(line, at_ns, sink)?;
                 let delivered = deliver_line(self.origin, &self.open, &mut self.offset, at_ns, sink);
                 self.open.clear();
+                self.open.shrink_to(IDLE_BYTES);
                 delivered?;
             }
             start = end + 1;
@@ -69,6 +74,16 @@ impl Framer {
     /// The sink's.
     pub(crate) fn release(&mut self, at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
         self.deliver_open(Ending::Partial, self.open.len(), at_ns, sink)
+    }
+
+    /// Delivers what is left, and counts from 0 again.
+    ///
+    /// # Errors
+    /// The sink's.
+    pub(crate) fn restart(&mut self, at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
+        let delivered = self.end(at_ns, sink);
+        self.offset = 0;
+        delivered
     }
 
     /// Delivers what is left, when nothing more can come.

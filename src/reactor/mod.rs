@@ -7,7 +7,7 @@
 //! **Who may block.** `next` waits for the kernel, and for nothing else of its own. Your sink is called from `next`: as long as
 //! it blocks, no capture of this reactor goes on, the pipes fill, and their programs stall (those of a strategy with
 //! `free-flow` write on). `start` forks, and waits where the strategy says so (`passthrough` for the reader of a FIFO, `pty` for
-//! `crun create`).
+//! `crun create`); at the end of a container with a terminal `next` waits for `crun delete`.
 //!
 //! **What is buffered.** A line that has no line feed yet, at most 64 KiB a stream; a pipe's content, in the kernel. Longer lines
 //! come in pieces, with the ending `partial`; so does what stays without a line feed for 20 ms, as a prompt does.
@@ -52,6 +52,9 @@ pub const DRAIN: Duration = Duration::from_secs(2);
 /// So many captures have enlarged pipes at the same time; those of an unprivileged user come out of one budget (pipe(7),
 /// pipe-user-pages-soft), and when that is used up every new pipe of the user's holds 8 KiB.
 const ENLARGED_MAX: usize = 16;
+
+/// When a source is looked at again that asks for it.
+const LATER: Duration = Duration::from_millis(20);
 
 /// How many events are taken from the kernel at a time.
 const EVENTS: usize = 64;
@@ -104,6 +107,7 @@ pub struct Reactor<'a> {
     ended: VecDeque<Ended>,
     /// When which capture wants to be looked at. One entry a capture at most counts; the others are stale.
     timers: BinaryHeap<Reverse<(u64, u64)>>,
+    due: Vec<u64>,
     watches: Option<Watches>,
     shared: Shared,
 }
@@ -131,7 +135,7 @@ struct Running<'a> {
     at_end: Option<Box<dyn FnOnce()>>,
     drain_at_ns: Option<u64>,
     kill_at_ns: Option<u64>,
-    again: bool,
+    again_at_ns: Option<u64>,
     /// What stands in the heap for it.
     armed_ns: Option<u64>,
 }
@@ -139,6 +143,8 @@ struct Running<'a> {
 /// The token's low byte: a source and its port, the pidfd, or the reactor's own.
 const PIDFD: u8 = 0xff;
 const ANY_PORT: u8 = 0x0f;
+/// The port of a watched file that somebody has closed who could write it.
+pub(crate) const CLOSED_PORT: u8 = 0x0e;
 const WATCHES: u64 = u64::MAX;
 
 fn token(slot: u32, generation: u32, what: u8) -> u64 {
@@ -161,6 +167,7 @@ impl<'a> Reactor<'a> {
             running: 0,
             ended: VecDeque::new(),
             timers: BinaryHeap::new(),
+            due: Vec::new(),
             watches: None,
             shared: Shared::default(),
         })
@@ -169,20 +176,35 @@ impl<'a> Reactor<'a> {
     /// Starts `command` under `strategy`. What it writes goes to `sink`, from within [`next`](Reactor::next).
     ///
     /// # Errors
-    /// The command cannot be started, or the descriptors not be made. Nothing is left of it then; where the command itself
-    /// was already running, it was killed and waited for.
+    /// The command cannot be started, or the descriptors not be made. Where the command itself was already running, it was killed
+    /// and waited for; a container that its runtime had started by then is the runtime's to stop.
     pub fn start(
         &mut self,
         strategy: &dyn Reactive,
         command: &Command,
         sink: &'a dyn Sink,
     ) -> Result<CaptureId, CaptureError> {
-        let begun = strategy.begin(command, self.running < ENLARGED_MAX)?;
+        let mut begun = strategy.begin(command, self.running < ENLARGED_MAX)?;
         let process = begun.process;
-        self.add(begun, sink).map_err(|error| {
+        let at_end = begun.at_end.take();
+        let added = self.add(begun, sink);
+        match (&added, at_end) {
+            (Ok(id), Some(at_end)) => self.at_end(*id, at_end),
+            (Err(_), Some(at_end)) => at_end(),
+            (_, None) => {}
+        }
+        added.map_err(|error| {
             process.into_iter().for_each(kill_and_wait);
             CaptureError::Descriptors(error)
         })
+    }
+
+    /// What is to be done when this capture has ended.
+    fn at_end(&mut self, id: CaptureId, act: Box<dyn FnOnce()>) {
+        let running = self.slot_of(id.0).and_then(|slot| self.slots[slot as usize].running.as_mut());
+        if let Some(running) = running {
+            running.at_end = Some(act);
+        }
     }
 
     pub(crate) fn add(&mut self, begun: Begun, sink: &'a dyn Sink) -> io::Result<CaptureId> {
@@ -204,11 +226,11 @@ impl<'a> Reactor<'a> {
             sources: begun.sources.into_iter().map(Some).collect(),
             watches: Vec::new(),
             output: Output::new(sink, begun.framers),
-            at_end: begun.at_end,
+            at_end: None,
             drain_at_ns: None,
             kill_at_ns: None,
             // What was there before anybody watched is not told of; nor is the end of a capture with nothing to wait for.
-            again: true,
+            again_at_ns: Some(0),
             armed_ns: None,
         });
         if let Err(error) = self.register(slot, generation, &mut running) {
@@ -283,7 +305,7 @@ impl<'a> Reactor<'a> {
         let Some(slot) = self.slot_of(id.0) else { return };
         let Some(running) = self.slots[slot as usize].running.as_mut() else { return };
         running.signal(Signal::TERM);
-        running.kill_at_ns = Some(now_ns() + grace.as_nanos() as u64);
+        running.kill_at_ns = Some(now_ns().saturating_add(u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX)));
         self.arm_next(slot);
     }
 
@@ -335,13 +357,14 @@ impl<'a> Reactor<'a> {
                 token => self.dispatch(token),
             }
         }
-        while let Some(&Reverse((at_ns, token))) = self.timers.peek() {
-            if at_ns > now_ns() {
-                break;
-            }
-            self.timers.pop();
-            self.tick(token);
+        // Those that are due by now, and each once: whoever asks for another turn has it after everybody else's.
+        let due_ns = now_ns();
+        let mut due = std::mem::take(&mut self.due);
+        while self.timers.peek().is_some_and(|Reverse((at_ns, _))| *at_ns <= due_ns) {
+            due.extend(self.timers.pop().map(|Reverse((_, token))| token));
         }
+        due.drain(..).for_each(|token| self.tick(token));
+        self.due = due;
         Ok(())
     }
 
@@ -370,7 +393,10 @@ impl<'a> Reactor<'a> {
         let Some(source) = running.sources.get_mut(at).and_then(Option::as_mut) else { return };
         let mut taken = source.take(port, shared, &mut running.output);
         if running.drain_at_ns.is_some() && taken != Taken::End {
-            taken = source.exited(shared, &mut running.output);
+            taken = match (taken, source.exited(shared, &mut running.output)) {
+                (Taken::More, exited) if exited != Taken::End => Taken::More,
+                (_, exited) => exited,
+            };
         }
         running.output.flush();
         self.after(slot, at, taken);
@@ -379,9 +405,10 @@ impl<'a> Reactor<'a> {
     fn after(&mut self, slot: u32, at: usize, taken: Taken) {
         match taken {
             Taken::Some | Taken::Nothing => {}
-            Taken::More => {
+            Taken::More | Taken::Later => {
                 if let Some(running) = self.slots[slot as usize].running.as_mut() {
-                    running.again = true;
+                    let at_ns = if taken == Taken::More { 0 } else { now_ns() + LATER.as_nanos() as u64 };
+                    running.again_at_ns = Some(running.again_at_ns.map_or(at_ns, |before_ns| before_ns.min(at_ns)));
                 }
             }
             Taken::End => {
@@ -471,7 +498,7 @@ impl<'a> Reactor<'a> {
         }
         running.output.release_quiet(now_ns);
         running.output.flush();
-        if std::mem::take(&mut running.again) {
+        if running.again_at_ns.take_if(|at_ns| *at_ns <= now_ns).is_some() {
             for at in 0..self.sources_of(slot) {
                 self.take(slot, at, None);
             }
@@ -509,7 +536,11 @@ impl<'a> Reactor<'a> {
                 Ok(event) if event.events().contains(inotify::ReadFlags::QUEUE_OVERFLOW) => {
                     tokens.extend(watches.tokens.values().copied());
                 }
-                Ok(event) => tokens.extend(watches.tokens.get(&event.wd())),
+                Ok(event) => {
+                    let closed = event.events().contains(inotify::ReadFlags::CLOSE_WRITE);
+                    let told = |token: &u64| if closed { token & !0x0f | u64::from(CLOSED_PORT) } else { *token };
+                    tokens.extend(watches.tokens.get(&event.wd()).map(told));
+                }
                 Err(Errno::INTR) => continue,
                 Err(_) => break,
             }
@@ -523,7 +554,7 @@ impl<'a> Reactor<'a> {
 }
 
 /// For an event loop of one's own: readable when [`Reactor::next`] with a timeout of zero has something to do. Timers are not in
-/// it (a prompt, the drain deadline), so `next` is to be called every now and then, too.
+/// it (a prompt, the drain deadline), so `next` is to be called every now and then, too; and each time until it returns None.
 impl AsFd for Reactor<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.as_fd()
@@ -559,7 +590,7 @@ impl Running<'_> {
     }
 
     fn wake_at_ns(&self) -> Option<u64> {
-        let times = [self.output.quiet_at_ns(), self.drain_at_ns, self.kill_at_ns, self.again.then_some(0)];
+        let times = [self.output.quiet_at_ns(), self.drain_at_ns, self.kill_at_ns, self.again_at_ns];
         times.into_iter().flatten().min()
     }
 

@@ -32,6 +32,8 @@ pub(crate) enum Taken {
     Some,
     /// So much that the others have their turn first, and nobody will tell again that there is more.
     More,
+    /// Nobody may tell of what comes next, so it is looked for in a moment.
+    Later,
     /// Nothing is there.
     Nothing,
     /// Nothing more can come.
@@ -64,7 +66,7 @@ pub(crate) trait Source {
         for _ in 0..LAST_TAKES_MAX {
             match self.take(None, shared, output) {
                 Taken::End => return,
-                Taken::Nothing => break,
+                Taken::Nothing | Taken::Later => break,
                 Taken::Some | Taken::More => {}
             }
         }
@@ -143,6 +145,11 @@ impl<'a> Output<'a> {
             others.try_for_each(|(_, framer)| framer.release(at_ns, sink))?;
             framers[at].push(bytes, at_ns, sink)
         });
+    }
+
+    /// The stream begins anew: what is open is delivered as it is, and the next byte is the first.
+    pub(crate) fn restart(&mut self, at: usize, at_ns: u64) {
+        self.deliver(|framers, sink| framers[at].restart(at_ns, sink));
     }
 
     /// Delivers what has been open for long enough.

@@ -17,7 +17,7 @@ use super::lines::start;
 use super::{Capabilities, Capability, CaptureError, Command, Strategy};
 use crate::clock::now_ns;
 use crate::outcome::Outcome;
-use crate::reactor::{self, Begun, Framer, Output, Port, Reactive, Reactor, Shared, Source, Taken};
+use crate::reactor::{self, Begun, CLOSED_PORT, Framer, Output, Port, Reactive, Reactor, Shared, Source, Taken};
 use crate::sink::Sink;
 use crate::stream::Stream;
 use crate::sys;
@@ -31,6 +31,9 @@ use std::path::Path;
 
 /// So much of what was read is read again, to see that it still stands there.
 const KNOWN_BYTES: usize = 64;
+
+/// How often, after a close, it is asked whether anybody else holds the file.
+const ASKS: u32 = 5;
 
 /// How often a file is read at the drain deadline.
 const LAST_TAKES_MAX: usize = 64;
@@ -88,7 +91,7 @@ impl Reactive for Follow {
         let child = start(command, stdout, stderr)?;
         let sources = [stdout_reader, stderr_reader].into_iter().enumerate();
         let sources = sources.map(|(at, file)| {
-            Box::new(Followed { file, told: false, at, offset: 0, known: Vec::new() }) as Box<dyn Source>
+            Box::new(Followed { file, told: false, asks: ASKS, at, offset: 0, known: Vec::new() }) as Box<dyn Source>
         });
         Ok(Begun::new(Pid::from_child(&child), sources.collect()))
     }
@@ -124,7 +127,7 @@ fn go_on(files: [&Path; 2], offsets: [u64; 2], sink: &dyn Sink) -> Result<Outcom
             Ok(file)
         });
         let file = opened.map_err(|source| CaptureError::File { path: path.to_owned(), source })?;
-        sources.push(Box::new(Resumed(Followed { file, told: false, at, offset, known: Vec::new() })));
+        sources.push(Box::new(Resumed(Followed { file, told: false, asks: ASKS, at, offset, known: Vec::new() })));
         framers.push(Framer::new(stream.into(), offset));
     }
     let mut reactor = Reactor::new().map_err(CaptureError::Descriptors)?;
@@ -142,6 +145,8 @@ struct Followed {
     /// Whether it was said that nobody can tell when its writers are gone.
     told: bool,
     at: usize,
+    /// How often it is still asked whether somebody holds it, without being told that somebody has closed it.
+    asks: u32,
     /// Of the next byte to be read.
     offset: u64,
     /// What stands before it, as it was read: at most [`KNOWN_BYTES`].
@@ -157,7 +162,10 @@ impl Source for Followed {
         Some(self.file.as_fd())
     }
 
-    fn take(&mut self, _port: Option<usize>, shared: &mut Shared, output: &mut Output<'_>) -> Taken {
+    fn take(&mut self, port: Option<usize>, shared: &mut Shared, output: &mut Output<'_>) -> Taken {
+        if port == Some(usize::from(CLOSED_PORT)) {
+            self.asks = ASKS;
+        }
         // It is all in the file.
         if output.consumer_is_gone() {
             return Taken::Nothing;
@@ -199,7 +207,14 @@ impl Source for Followed {
 
     fn exited(&mut self, shared: &mut Shared, output: &mut Output<'_>) -> Taken {
         match sys::is_held_for_writing(&self.file) {
-            Ok(true) => Taken::Some,
+            // The kernel tells of a close before it counts it (__fput), so it is asked again a few times.
+            Ok(true) => match self.asks.checked_sub(1) {
+                Some(left) => {
+                    self.asks = left;
+                    Taken::Later
+                }
+                None => Taken::Some,
+            },
             Ok(false) => {
                 self.take_all(shared, output);
                 Taken::End
@@ -216,8 +231,8 @@ impl Source for Followed {
 
     fn cut(&mut self, at: usize, shared: &mut Shared, output: &mut Output<'_>) {
         // A file does not end, but what is in it does: unless somebody writes faster than we read.
-        (0..LAST_TAKES_MAX).any(|_| self.take(None, shared, output) == Taken::Nothing);
-        if sys::is_held_for_writing(&self.file).unwrap_or(false) {
+        let is_all = (0..LAST_TAKES_MAX).any(|_| !matches!(self.take(None, shared, output), Taken::Some | Taken::More));
+        if !is_all || sys::is_held_for_writing(&self.file).unwrap_or(false) {
             output.still_held(at);
         }
     }
@@ -238,7 +253,7 @@ impl Source for Resumed {
     fn take(&mut self, port: Option<usize>, shared: &mut Shared, output: &mut Output<'_>) -> Taken {
         match self.0.take(port, shared, output) {
             taken @ (Taken::End | Taken::More) => taken,
-            Taken::Some | Taken::Nothing => self.0.exited(shared, output),
+            _ => self.0.exited(shared, output),
         }
     }
 }
@@ -248,6 +263,7 @@ impl Followed {
     fn was_cut(&mut self, output: &mut Output<'_>) -> Taken {
         let what = "somebody cut the file before that; read again from its beginning";
         output.lost(self.at, format_args!("byte {}: {what}", self.offset));
+        output.restart(self.at, now_ns());
         self.offset = 0;
         self.known.clear();
         Taken::More

@@ -9,21 +9,19 @@
 
 use super::lines::start;
 use super::{Capabilities, Capability, CaptureError, Command, Strategy};
-use crate::clock::now_ns;
 use crate::command::{is_fifo, no_reader};
 use crate::outcome::Outcome;
 use crate::reactor::{self, Begun, Reactive};
 use crate::sink::Sink;
 use crate::stream::Stream;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::inotify;
-use rustix::io::Errno;
 use rustix::process::Pid;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 /// How long the reader of a FIFO may take to open it.
@@ -96,34 +94,24 @@ fn open(command: &Command, stream: Stream) -> Result<OwnedFd, CaptureError> {
     Ok(opened.into())
 }
 
+/// open(2) itself waits for a reader, and nothing tells of one that waits for us: so a thread waits in it, and where nobody comes
+/// in time we are the reader that lets it go.
 fn open_fifo(path: &Path) -> io::Result<File> {
-    // Before the first try, so that a reader that comes in between is seen.
-    let inotify = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
-    inotify::add_watch(&inotify, path, inotify::WatchFlags::OPEN)?;
-    let until_ns = now_ns() + READER.as_nanos() as u64;
-    loop {
-        let opened = File::options().write(true).custom_flags(libc::O_NONBLOCK).open(path);
-        match opened {
-            Ok(file) => {
-                // The program's descriptor blocks, as any other.
-                rustix::io::ioctl_fionbio(&file, false)?;
-                return Ok(file);
-            }
-            Err(error) if error.raw_os_error() != Some(libc::ENXIO) => return Err(error),
-            Err(error) => {
-                let left_ns = until_ns.saturating_sub(now_ns());
-                if left_ns == 0 {
-                    return Err(error);
-                }
-                let left =
-                    Timespec { tv_sec: (left_ns / 1_000_000_000) as i64, tv_nsec: (left_ns % 1_000_000_000) as i64 };
-                match poll(&mut [PollFd::new(&inotify, PollFlags::IN)], Some(&left)) {
-                    Ok(_) | Err(Errno::INTR) => {}
-                    Err(errno) => return Err(errno.into()),
-                }
-                // Taken, so that the next wait is for the next one.
-                let _drained = rustix::io::read(&inotify, &mut [0; 4096][..]);
-            }
+    let (sender, receiver) = mpsc::channel();
+    let own = path.to_owned();
+    let thread = thread::spawn(move || {
+        let opened = File::options().write(true).open(own);
+        // Nobody receives what comes too late, and it is closed.
+        let _too_late = sender.send(opened);
+    });
+    match receiver.recv_timeout(READER) {
+        Ok(opened) => opened,
+        Err(_) => {
+            drop(receiver);
+            let reader = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+            thread.join().map_err(|_| io::Error::other("the thread that opens the FIFO has panicked"))?;
+            drop(reader);
+            Err(io::Error::from_raw_os_error(libc::ENXIO))
         }
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! Raw mode is set with TCSANOW: TCSADRAIN waits for a reader, which is us. The end is EIO, when the last holder has closed.
 //!
-//! A created container is an orphan when `create` has returned: this process becomes a subreaper (prctl(2)), and waits for it.
+//! A created container is an orphan when `create` has returned: this process becomes a subreaper (prctl(2)), waits for it, and stays
+//! one, so that whatever else is orphaned below it is its child from then on.
 //!
 //! `apart` it does not declare: a terminal is one stream. Nor `free-flow` and `survives-death`: a terminal that nobody reads is
 //! full at some KiB, and hung up when its master goes.
@@ -180,15 +181,24 @@ impl Container {
         words.push(self.id.clone());
         let create = Verb::start(self.verb(command, "create", words), command)?;
         let until_ns = now_ns() + VERB.as_nanos() as u64;
-        let terminal = create.terminal(&listener, until_ns).map_err(CaptureError::Descriptors)?;
-        let is_ours = terminal.is_some();
-        let Some(terminal) = terminal.filter(|_| create.succeeds(until_ns)) else {
-            // One that sent its terminal here exists, and is ours; another of this id is not.
-            if is_ours {
+        let terminal = create.terminal(&listener, until_ns);
+        let created = create.succeeds(until_ns);
+        let terminal = match terminal {
+            Ok(Some(terminal)) if created => terminal,
+            // One that was created, or sent its terminal here, is ours; another of this id is not.
+            terminal if created => {
                 self.delete(command);
+                create.reap();
+                let none = || io::Error::other("the runtime created the container and sent no terminal");
+                return Err(CaptureError::Descriptors(terminal.err().unwrap_or_else(none)));
             }
-            // Its words are what there is to be captured, and its status is the command's.
-            return create.begun();
+            terminal => {
+                if matches!(terminal, Ok(Some(_))) {
+                    self.delete(command);
+                }
+                // Its words are what there is to be captured, and its status is the command's.
+                return create.begun();
+            }
         };
         create.reap();
         let prepare = || -> io::Result<Pid> {
@@ -213,7 +223,13 @@ impl Container {
             return start.begun();
         }
         start.reap();
-        let mut begun = begun(pid, terminal)?;
+        let mut begun = match begun(pid, terminal) {
+            Ok(begun) => begun,
+            Err(error) => {
+                self.delete(command);
+                return Err(error);
+            }
+        };
         let command = command.clone();
         begun.at_end = Some(Box::new(move || self.delete(&command)));
         Ok(begun)
@@ -242,9 +258,15 @@ impl Verb {
         let (reader, writer) = reactor::pipe(false).map_err(CaptureError::Descriptors)?;
         let again = writer.try_clone().map_err(CaptureError::Descriptors)?;
         prepared.stdin(Stdio::null()).stdout(writer).stderr(again);
-        let child = prepared.spawn().map_err(|source| command.start_error(source))?;
-        let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
-        let pidfd = pidfd.map_err(|errno| CaptureError::Descriptors(errno.into()))?;
+        let mut child = prepared.spawn().map_err(|source| command.start_error(source))?;
+        let pidfd = match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
+            Ok(pidfd) => pidfd,
+            Err(errno) => {
+                let _already_gone = child.kill();
+                let _ended = child.wait();
+                return Err(CaptureError::Descriptors(errno.into()));
+            }
+        };
         Ok(Verb { child, pidfd, words: reader })
     }
 

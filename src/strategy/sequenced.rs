@@ -174,6 +174,6 @@ impl Source for Receiver {
                 }
             }
         }
-        taken
+        Taken::More
     }
 }
