@@ -98,3 +98,29 @@ fn line(origin: Origin, content: &[u8], ending: Ending, at_ns: u64, seed: u64) -
     let key = stamp.map_or_else(|| Key::Raw(content.to_vec()), |stamp| Key::Stamped(stamp.sequence));
     ReceivedLine { origin, key, bytes, ending, at_ns, stamp }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_unfinished_stands_where_its_last_piece_came() {
+        let piece = |origin, bytes: &str, ending, at_ns| Delivered { origin, bytes: bytes.into(), ending, at_ns };
+        use Ending::{Lf, Partial};
+        use Origin::{Stderr, Stdout};
+        for [first, second] in [[Stdout, Stderr], [Stderr, Stdout]] {
+            let deliveries = [
+                piece(first, "a", Lf, 1),
+                piece(first, "b", Partial, 2),
+                piece(second, "c", Partial, 3),
+                piece(first, "d", Partial, 4),
+                piece(second, "e", Lf, 5),
+                piece(second, "f", Partial, 6),
+            ];
+            let received = Received::of(&deliveries, 7);
+            let order: Vec<_> = received.lines.iter().map(|line| (line.key.clone(), line.at_ns)).collect();
+            let raw = |bytes: &str| Key::Raw(bytes.into());
+            assert_eq!(order, [(raw("a"), 1), (raw("bd"), 4), (raw("ce"), 5), (raw("f"), 6)]);
+        }
+    }
+}

@@ -15,6 +15,8 @@ pub(crate) struct Case {
     pub(crate) acts: Vec<Act>,
     /// Why only root can do it; None where anybody can.
     pub(crate) needs_root: Option<&'static str>,
+    /// A race of crun's own that it may lose: it is then asked again. None: it answers the same each time.
+    pub(crate) race: Option<&'static str>,
 }
 
 /// What the container is.
@@ -74,10 +76,16 @@ pub(crate) struct Call {
 }
 
 impl Case {
+    /// The same, where crun has a race.
+    pub(crate) fn races(mut self, race: &'static str) -> Case {
+        self.race = Some(race);
+        self
+    }
+
     /// A case that runs a container with this script, which has a pid namespace of its own.
     pub(crate) fn new(name: &'static str, script: Script) -> Case {
         let bundle = Bundle { script, pid_namespace: true, flaw: Flaw::None, edits: Vec::new(), files: Vec::new() };
-        Case { name, bundle, acts: Vec::new(), needs_root: None }
+        Case { name, bundle, acts: Vec::new(), needs_root: None, race: None }
     }
 
     pub(crate) fn without_pid_namespace(mut self) -> Case {

@@ -164,3 +164,17 @@ fn the_table_is_for_the_first_runtime_and_the_others_fold_to_a_line() {
     assert!(!ended.stdout.contains('\u{1b}'), "no colour where nobody watches");
     assert!(ended.stderr.contains("recordings:"));
 }
+
+/// stdio buffers 4 KiB unless it sees a terminal: then a line comes when it is printed.
+#[test]
+fn a_terminal_makes_a_program_live_that_buffers_without_one() {
+    let cells = ["--filter", "fake/pty/stdio-buffered/auto", "--filter", "fake/lines/stdio-buffered/auto"];
+    let export = Run::compare_fake(cells).exits(0).json();
+    let fraction = |strategy: &str| {
+        let cells = export["cells"].as_array().unwrap();
+        let cell = cells.iter().find(|cell| cell["strategy"] == strategy).unwrap();
+        cell["findings"]["delivered_before_exit_fraction"].as_f64().unwrap()
+    };
+    // What does not buffer is stderr, half of the lines.
+    assert!(fraction("pty") > 0.9 && fraction("lines") < 0.6, "{} {}", fraction("pty"), fraction("lines"));
+}

@@ -42,7 +42,11 @@ fn configurations() -> Vec<Case> {
             .edit("/mounts/-", json!({"destination": "/x", "type": "bind", "source": "/no/such", "options": ["bind"]}))
             .run(),
         case("hook-fails").edit("/hooks", json!({"createRuntime": [{"path": "/bin/false"}]})).run(),
-        case("hook-missing").edit("/hooks", json!({"createRuntime": [{"path": "/no/such/hook"}]})).run(),
+        case("hook-missing")
+            .edit("/hooks", json!({"createRuntime": [{"path": "/no/such/hook"}]}))
+            .run()
+            // Seen once in some 30 runs of all cases, rootless: exit code -33 in place of 1, and a broken pipe.
+            .races("the child that is to become the hook may be gone before crun has written the state to it"),
         case("hook-succeeds").edit("/hooks", json!({"createRuntime": [{"path": "/bin/true"}]})).run(),
     ]
 }
