@@ -135,6 +135,23 @@ fn a_file_that_fails_does_not_stop_the_stream_and_the_reverse() {
     }
 }
 
+/// A FIFO in the place of the file, whose reader does not read: it is waited for, and then given up.
+#[test]
+fn a_full_pipe_in_the_place_of_the_file_does_not_stop_the_stream() {
+    let splice = strategy::find("splice").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let fifo = directory.path().join("stdout");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RWXU).unwrap();
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
+    let reader = rustix::fs::open(&fifo, flags, rustix::fs::Mode::empty()).unwrap();
+    let sink = Memory::default();
+    let outcome = splice.capture(&shell("head -c 300000 /dev/zero", directory.path()), &sink).unwrap();
+    assert_eq!((outcome.exit, outcome.truncated), (Exit::Code(0), true));
+    assert!(outcome.errors[0].contains("the file is given up"), "{:?}", outcome.errors);
+    assert_eq!(bytes(&sink.into_deliveries(), Origin::Stdout), vec![0; 300_000]);
+    drop(reader);
+}
+
 #[test]
 fn at_the_descriptor_limit_the_start_fails_and_what_runs_goes_on() {
     for (name, strategy) in reactive() {
