@@ -11,8 +11,13 @@ pub fn now_ns() -> u64 {
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
+/// The same number of ns as the kernel wants it.
+pub(crate) fn timespec(ns: u64) -> Timespec {
+    Timespec { tv_sec: (ns / 1_000_000_000) as i64, tv_nsec: (ns % 1_000_000_000) as i64 }
+}
+
 /// Blocks until the clock reads `at_ns`; at once if it already does. Signals do not cut it short.
 pub fn sleep_until(at_ns: u64) {
-    let at = Timespec { tv_sec: (at_ns / 1_000_000_000) as i64, tv_nsec: (at_ns % 1_000_000_000) as i64 };
+    let at = timespec(at_ns);
     while clock_nanosleep_absolute(ClockId::Monotonic, &at).is_err() {}
 }

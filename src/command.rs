@@ -92,7 +92,8 @@ impl Command {
     }
 }
 
-pub(crate) fn is_fifo(path: &std::path::Path) -> bool {
+/// Whether a FIFO is there, or a link to one.
+pub fn is_fifo(path: &std::path::Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
     std::fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo())
 }

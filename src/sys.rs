@@ -13,7 +13,6 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-#[cfg_attr(not(test), path = "sys/no_faults.rs")]
 pub(crate) mod faults;
 
 use faults::Call;

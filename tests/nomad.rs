@@ -3,15 +3,16 @@
 //! The contract (client/logmon in Nomad): the FIFO is read to its end once; the task's descriptor is opened once, handed to the
 //! child, and kept for its life. Files are `task.stdout.0`, `.1`, …, so large and so many at most.
 
+#[path = "support/ground.rs"]
+mod ground;
 mod support;
 
-use crun_capture::bundle::Rootfs;
 use crun_capture::process::Family;
-use crun_capture::runtime::{self, Found, Programs, Stage};
-use crun_capture::scratch::Scratch;
+use crun_capture::script::journal::Journal;
 use crun_capture::script::{End, Lines, Script, Step};
 use crun_capture::strategy::Command;
 use crun_capture::stream::Stream;
+use ground::Ground;
 use libtest_mimic::{Arguments, Failed, Trial};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::{Pid, Signal, kill_process};
@@ -68,28 +69,26 @@ fn go() -> Result<&'static Path, String> {
     BUILT.get_or_init(build).as_deref().map_err(Clone::clone)
 }
 
-/// A runtime that works, and a container on it.
-struct Ground {
-    scratch: Scratch,
-    rootfs: Rootfs,
-    found: Found,
-    stage: Stage,
+/// A container, and where its logs go.
+struct Task {
+    ground: Ground,
     logs: PathBuf,
 }
 
-impl Ground {
-    fn new(runtime_name: &str, script: &Script) -> Result<Ground, Failed> {
-        let scratch = Scratch::create()?;
-        let family = scratch.family();
-        let program = support::program("CARGO_BIN_EXE_crun-capture", env!("CARGO_BIN_EXE_crun-capture"));
-        let programs = Programs::beside(&program, scratch.disk())?;
-        let kind = runtime::ALL.iter().copied().find(|one| one.name() == runtime_name).ok_or("no such runtime")?;
-        let found = runtime::find(kind, None, None, &programs, &family).map_err(|unusable| unusable.reason)?;
-        let rootfs = Rootfs::create(scratch.disk().join("rootfs"), &programs.emit)?;
-        let stage = Stage::prepare(&found, &rootfs, script, &scratch, &family)?;
-        let logs = scratch.disk().join("logs");
+impl Task {
+    fn new(runtime: &str, script: &Script) -> Result<Task, Failed> {
+        let ground = Ground::new(runtime, script)?;
+        let logs = ground.scratch.disk().join("logs");
         fs::create_dir(&logs)?;
-        Ok(Ground { scratch, rootfs, found, stage, logs })
+        Ok(Task { ground, logs })
+    }
+
+    fn command(&self) -> Command {
+        self.ground.stage.command(&self.ground.found)
+    }
+
+    fn journal(&self) -> io::Result<Option<Journal>> {
+        Journal::read(&self.ground.stage.cell.join("journal"))
     }
 
     fn fifo(&self, stream: &str) -> PathBuf {
@@ -97,7 +96,7 @@ impl Ground {
     }
 
     fn passthrough(&self) -> std::process::Command {
-        let command: Command = self.stage.command(&self.found);
+        let command = self.command();
         let mut capture = support::crun_capture();
         capture.args(["capture", "--strategy", "passthrough", "--stdout-path"]).arg(self.fifo("stdout"));
         capture.arg("--stderr-path").arg(self.fifo("stderr")).arg("--").arg(command.program).args(command.arguments);
@@ -116,12 +115,6 @@ impl Ground {
         files.sort();
         files.iter().map(|(_, path)| fs::read(path)).collect::<io::Result<Vec<_>>>().map(|files| files.concat())
     }
-
-    fn close(self) -> Result<(), Failed> {
-        self.stage.remove(&self.found)?;
-        drop(self.rootfs);
-        Ok(self.scratch.close()?)
-    }
 }
 
 fn lines(count: u64, interval_ns: u64) -> Script {
@@ -129,9 +122,9 @@ fn lines(count: u64, interval_ns: u64) -> Script {
 }
 
 /// Every line of the script, each once, in order.
-fn check_whole(ground: &Ground, count: u64) -> Result<(), Failed> {
+fn check_whole(task: &Task, count: u64) -> Result<(), Failed> {
     for stream in STREAMS {
-        let kept = ground.kept(stream)?;
+        let kept = task.kept(stream)?;
         let stamped = kept.split(|byte| *byte == b'\n').filter_map(|line| crun_capture::script::line::decode(line, 5));
         let sequences: Vec<u64> = stamped.map(|line| line.sequence).collect();
         assert_eq!(sequences.len() as u64, count / 2, "{stream}: {} bytes", kept.len());
@@ -171,16 +164,16 @@ fn read_to_files(fifo: &Path, stem: &Path, file_max_bytes: usize, files_max: usi
     }
 }
 
-fn under_reader(ground: &Ground, file_max_bytes: usize, files_max: usize) -> Result<(), Failed> {
+fn under_reader(task: &Task, file_max_bytes: usize, files_max: usize) -> Result<(), Failed> {
     for stream in STREAMS {
-        mkfifoat(CWD, ground.fifo(stream), Mode::RUSR | Mode::WUSR)?;
+        mkfifoat(CWD, task.fifo(stream), Mode::RUSR | Mode::WUSR)?;
     }
     std::thread::scope(|scope| {
         let readers = STREAMS.map(|stream| {
-            let (fifo, stem) = (ground.fifo(stream), ground.logs.join(format!("task.{stream}")));
+            let (fifo, stem) = (task.fifo(stream), task.logs.join(format!("task.{stream}")));
             scope.spawn(move || read_to_files(&fifo, &stem, file_max_bytes, files_max))
         });
-        let status = ground.passthrough().status()?;
+        let status = task.passthrough().status()?;
         assert_eq!(status.code(), Some(7));
         for reader in readers {
             reader.join().expect("a reader does not panic")?;
@@ -190,37 +183,37 @@ fn under_reader(ground: &Ground, file_max_bytes: usize, files_max: usize) -> Res
 }
 
 fn every_byte(runtime: &str) -> Result<(), Failed> {
-    let ground = Ground::new(runtime, &lines(20_000, 0))?;
-    under_reader(&ground, 64 << 10, 1_000)?;
-    check_whole(&ground, 20_000)?;
-    ground.close()
+    let task = Task::new(runtime, &lines(20_000, 0))?;
+    under_reader(&task, 64 << 10, 1_000)?;
+    check_whole(&task, 20_000)?;
+    task.ground.close()
 }
 
 fn the_last_is_kept(runtime: &str) -> Result<(), Failed> {
-    let ground = Ground::new(runtime, &lines(20_000, 0))?;
-    under_reader(&ground, 64 << 10, 3)?;
+    let task = Task::new(runtime, &lines(20_000, 0))?;
+    under_reader(&task, 64 << 10, 3)?;
     for stream in STREAMS {
-        let kept = ground.kept(stream)?;
+        let kept = task.kept(stream)?;
         assert!(kept.len() > 2 * (64 << 10) && kept.len() <= 3 * (64 << 10), "{} bytes", kept.len());
         let last = kept.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty()).ok_or("no line")?;
         let last = crun_capture::script::line::decode(last, 5).ok_or("no stamp")?;
         assert!(last.sequence >= 19_998, "the tail is there: {}", last.sequence);
     }
-    ground.close()
+    task.ground.close()
 }
 
 fn no_reader(runtime: &str) -> Result<(), Failed> {
-    let ground = Ground::new(runtime, &lines(10, 0))?;
+    let task = Task::new(runtime, &lines(10, 0))?;
     for stream in STREAMS {
-        mkfifoat(CWD, ground.fifo(stream), Mode::RUSR | Mode::WUSR)?;
+        mkfifoat(CWD, task.fifo(stream), Mode::RUSR | Mode::WUSR)?;
     }
-    let output = ground.passthrough().output()?;
+    let output = task.passthrough().output()?;
     assert_eq!(output.status.code(), Some(125));
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains("nobody reads this FIFO; start its reader first"), "{text}");
-    let journal = crun_capture::script::journal::Journal::read(&ground.stage.cell.join("journal"))?;
+    let journal = task.journal()?;
     assert!(journal.is_none(), "the workload was not started");
-    ground.close()
+    task.ground.close()
 }
 
 /// Nomad's part, under way.
@@ -231,14 +224,14 @@ struct Peer {
 }
 
 impl Peer {
-    fn start(ground: &Ground, verb: &str, words: &[std::ffi::OsString]) -> Result<Peer, Failed> {
+    fn start(task: &Task, verb: &str, words: &[std::ffi::OsString]) -> Result<Peer, Failed> {
         let mut peer = std::process::Command::new(go()?);
-        peer.arg(verb).arg(&ground.logs).args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        peer.arg(verb).arg(&task.logs).args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = peer.spawn()?;
         let mut said = BufReader::new(child.stdout.take().ok_or("no pipe")?);
         let started = line(&mut said)?;
         let logmon = started["logmon_pid"].as_i64().and_then(|pid| Pid::from_raw(pid as i32)).ok_or("no pid")?;
-        assert_eq!(started["stdout"].as_str(), ground.fifo("stdout").to_str());
+        assert_eq!(started["stdout"].as_str(), task.fifo("stdout").to_str());
         Ok(Peer { child, said, logmon })
     }
 
@@ -257,39 +250,38 @@ fn line(said: &mut BufReader<ChildStdout>) -> Result<Value, Failed> {
 }
 
 fn under_logmon(runtime: &str) -> Result<(), Failed> {
-    let ground = Ground::new(runtime, &lines(20_000, 0))?;
-    let peer = Peer::start(&ground, "logs", &[])?;
-    assert_eq!(ground.passthrough().status()?.code(), Some(7));
+    let task = Task::new(runtime, &lines(20_000, 0))?;
+    let peer = Peer::start(&task, "logs", &[])?;
+    assert_eq!(task.passthrough().status()?.code(), Some(7));
     peer.end()?;
-    check_whole(&ground, 20_000)?;
-    ground.close()
+    check_whole(&task, 20_000)?;
+    task.ground.close()
 }
 
 fn under_executor(runtime: &str) -> Result<(), Failed> {
-    let ground = Ground::new(runtime, &lines(20_000, 0))?;
-    let command = ground.stage.command(&ground.found);
+    let task = Task::new(runtime, &lines(20_000, 0))?;
+    let command = task.command();
     let words: Vec<_> = std::iter::once(command.program).chain(command.arguments).collect();
-    let mut peer = Peer::start(&ground, "run", &words)?;
+    let mut peer = Peer::start(&task, "run", &words)?;
     assert_eq!(line(&mut peer.said)?["exit_code"], 7);
     peer.end()?;
-    check_whole(&ground, 20_000)?;
-    ground.close()
+    check_whole(&task, 20_000)?;
+    task.ground.close()
 }
 
 /// A FIFO that is handed on makes its reader a single point of failure: with it the program's output ends.
 fn logmon_killed(runtime: &str) -> Result<(), Failed> {
     Family::adopt_orphans()?;
-    let ground = Ground::new(runtime, &lines(3_000, 1_000_000))?;
-    let peer = Peer::start(&ground, "logs", &[])?;
-    let mut capture = ground.passthrough().stderr(Stdio::null()).spawn()?;
+    let task = Task::new(runtime, &lines(3_000, 1_000_000))?;
+    let peer = Peer::start(&task, "logs", &[])?;
+    let mut capture = task.passthrough().stderr(Stdio::null()).spawn()?;
     // logmon writes what it has every 100 ms.
-    while ground.kept("stdout")?.is_empty() {
+    while task.kept("stdout")?.is_empty() {
         std::thread::yield_now();
     }
     kill_process(peer.logmon, Signal::KILL)?;
     let status = capture.wait()?;
-    let journal =
-        crun_capture::script::journal::Journal::read(&ground.stage.cell.join("journal"))?.ok_or("no journal")?;
+    let journal = task.journal()?.ok_or("no journal")?;
     let refused = journal.writes.iter().filter(|write| write.errno == libc::EPIPE).count();
     // The init of a pid namespace does not die of SIGPIPE: its writes fail. Any other program dies of it.
     if runtime == "bare" {
@@ -297,7 +289,7 @@ fn logmon_killed(runtime: &str) -> Result<(), Failed> {
     } else {
         assert!(refused > 0, "no write was refused: {status:?}");
     }
-    assert!(ground.kept("stdout")?.len() < 100 * 1_500, "what was written later is in no log");
+    assert!(task.kept("stdout")?.len() < 100 * 1_500, "what was written later is in no log");
     peer.end()?;
-    ground.close()
+    task.ground.close()
 }

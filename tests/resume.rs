@@ -2,15 +2,15 @@
 //!
 //! A program of its own, since this process becomes the one that orphans go to.
 
+#[path = "support/ground.rs"]
+mod ground;
 mod support;
 
-use crun_capture::bundle::Rootfs;
 use crun_capture::process::Family;
-use crun_capture::runtime::{self, Programs, Stage};
-use crun_capture::scratch::Scratch;
 use crun_capture::script::{End, Lines, Script, Step};
 use crun_capture::strategy::Command;
 use crun_capture::stream::Stream;
+use ground::Ground;
 use libtest_mimic::{Arguments, Failed, Trial};
 use rustix::fd::AsFd;
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
@@ -54,17 +54,10 @@ fn main() -> ExitCode {
 
 fn check(runtime_name: &str) -> Result<(), Failed> {
     Family::adopt_orphans()?;
-    let scratch = Scratch::create()?;
-    let family = scratch.family();
-    let program = support::program("CARGO_BIN_EXE_crun-capture", env!("CARGO_BIN_EXE_crun-capture"));
-    let programs = Programs::beside(&program, scratch.disk())?;
-    let kind = runtime::ALL.iter().copied().find(|one| one.name() == runtime_name).ok_or("no such runtime")?;
-    let found = runtime::find(kind, None, None, &programs, &family).map_err(|unusable| unusable.reason)?;
-    let rootfs = Rootfs::create(scratch.disk().join("rootfs"), &programs.emit)?;
     let lines = Lines { interval_ns: 1_000_000, ..Lines::fast(&Stream::BOTH, 400, 99) };
     let script = Script::new(3, End::Exit(7)).then(Step::Lines(lines));
-    let stage = Stage::prepare(&found, &rootfs, &script, &scratch, &family)?;
-    let command = stage.command(&found);
+    let ground = Ground::new(runtime_name, &script)?;
+    let command = ground.stage.command(&ground.found);
     let mut first = capture(&command);
     first.arg("--").arg(&command.program).args(&command.arguments).stdout(Stdio::piped());
     let mut first = first.spawn()?;
@@ -97,10 +90,7 @@ fn check(runtime_name: &str) -> Result<(), Failed> {
     }
     let status = waitid(WaitId::PidFd(front.as_fd()), WaitIdOptions::EXITED)?.ok_or("no status")?;
     assert_eq!(status.exit_status(), Some(7), "the orphan's status is the subreaper's");
-    stage.remove(&found)?;
-    drop(rootfs);
-    scratch.close()?;
-    Ok(())
+    ground.close()
 }
 
 /// Adds what follows on what is there, and nothing else.

@@ -5,6 +5,7 @@ use clap::ValueEnum;
 use crun_capture::bundle::write_private;
 use crun_capture::capturer::Summary;
 use crun_capture::capturer::protocol::{self, Request};
+use crun_capture::command::is_fifo;
 use crun_capture::sink::Sink;
 use crun_capture::sink::frame::Frames;
 use crun_capture::sink::live::{Json, Raw};
@@ -148,11 +149,7 @@ fn for_the_user(strategy: &dyn Strategy, arguments: &Arguments) -> u8 {
     // Whoever reads our output may stop reading: as any filter, this program then dies of SIGPIPE, and the command of its
     // own next write.
     // A FIFO in the place of a file may lose its reader, and the stream goes on.
-    let is_fifo = |path: &Option<PathBuf>| {
-        use std::os::unix::fs::FileTypeExt;
-        path.as_ref().and_then(|path| fs::metadata(path).ok()).is_some_and(|found| found.file_type().is_fifo())
-    };
-    let dies = ![&stdout_path, &stderr_path].into_iter().any(is_fifo);
+    let dies = ![&stdout_path, &stderr_path].into_iter().flatten().any(|path| is_fifo(path));
     if dies && let Err(error) = crun_capture::sys::set_disposition(libc::SIGPIPE, Disposition::Default) {
         complain(&format!("cannot handle SIGPIPE: {error}"));
     }

@@ -28,14 +28,13 @@ mod source;
 mod tests;
 
 pub(crate) use framer::Framer;
-pub(crate) use source::{Output, PIPE_BYTES, Port, Readable, Shared, Source, Taken, framers, pipe};
+pub(crate) use source::{LAST_TAKES_MAX, Output, PIPE_BYTES, Port, Readable, Shared, Source, Taken, framers, pipe};
 
-use crate::clock::now_ns;
+use crate::clock::{now_ns, timespec};
 use crate::command::{CaptureError, Command};
 use crate::outcome::{Exit, Outcome};
 use crate::sink::Sink;
 use crate::sys;
-use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::inotify;
@@ -107,7 +106,8 @@ pub struct Reactor<'a> {
     ended: VecDeque<Ended>,
     /// When which capture wants to be looked at. One entry a capture at most counts; the others are stale.
     timers: BinaryHeap<Reverse<(u64, u64)>>,
-    due: Vec<u64>,
+    /// Room for those that are due, or told of: empty between two uses.
+    tokens: Vec<u64>,
     watches: Option<Watches>,
     shared: Shared,
 }
@@ -127,8 +127,8 @@ struct Watches {
 struct Running<'a> {
     process: Option<Pid>,
     pidfd: Option<OwnedFd>,
-    exit: Option<(Exit, u64)>,
-    wait_error: Option<Errno>,
+    /// How the command ended and when that was learned of, or why it could not be waited for.
+    exit: Option<Result<(Exit, u64), Errno>>,
     sources: Vec<Option<Box<dyn Source>>>,
     watches: Vec<(i32, usize)>,
     output: Output<'a>,
@@ -167,7 +167,7 @@ impl<'a> Reactor<'a> {
             running: 0,
             ended: VecDeque::new(),
             timers: BinaryHeap::new(),
-            due: Vec::new(),
+            tokens: Vec::new(),
             watches: None,
             shared: Shared::default(),
         })
@@ -184,31 +184,15 @@ impl<'a> Reactor<'a> {
         command: &Command,
         sink: &'a dyn Sink,
     ) -> Result<CaptureId, CaptureError> {
-        let mut begun = strategy.begin(command, self.running < ENLARGED_MAX)?;
+        let begun = strategy.begin(command, self.running < ENLARGED_MAX)?;
         let process = begun.process;
-        let at_end = begun.at_end.take();
-        let added = self.add(begun, sink);
-        match (&added, at_end) {
-            (Ok(id), Some(at_end)) => self.at_end(*id, at_end),
-            (Err(_), Some(at_end)) => at_end(),
-            (_, None) => {}
-        }
-        added.map_err(|error| {
+        self.add(begun, sink).map_err(|error| {
             process.into_iter().for_each(kill_and_wait);
             CaptureError::Descriptors(error)
         })
     }
 
-    /// What is to be done when this capture has ended.
-    fn at_end(&mut self, id: CaptureId, act: Box<dyn FnOnce()>) {
-        let running = self.slot_of(id.0).and_then(|slot| self.slots[slot as usize].running.as_mut());
-        if let Some(running) = running {
-            running.at_end = Some(act);
-        }
-    }
-
     pub(crate) fn add(&mut self, begun: Begun, sink: &'a dyn Sink) -> io::Result<CaptureId> {
-        let pidfd = begun.process.map(|pid| pidfd_open(pid, PidfdFlags::empty())).transpose()?;
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None if self.slots.len() < SLOTS_MAX => {
@@ -220,13 +204,12 @@ impl<'a> Reactor<'a> {
         let generation = self.slots[slot as usize].generation;
         let mut running = Box::new(Running {
             process: begun.process,
-            pidfd,
+            pidfd: None,
             exit: None,
-            wait_error: None,
             sources: begun.sources.into_iter().map(Some).collect(),
             watches: Vec::new(),
             output: Output::new(sink, begun.framers),
-            at_end: None,
+            at_end: begun.at_end,
             drain_at_ns: None,
             kill_at_ns: None,
             // What was there before anybody watched is not told of; nor is the end of a capture with nothing to wait for.
@@ -236,6 +219,7 @@ impl<'a> Reactor<'a> {
         if let Err(error) = self.register(slot, generation, &mut running) {
             self.forget(&mut running);
             self.free.push(slot);
+            running.act_at_end();
             return Err(error);
         }
         self.slots[slot as usize].running = Some(running);
@@ -245,6 +229,7 @@ impl<'a> Reactor<'a> {
     }
 
     fn register(&mut self, slot: u32, generation: u32, running: &mut Running<'a>) -> io::Result<()> {
+        running.pidfd = running.process.map(|pid| pidfd_open(pid, PidfdFlags::empty())).transpose()?;
         if let Some(pidfd) = &running.pidfd {
             epoll::add(&self.epoll, pidfd, EventData::new_u64(token(slot, generation, PIDFD)), EventFlags::IN)?;
         }
@@ -344,8 +329,7 @@ impl<'a> Reactor<'a> {
     /// Waits once for the kernel, and does what it tells.
     fn turn(&mut self, wait_ns: Option<u64>) -> io::Result<()> {
         let mut events = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS];
-        let timeout =
-            wait_ns.map(|ns| Timespec { tv_sec: (ns / 1_000_000_000) as i64, tv_nsec: (ns % 1_000_000_000) as i64 });
+        let timeout = wait_ns.map(timespec);
         let count = match sys::epoll_wait(&self.epoll, &mut events, timeout.as_ref()) {
             Ok(count) => count,
             Err(Errno::INTR) => 0,
@@ -359,12 +343,12 @@ impl<'a> Reactor<'a> {
         }
         // Those that are due by now, and each once: whoever asks for another turn has it after everybody else's.
         let due_ns = now_ns();
-        let mut due = std::mem::take(&mut self.due);
+        let mut due = std::mem::take(&mut self.tokens);
         while self.timers.peek().is_some_and(|Reverse((at_ns, _))| *at_ns <= due_ns) {
             due.extend(self.timers.pop().map(|Reverse((_, token))| token));
         }
         due.drain(..).for_each(|token| self.tick(token));
-        self.due = due;
+        self.tokens = due;
         Ok(())
     }
 
@@ -430,9 +414,9 @@ impl<'a> Reactor<'a> {
             Ok(Some(status)) => {
                 let code = status.exit_status().map(Exit::Code);
                 let exit = code.or(status.terminating_signal().map(Exit::Signal)).unwrap_or(Exit::Code(-1));
-                running.exit = Some((exit, now_ns()));
+                running.exit = Some(Ok((exit, now_ns())));
             }
-            Err(errno) => running.wait_error = Some(errno),
+            Err(errno) => running.exit = Some(Err(errno)),
         }
         running.drain_at_ns = Some(now_ns() + DRAIN.as_nanos() as u64);
         running.kill_at_ns = None;
@@ -530,7 +514,7 @@ impl<'a> Reactor<'a> {
         let Some(watches) = &self.watches else { return };
         let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(&watches.inotify, &mut buffer);
-        let mut tokens = Vec::new();
+        let mut tokens = std::mem::take(&mut self.tokens);
         loop {
             match reader.next() {
                 Ok(event) if event.events().contains(inotify::ReadFlags::QUEUE_OVERFLOW) => {
@@ -549,7 +533,8 @@ impl<'a> Reactor<'a> {
             }
         }
         tokens.dedup();
-        tokens.into_iter().for_each(|token| self.dispatch(token));
+        tokens.drain(..).for_each(|token| self.dispatch(token));
+        self.tokens = tokens;
     }
 }
 
@@ -585,7 +570,7 @@ impl Watches {
 
 impl Running<'_> {
     fn is_through(&self) -> bool {
-        let waited = self.exit.is_some() || self.wait_error.is_some() || self.process.is_none();
+        let waited = self.exit.is_some() || self.process.is_none();
         waited && self.sources.iter().all(Option::is_none)
     }
 
@@ -600,20 +585,22 @@ impl Running<'_> {
         }
     }
 
-    fn outcome(mut self: Box<Self>) -> Result<Outcome, CaptureError> {
-        self.output.end();
+    fn act_at_end(&mut self) {
         if let Some(at_end) = self.at_end.take() {
             at_end();
         }
+    }
+
+    fn outcome(mut self: Box<Self>) -> Result<Outcome, CaptureError> {
+        self.output.end();
+        self.act_at_end();
         let output = &mut self.output;
         let mut errors = std::mem::take(&mut output.errors);
         let consumer = output.take_consumer_error();
         let truncated = output.truncated || consumer.is_some();
         errors.extend(consumer.map(|error| format!("consumer: {error}")));
-        if let Some(errno) = self.wait_error {
-            return Err(CaptureError::Wait(errno.into()));
-        }
-        let (exit, exit_at_ns) = self.exit.unwrap_or((Exit::Unknown, now_ns()));
+        let exit = self.exit.unwrap_or_else(|| Ok((Exit::Unknown, now_ns())));
+        let (exit, exit_at_ns) = exit.map_err(|errno| CaptureError::Wait(errno.into()))?;
         Ok(Outcome { exit, exit_at_ns, truncated, errors, notes: std::mem::take(&mut output.notes) })
     }
 }

@@ -23,7 +23,7 @@ pub(crate) const READ_BYTES: usize = 256 << 10;
 const READS_MAX: usize = 16;
 
 /// How much of a stream that does not end is read at its drain deadline.
-const LAST_TAKES_MAX: usize = 64;
+pub(crate) const LAST_TAKES_MAX: usize = 64;
 
 /// What [`Source::take`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,9 @@ use super::lines::start;
 use super::{Capabilities, Capability, CaptureError, Command, Strategy};
 use crate::clock::now_ns;
 use crate::outcome::Outcome;
-use crate::reactor::{self, Begun, CLOSED_PORT, Framer, Output, Port, Reactive, Reactor, Shared, Source, Taken};
+use crate::reactor::{
+    Begun, CLOSED_PORT, Framer, LAST_TAKES_MAX, Output, Port, Reactive, Reactor, Shared, Source, Taken,
+};
 use crate::sink::Sink;
 use crate::stream::Stream;
 use crate::sys;
@@ -34,9 +36,6 @@ const KNOWN_BYTES: usize = 64;
 
 /// How often, after a close, it is asked whether anybody else holds the file.
 const ASKS: u32 = 5;
-
-/// How often a file is read at the drain deadline.
-const LAST_TAKES_MAX: usize = 64;
 
 /// So much of a file is read before the other captures have their turn.
 const READS_MAX: usize = 16;
@@ -77,10 +76,6 @@ impl Strategy for Follow {
 
     fn resume(&self, files: [&Path; 2], offsets: [u64; 2], sink: &dyn Sink) -> Option<Result<Outcome, CaptureError>> {
         Some(go_on(files, offsets, sink))
-    }
-
-    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
-        reactor::capture(self, command, sink)
     }
 }
 

@@ -4,9 +4,7 @@
 //! program once the pipe is full, and a capturer that dies leaves a pipe without a reader. `order` no two pipes have.
 
 use super::{Capabilities, Capability, CaptureError, Command, Strategy};
-use crate::outcome::Outcome;
 use crate::reactor::{self, Begun, Reactive, Readable, Source};
-use crate::sink::Sink;
 use rustix::fd::OwnedFd;
 use rustix::process::Pid;
 use std::io;
@@ -43,10 +41,6 @@ impl Strategy for Lines {
 
     fn reactive(&self) -> Option<&dyn Reactive> {
         Some(self)
-    }
-
-    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
-        reactor::capture(self, command, sink)
     }
 }
 

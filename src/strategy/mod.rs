@@ -23,7 +23,7 @@ pub use capability::{Capabilities, Capability};
 
 pub use crate::command::{CaptureError, Command};
 use crate::outcome::Outcome;
-use crate::reactor::Reactive;
+use crate::reactor::{self, Reactive};
 use crate::sink::Sink;
 use std::path::Path;
 
@@ -104,12 +104,15 @@ pub trait Strategy: Sync {
         None
     }
 
-    /// Runs the command and captures it. Blocks until the capture has ended, which is not bounded: a strategy that
+    /// Runs the command and captures it; one that is reactive in a reactor of its own. Blocks until the capture has ended, which is not bounded: a strategy that
     /// waits for the end of the streams waits for every process that holds them, and one that stopped reading waits for ever.
     ///
     /// # Errors
     /// The command could not be started, or the descriptors not be made. Whatever happens later is in the outcome.
-    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError>;
+    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
+        let reactive = self.reactive().expect("a strategy is reactive, or captures by itself");
+        reactor::capture(reactive, command, sink)
+    }
 }
 
 /// A row of the spike's table.

@@ -10,9 +10,7 @@
 use super::lines::start;
 use super::{Capabilities, Capability, CaptureError, Command, Strategy};
 use crate::command::{is_fifo, no_reader};
-use crate::outcome::Outcome;
-use crate::reactor::{self, Begun, Reactive};
-use crate::sink::Sink;
+use crate::reactor::{Begun, Reactive};
 use crate::stream::Stream;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::process::Pid;
@@ -64,10 +62,6 @@ impl Strategy for Passthrough {
 
     fn reactive(&self) -> Option<&dyn Reactive> {
         Some(self)
-    }
-
-    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
-        reactor::capture(self, command, sink)
     }
 }
 

@@ -14,12 +14,10 @@
 
 use super::lines::start;
 use super::{Capabilities, Capability, CaptureError, Command, Strategy};
-use crate::clock::now_ns;
-use crate::outcome::Outcome;
+use crate::clock::{now_ns, timespec};
 use crate::reactor::{self, Begun, Framer, Reactive, Readable, Source};
-use crate::sink::Sink;
 use crate::stream::Origin;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -72,10 +70,6 @@ impl Strategy for Pty {
 
     fn reactive(&self) -> Option<&dyn Reactive> {
         Some(self)
-    }
-
-    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
-        reactor::capture(self, command, sink)
     }
 }
 
@@ -319,7 +313,7 @@ impl Verb {
 fn wait_for(wanted: BorrowedFd<'_>, instead: Option<BorrowedFd<'_>>, until_ns: u64) -> io::Result<bool> {
     loop {
         let left_ns = until_ns.saturating_sub(now_ns());
-        let left = Timespec { tv_sec: (left_ns / 1_000_000_000) as i64, tv_nsec: (left_ns % 1_000_000_000) as i64 };
+        let left = timespec(left_ns);
         let both = [Some(wanted), instead];
         let mut polled: Vec<PollFd<'_>> =
             both.into_iter().flatten().map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN)).collect();

@@ -15,9 +15,7 @@
 use super::lines::start;
 use super::{Capabilities, Capability, CaptureError, Command, Strategy};
 use crate::clock::now_ns;
-use crate::outcome::Outcome;
-use crate::reactor::{self, Begun, Output, Port, Reactive, Shared, Source, Taken};
-use crate::sink::Sink;
+use crate::reactor::{Begun, Output, Port, Reactive, Shared, Source, Taken};
 use rustix::event::epoll::EventFlags;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -50,10 +48,6 @@ impl Strategy for Sequenced {
 
     fn reactive(&self) -> Option<&dyn Reactive> {
         Some(self)
-    }
-
-    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
-        reactor::capture(self, command, sink)
     }
 }
 

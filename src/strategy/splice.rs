@@ -10,16 +10,14 @@
 use super::lines::start_with_pipes;
 use super::{Capabilities, Capability, CaptureError, Command, Strategy};
 use crate::clock::now_ns;
-use crate::outcome::Outcome;
-use crate::reactor::{self, Begun, Output, PIPE_BYTES, Port, Reactive, Shared, Source, Taken};
-use crate::sink::Sink;
+use crate::reactor::{Begun, Output, PIPE_BYTES, Port, Reactive, Shared, Source, Taken};
 use crate::stream::Stream;
 use crate::sys;
 use rustix::event::epoll::EventFlags;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::SeekFrom;
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::Pid;
 use std::fs::File;
 use std::io;
@@ -61,10 +59,6 @@ impl Strategy for Splice {
 
     fn reactive(&self) -> Option<&dyn Reactive> {
         Some(self)
-    }
-
-    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
-        reactor::capture(self, command, sink)
     }
 }
 
@@ -111,7 +105,7 @@ impl Source for Spliced {
             return self.take_spliced(shared, output);
         }
         let buffer = shared.buffer();
-        match retry(|| sys::read(&self.pipe, buffer)) {
+        match retry_on_intr(|| sys::read(&self.pipe, buffer)) {
             Ok(0) => Taken::End,
             Ok(count) => {
                 let at_ns = now_ns();
@@ -134,7 +128,7 @@ impl Spliced {
                 return Taken::More;
             }
         };
-        let wanted = match retry(|| sys::tee(&self.pipe, copy_writer, PIPE_BYTES)) {
+        let wanted = match retry_on_intr(|| sys::tee(&self.pipe, copy_writer, PIPE_BYTES)) {
             Ok(0) => return Taken::End,
             Ok(wanted) => wanted,
             Err(errno) => return self.failed_read(errno, output),
@@ -144,7 +138,7 @@ impl Spliced {
         while left > 0 {
             // The copy holds exactly what was teed, so this neither blocks nor ends before.
             let most = left.min(buffer.len());
-            match retry(|| sys::read(copy, &mut buffer[..most])) {
+            match retry_on_intr(|| sys::read(copy, &mut buffer[..most])) {
                 Ok(count @ 1..) => {
                     output.push(self.at, &buffer[..count], now_ns());
                     left -= count;
@@ -193,7 +187,7 @@ impl Spliced {
         }
         while left > 0 {
             let most = left.min(buffer.len());
-            match retry(|| sys::read(&self.pipe, &mut buffer[..most])) {
+            match retry_on_intr(|| sys::read(&self.pipe, &mut buffer[..most])) {
                 Ok(count @ 1..) => {
                     self.write(&buffer[..count], output);
                     left -= count;
@@ -250,15 +244,5 @@ impl Spliced {
         }
         output.lost(self.at, format_args!("read: {errno}"));
         Taken::End
-    }
-}
-
-/// The same call again as long as a signal interrupts it.
-fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
-    loop {
-        match call() {
-            Err(Errno::INTR) => {}
-            done => return done,
-        }
     }
 }

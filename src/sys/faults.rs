@@ -1,7 +1,7 @@
-//! Faults at the boundary to the kernel, for the tests of whatever calls it.
+//! Faults at the boundary to the kernel, for the tests of whatever calls it. Elsewhere no call is asked about.
 
-use rustix::io::{Errno, Result};
-use std::cell::RefCell;
+#[cfg(test)]
+pub(crate) use planned::{Fault, limit, with};
 
 /// A system call that a test can let fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,34 +15,48 @@ pub(crate) enum Call {
     Receive,
 }
 
-/// What is done to a call.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Fault {
-    /// It fails, and does nothing.
-    Fails(Errno),
-    /// It does so much at most, and at least one byte.
-    Short(usize),
+/// How much the call may do: all of it.
+#[cfg(not(test))]
+#[inline]
+pub(super) fn limit(_call: Call, length: usize) -> rustix::io::Result<usize> {
+    Ok(length)
 }
 
-type Plan = Box<dyn FnMut(Call) -> Option<Fault>>;
+#[cfg(test)]
+mod planned {
+    use super::Call;
+    use rustix::io::{Errno, Result};
+    use std::cell::RefCell;
 
-thread_local! {
-    static PLAN: RefCell<Option<Plan>> = const { RefCell::new(None) };
-}
+    /// What is done to a call.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) enum Fault {
+        /// It fails, and does nothing.
+        Fails(Errno),
+        /// It does so much at most, and at least one byte.
+        Short(usize),
+    }
 
-/// Runs `act`, with `plan` asked before each call that this thread makes.
-pub(crate) fn with<R>(plan: impl FnMut(Call) -> Option<Fault> + 'static, act: impl FnOnce() -> R) -> R {
-    PLAN.set(Some(Box::new(plan)));
-    let result = act();
-    PLAN.set(None);
-    result
-}
+    type Plan = Box<dyn FnMut(Call) -> Option<Fault>>;
 
-/// How much the call may do.
-pub(super) fn limit(call: Call, length: usize) -> Result<usize> {
-    match PLAN.with_borrow_mut(|plan| plan.as_mut().and_then(|plan| plan(call))) {
-        Some(Fault::Fails(errno)) => Err(errno),
-        Some(Fault::Short(most)) => Ok(length.min(most.max(1))),
-        None => Ok(length),
+    thread_local! {
+        static PLAN: RefCell<Option<Plan>> = const { RefCell::new(None) };
+    }
+
+    /// Runs `act`, with `plan` asked before each call that this thread makes.
+    pub(crate) fn with<R>(plan: impl FnMut(Call) -> Option<Fault> + 'static, act: impl FnOnce() -> R) -> R {
+        PLAN.set(Some(Box::new(plan)));
+        let result = act();
+        PLAN.set(None);
+        result
+    }
+
+    /// How much the call may do.
+    pub(crate) fn limit(call: Call, length: usize) -> Result<usize> {
+        match PLAN.with_borrow_mut(|plan| plan.as_mut().and_then(|plan| plan(call))) {
+            Some(Fault::Fails(errno)) => Err(errno),
+            Some(Fault::Short(most)) => Ok(length.min(most.max(1))),
+            None => Ok(length),
+        }
     }
 }

@@ -1,0 +1,37 @@
+//! A container on a runtime that works, for tests that capture it themselves.
+
+use crate::support;
+use crun_capture::bundle::Rootfs;
+use crun_capture::runtime::{self, Found, Programs, Stage};
+use crun_capture::scratch::Scratch;
+use crun_capture::script::Script;
+use libtest_mimic::Failed;
+
+/// All that is made for it.
+pub(crate) struct Ground {
+    pub(crate) scratch: Scratch,
+    pub(crate) found: Found,
+    pub(crate) stage: Stage,
+    rootfs: Rootfs,
+}
+
+impl Ground {
+    pub(crate) fn new(runtime_name: &str, script: &Script) -> Result<Ground, Failed> {
+        let scratch = Scratch::create()?;
+        let family = scratch.family();
+        let program = support::program("CARGO_BIN_EXE_crun-capture", env!("CARGO_BIN_EXE_crun-capture"));
+        let programs = Programs::beside(&program, scratch.disk())?;
+        let kind = runtime::ALL.iter().copied().find(|one| one.name() == runtime_name).ok_or("no such runtime")?;
+        let found = runtime::find(kind, None, None, &programs, &family).map_err(|unusable| unusable.reason)?;
+        let rootfs = Rootfs::create(scratch.disk().join("rootfs"), &programs.emit)?;
+        let stage = Stage::prepare(&found, &rootfs, script, &scratch, &family)?;
+        Ok(Ground { scratch, found, stage, rootfs })
+    }
+
+    /// Removes it, when the container has ended.
+    pub(crate) fn close(self) -> Result<(), Failed> {
+        self.stage.remove(&self.found)?;
+        drop(self.rootfs);
+        Ok(self.scratch.close()?)
+    }
+}
