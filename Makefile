@@ -13,7 +13,7 @@ compare: ## Compare all strategies on real and fake crun (quick; ARGS="…" adds
 
 test: ## Run all tests, and each benchmark once at a small size
 	@.ci/setup
-	$(CARGO) test
+	$(CARGO) test --no-fail-fast
 
 bench: ## Run the benchmarks
 	@.ci/setup

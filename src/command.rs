@@ -117,8 +117,8 @@ pub enum CaptureError {
         /// Why it was not.
         source: io::Error,
     },
-    /// A file for the output could not be made.
-    #[error("cannot create {}: {source}", .path.display())]
+    /// A file for the output could not be made, or is not there to be handed on.
+    #[error("cannot open {} for the output: {source}", .path.display())]
     File {
         /// Where.
         path: PathBuf,

@@ -84,8 +84,19 @@ fn open(command: &Command, stream: Stream) -> Result<OwnedFd, CaptureError> {
         return own.map_err(CaptureError::Descriptors);
     };
     let opened = if is_fifo(path) { open_fifo(path) } else { File::options().append(true).open(path) };
-    let opened = opened.map_err(|source| CaptureError::File { path: path.clone(), source: no_reader(source) })?;
+    let opened = opened.map_err(|source| CaptureError::File { path: path.clone(), source: not_ready(source) })?;
     Ok(opened.into())
+}
+
+/// What is handed on is the caller's, and is not made here: a file in the place of a FIFO would have no reader, and nobody would know.
+fn not_ready(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::NotFound {
+        return io::Error::new(
+            error.kind(),
+            "there is nothing to hand on; make it (mkfifo) and start its reader first",
+        );
+    }
+    no_reader(error)
 }
 
 /// open(2) itself waits for a reader, and nothing tells of one that waits for us: so a thread waits in it, and where nobody comes

@@ -72,6 +72,13 @@ fn a_path_for_a_strategy_that_writes_no_file_is_noted_and_not_created() {
 }
 
 #[test]
+fn a_path_that_is_not_there_cannot_be_handed_on() {
+    let ended = capture("passthrough", &["--stdout-path", "out.fifo"], BOTH_AND_7).exits(125);
+    let ended = ended.says("cannot open out.fifo for the output: there is nothing to hand on; make it (mkfifo)");
+    assert!(!ended.path("out.fifo").exists(), "a file without a reader was made");
+}
+
+#[test]
 fn a_command_that_cannot_be_run_has_its_own_codes() {
     Run::new(["capture", "--strategy", "tee", "--", "./no-such-program"]).exits(127).says("./no-such-program");
     Run::new(["capture", "--strategy", "tee", "--", "./plain"]).file("plain", "text").exits(126).says("./plain");
