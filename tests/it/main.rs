@@ -1,7 +1,7 @@
 //! The tests that start programs, in one binary.
 
 mod capture; // `capture` as a user calls it
-mod claims; // `claims`: verdicts, recorded ones, SPIKE.md
+mod claims; // `claims`: some of them, and the report
 mod compare; // `compare`: what it prints, exits with, and leaves
 mod emit; // the workload plays its script
 mod explain; // `explain` and `recommend`
