@@ -41,14 +41,16 @@ fn configurations() -> Vec<Case> {
         case("mount-source-missing")
             .edit("/mounts/-", json!({"destination": "/x", "type": "bind", "source": "/no/such", "options": ["bind"]}))
             .run(),
-        case("hook-fails").edit("/hooks", json!({"createRuntime": [{"path": "/bin/false"}]})).run(),
-        case("hook-missing")
-            .edit("/hooks", json!({"createRuntime": [{"path": "/no/such/hook"}]}))
-            .run()
-            // Seen once in some 30 runs of all cases, rootless: exit code -33 in place of 1, and a broken pipe.
-            .races("the child that is to become the hook may be gone before crun has written the state to it"),
-        case("hook-succeeds").edit("/hooks", json!({"createRuntime": [{"path": "/bin/true"}]})).run(),
+        hook("hook-fails", "/bin/false"),
+        hook("hook-missing", "/no/such/hook"),
+        hook("hook-succeeds", "/bin/true"),
     ]
+}
+
+/// Seen once in some 30 runs of all cases, rootless: exit code -33 in place of the hook's own, and a broken pipe.
+fn hook(name: &'static str, path: &str) -> Case {
+    let case = case(name).edit("/hooks", json!({"createRuntime": [{"path": path}]})).run();
+    case.races("the child that is to become the hook may be gone before crun has written the state to it")
 }
 
 /// What is wrong with the program.
