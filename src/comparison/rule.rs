@@ -60,7 +60,7 @@ impl Subject<'_> {
 type Rule = (&'static str, fn(&Subject<'_>) -> bool);
 
 /// All rules: duties first, in the order of their weight, then declared capabilities.
-pub(super) const RULES: [Rule; 30] = [
+pub(super) const RULES: [Rule; 31] = [
     // What was to be tried was not.
     ("stimulus_error", |it| it.findings.stimulus_error.is_some()),
     ("deadline_hit", |it| it.findings.deadline_hit),
@@ -119,6 +119,8 @@ pub(super) const RULES: [Rule; 30] = [
     }),
     ("workload_stalled_ns", |it| it.must(Capability::FreeFlow) && !is_free(it.findings)),
     ("workload_survived", |it| it.must(Capability::SurvivesDeath) && it.findings.workload_survived == Some(false)),
+    // A write that the stream does not take loses nothing, and is the program's loss all the same.
+    ("refused_bytes", |it| it.must(Capability::AnyWrite) && it.findings.refused_bytes > 0),
     ("max_rss_bytes", |it| it.must(Capability::BoundedMemory) && !is_bounded(it.findings)),
 ];
 
@@ -213,6 +215,7 @@ pub(super) fn shows(capability: Capability, found: &Findings) -> Option<bool> {
             let file_whole = found.file_lost_bytes? == 0;
             (file_whole || whole) && !found.deadline_hit && found.workload_survived != Some(false)
         }
-        Capability::Reopen | Capability::AnyWrite | Capability::AnyProgram => whole && ends_right,
+        Capability::AnyWrite => whole && ends_right && found.refused_bytes == 0,
+        Capability::Reopen | Capability::AnyProgram => whole && ends_right,
     })
 }

@@ -94,7 +94,7 @@ fn the_words_of_a_runtime_that_failed_are_not_made_up() {
 #[test]
 fn capabilities_hold_for_those_who_declare_them() {
     type Case = (Capability, fn(&mut Findings), &'static str);
-    let cases: [Case; 11] = [
+    let cases: [Case; 12] = [
         (Capability::File, |found| found.file_lost_bytes = Some(1), "file_lost_bytes"),
         (Capability::File, |found| found.file_altered_lines = Some(1), "file_altered_lines"),
         (Capability::Live, |found| found.delivered_before_exit_fraction = Some(0.1), "delivered_before_exit_fraction"),
@@ -104,6 +104,7 @@ fn capabilities_hold_for_those_who_declare_them() {
         (Capability::Live, |found| found.prompt_held = Some(true), "prompt_held"),
         (Capability::FreeFlow, |found| found.workload_stalled_ns = Some(900_000_000), "workload_stalled_ns"),
         (Capability::SurvivesDeath, |found| found.workload_survived = Some(false), "workload_survived"),
+        (Capability::AnyWrite, |found| found.refused_bytes = 4 << 20, "refused_bytes"),
         (Capability::BoundedMemory, |found| found.max_rss_bytes = Some(20 << 20), "max_rss_bytes"),
         (Capability::File, |found| found.file_owner_changed = Some(true), "file_owner_changed"),
     ];

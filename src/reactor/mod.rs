@@ -19,8 +19,11 @@
 //! that was delivered: a sink that fails gets nothing more, and its streams are drained all the same; a read that fails ends
 //! its stream. An error of `next` is the epoll set's own (there is no memory, or the descriptor is none).
 //!
-//! **Descriptors.** Two or three a capture. Those of 1,000 captures are over the usual soft limit of 1,024 (RLIMIT_NOFILE); at
+//! **Descriptors.** Three to five a capture. Those of 1,000 captures are over the usual soft limit of 1,024 (RLIMIT_NOFILE); at
 //! the limit `start` fails with [`CaptureError::Descriptors`], and everything that runs goes on.
+//!
+//! **Signals.** None is touched. A file that grows over RLIMIT_FSIZE sends SIGXFSZ, and a FIFO that has lost its reader SIGPIPE, to
+//! whoever writes it: where that is `splice`, have a handler for them, or ignore them, and the write's error is what counts.
 
 mod framer;
 mod source;
@@ -130,6 +133,8 @@ struct Running<'a> {
     /// How the command ended and when that was learned of, or why it could not be waited for.
     exit: Option<Result<(Exit, u64), Errno>>,
     sources: Vec<Option<Box<dyn Source>>>,
+    /// Those whose outlet is waited for, in place of their ports.
+    full: Vec<bool>,
     watches: Vec<(i32, usize)>,
     output: Output<'a>,
     at_end: Option<Box<dyn FnOnce()>>,
@@ -206,6 +211,7 @@ impl<'a> Reactor<'a> {
             process: begun.process,
             pidfd: None,
             exit: None,
+            full: vec![false; begun.sources.len()],
             sources: begun.sources.into_iter().map(Some).collect(),
             watches: Vec::new(),
             output: Output::new(sink, begun.framers),
@@ -235,10 +241,7 @@ impl<'a> Reactor<'a> {
         }
         for (at, source) in running.sources.iter().enumerate() {
             let Some(source) = source else { continue };
-            for (port, (descriptor, flags)) in source.ports().into_iter().enumerate() {
-                let what = (at as u8) << 4 | port as u8;
-                epoll::add(&self.epoll, descriptor, EventData::new_u64(token(slot, generation, what)), flags)?;
-            }
+            add_ports(&self.epoll, source.as_ref(), token(slot, generation, (at as u8) << 4))?;
             if let Some(file) = source.watched() {
                 let watches = match &mut self.watches {
                     Some(watches) => watches,
@@ -264,7 +267,7 @@ impl<'a> Reactor<'a> {
 
     fn close_source(&mut self, running: &mut Running<'a>, at: usize) {
         let Some(source) = running.sources[at].take() else { return };
-        for (descriptor, _) in source.ports() {
+        for descriptor in source.ports().into_iter().map(|(descriptor, _)| descriptor).chain(source.outlet()) {
             let _not_in_the_set = epoll::delete(&self.epoll, descriptor);
         }
         if let Some(watches) = &mut self.watches {
@@ -372,8 +375,8 @@ impl<'a> Reactor<'a> {
 
     /// Lets a source take what is there.
     fn take(&mut self, slot: u32, at: usize, port: Option<usize>) {
-        let Reactor { slots, shared, .. } = self;
-        let Some(running) = slots[slot as usize].running.as_mut() else { return };
+        let Reactor { slots, shared, epoll, .. } = self;
+        let Slot { running: Some(running), generation } = &mut slots[slot as usize] else { return };
         let Some(source) = running.sources.get_mut(at).and_then(Option::as_mut) else { return };
         let mut taken = source.take(port, shared, &mut running.output);
         if running.drain_at_ns.is_some() && taken != Taken::End {
@@ -381,6 +384,14 @@ impl<'a> Reactor<'a> {
                 (Taken::More, exited) if exited != Taken::End => Taken::More,
                 (_, exited) => exited,
             };
+        }
+        if source.is_full() != running.full[at] {
+            running.full[at] = source.is_full();
+            let first = token(slot, *generation, (at as u8) << 4);
+            if let Err(errno) = switch_ports(epoll, source.as_ref(), first) {
+                running.output.lost(at, format_args!("epoll: {errno}"));
+                taken = Taken::End;
+            }
         }
         running.output.flush();
         self.after(slot, at, taken);
@@ -603,6 +614,27 @@ impl Running<'_> {
         let (exit, exit_at_ns) = exit.map_err(|errno| CaptureError::Wait(errno.into()))?;
         Ok(Outcome { exit, exit_at_ns, truncated, errors, notes: std::mem::take(&mut output.notes) })
     }
+}
+
+/// Has the ports of a source waited for: that with the token `first`, and the next ones.
+fn add_ports(epoll: &OwnedFd, source: &dyn Source, first: u64) -> rustix::io::Result<()> {
+    let mut tokens = first..;
+    source
+        .ports()
+        .into_iter()
+        .zip(&mut tokens)
+        .try_for_each(|((descriptor, flags), token)| epoll::add(epoll, descriptor, EventData::new_u64(token), flags))
+}
+
+/// Has the outlet waited for in place of the ports while the source is full, and the reverse.
+fn switch_ports(epoll: &OwnedFd, source: &dyn Source, first: u64) -> rustix::io::Result<()> {
+    let Some(outlet) = source.outlet() else { return Ok(()) };
+    if !source.is_full() {
+        epoll::delete(epoll, outlet)?;
+        return add_ports(epoll, source, first);
+    }
+    source.ports().into_iter().try_for_each(|(descriptor, _)| epoll::delete(epoll, descriptor))?;
+    epoll::add(epoll, outlet, EventData::new_u64(first | u64::from(ANY_PORT)), EventFlags::OUT)
 }
 
 fn kill_and_wait(pid: Pid) {

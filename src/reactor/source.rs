@@ -48,6 +48,16 @@ pub(crate) trait Source {
     /// What to wait for. The list stays the same as long as the source lives.
     fn ports(&self) -> Vec<Port<'_>>;
 
+    /// What is waited for in place of the ports while [`is_full`](Source::is_full): where the bytes go to.
+    fn outlet(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// Whether nothing can be taken before the outlet has room.
+    fn is_full(&self) -> bool {
+        false
+    }
+
     /// The file that is to be watched in place of a descriptor.
     fn watched(&self) -> Option<BorrowedFd<'_>> {
         None
@@ -63,14 +73,21 @@ pub(crate) trait Source {
 
     /// The drain deadline: takes what is there, and is closed. `at` is its place among the sources.
     fn cut(&mut self, at: usize, shared: &mut Shared, output: &mut Output<'_>) {
+        if !self.take_last(shared, output) {
+            output.still_held(at);
+        }
+    }
+
+    /// Takes what is there at the drain deadline. Whether that was the end.
+    fn take_last(&mut self, shared: &mut Shared, output: &mut Output<'_>) -> bool {
         for _ in 0..LAST_TAKES_MAX {
             match self.take(None, shared, output) {
-                Taken::End => return,
+                Taken::End => return true,
                 Taken::Nothing | Taken::Later => break,
                 Taken::Some | Taken::More => {}
             }
         }
-        output.still_held(at);
+        false
     }
 }
 

@@ -135,21 +135,79 @@ fn a_file_that_fails_does_not_stop_the_stream_and_the_reverse() {
     }
 }
 
-/// A FIFO in the place of the file, whose reader does not read: it is waited for, and then given up.
+/// A FIFO in the place of stdout's file, and its reader, which has read nothing yet.
+fn full_fifo(directory: &Path) -> OwnedFd {
+    let fifo = directory.join("stdout");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RWXU).unwrap();
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
+    let reader = rustix::fs::open(&fifo, flags, rustix::fs::Mode::empty()).unwrap();
+    rustix::io::ioctl_fionbio(&reader, false).unwrap();
+    reader
+}
+
+/// More than the FIFO has room for, and less than the pipe.
+const ZEROS: &str = "head -c 300000 /dev/zero";
+
+/// Whose reader does not read: it is waited for, and then given up.
 #[test]
 fn a_full_pipe_in_the_place_of_the_file_does_not_stop_the_stream() {
     let splice = strategy::find("splice").unwrap();
     let directory = tempfile::tempdir().unwrap();
-    let fifo = directory.path().join("stdout");
-    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RWXU).unwrap();
-    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
-    let reader = rustix::fs::open(&fifo, flags, rustix::fs::Mode::empty()).unwrap();
+    let reader = full_fifo(directory.path());
     let sink = Memory::default();
-    let outcome = splice.capture(&shell("head -c 300000 /dev/zero", directory.path()), &sink).unwrap();
+    let outcome = splice.capture(&shell(ZEROS, directory.path()), &sink).unwrap();
     assert_eq!((outcome.exit, outcome.truncated), (Exit::Code(0), true));
     assert!(outcome.errors[0].contains("the file is given up"), "{:?}", outcome.errors);
     assert_eq!(bytes(&sink.into_deliveries(), Origin::Stdout), vec![0; 300_000]);
     drop(reader);
+}
+
+/// Whose reader is slow: no other capture waits for it, and it gets everything.
+#[test]
+fn a_full_pipe_in_the_place_of_the_file_holds_up_nobody_else() {
+    let (splice, lines) = (strategy::find("splice").unwrap(), strategy::find("lines").unwrap());
+    let (directory, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let reader = full_fifo(directory.path());
+    let (sink, other_sink) = (Memory::default(), Memory::default());
+    let mut reactor = Reactor::new().unwrap();
+    let full = reactor.start(splice.reactive().unwrap(), &shell(ZEROS, directory.path()), &sink).unwrap();
+    while sink.len() == 0 {
+        assert!(reactor.next(Some(Duration::from_millis(1))).unwrap().is_none());
+    }
+    let quick = shell("echo other; exit 4", other.path());
+    let quick = reactor.start(lines.reactive().unwrap(), &quick, &other_sink).unwrap();
+    assert_eq!(reactor.next(None).unwrap().unwrap().id, quick);
+    let reading = std::thread::spawn(move || {
+        let mut whole = Vec::new();
+        io::Read::read_to_end(&mut fs::File::from(reader), &mut whole).unwrap();
+        whole
+    });
+    let ended = reactor.next(None).unwrap().unwrap();
+    let outcome = ended.outcome.unwrap();
+    assert_eq!((ended.id, outcome.truncated), (full, false), "{:?}", outcome.errors);
+    assert_eq!(reading.join().unwrap(), vec![0; 300_000]);
+}
+
+/// Whose consumer is gone, too: what comes goes on to it.
+#[test]
+fn a_pipe_in_the_place_of_the_file_gets_everything_without_a_consumer() {
+    struct Gone;
+    impl Sink for Gone {
+        fn deliver(&self, _: &Delivery<'_>) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+    let splice = strategy::find("splice").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let reader = full_fifo(directory.path());
+    let reading = std::thread::spawn(move || {
+        let mut whole = Vec::new();
+        io::Read::read_to_end(&mut fs::File::from(reader), &mut whole).unwrap();
+        whole
+    });
+    let outcome = splice.capture(&shell(&ZEROS.replace("300000", "3000000"), directory.path()), &Gone).unwrap();
+    assert_eq!(outcome.errors.len(), 1, "{:?}", outcome.errors);
+    assert_eq!(reading.join().unwrap(), vec![0; 3_000_000]);
 }
 
 #[test]

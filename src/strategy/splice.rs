@@ -3,27 +3,29 @@
 //! What lies in the pipe is copied by reference into a second one (tee), then moved on to the file (splice), exactly as much;
 //! then the copy is read. File first: what was delivered is in the file, whenever the capturer dies.
 //!
-//! Neither sink takes the other down. A file that fails is given up, and said so; a consumer that fails is passed by. Where
-//! splice(2) does not work (EINVAL: a file opened with O_APPEND, some file systems and devices) it reads and writes instead,
-//! and the outcome notes it. As `lines` it stands in the data path, so it declares neither `free-flow` nor `survives-death`.
+//! Neither sink takes the other down. A file that fails is given up, and said so; a consumer that fails is passed by. A FIFO in the
+//! place of the file that is full is waited for, and no other capture is held up by that: what it has no room for stays in the
+//! pipe, and is moved on when it has. Where splice(2) does not work (EINVAL: a file opened with O_APPEND, some file systems and
+//! devices) it reads and writes instead, and the outcome notes it. As `lines` it stands in the data path, so it declares neither
+//! `free-flow` nor `survives-death`.
 
 use super::lines::start_with_pipes;
 use super::{Capabilities, Capability, CaptureError, Command, Strategy};
-use crate::clock::now_ns;
+use crate::clock::{now_ns, timespec};
 use crate::reactor::{Begun, Output, PIPE_BYTES, Port, Reactive, Shared, Source, Taken};
 use crate::stream::Stream;
 use crate::sys;
 use rustix::event::epoll::EventFlags;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::SeekFrom;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::Pid;
 use std::fs::File;
 use std::io;
 
-/// How long a FIFO in the place of the file may be full before it counts as failed. A regular file never makes anybody wait so.
-const FULL_MAX: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+/// How long a FIFO in the place of the file may take nothing before it counts as failed. A regular file never makes anybody wait so.
+const FULL_MAX_NS: u64 = 5_000_000_000;
 
 /// Two pipes, two files, and a copy.
 pub(super) struct Splice;
@@ -69,7 +71,8 @@ impl Reactive for Splice {
         let sources = readers.into_iter().zip(files).enumerate().map(|(at, (pipe, file))| {
             rustix::io::ioctl_fionbio(&pipe, true)?;
             let seeks = rustix::fs::tell(&file).is_ok();
-            Ok(Box::new(Spliced { pipe, file, at, way: Way::Splice, seeks }) as Box<dyn Source>)
+            Ok(Box::new(Spliced { pipe, file, at, way: Way::Splice, seeks, owed: 0, full_since_ns: 0 })
+                as Box<dyn Source>)
         });
         Ok(Begun::new(Pid::from_child(&child), sources.collect::<io::Result<_>>().map_err(CaptureError::Descriptors)?))
     }
@@ -92,6 +95,10 @@ struct Spliced {
     way: Way,
     /// Whether it is a file with an end to go to; a FIFO has none.
     seeks: bool,
+    /// So many bytes in the pipe were delivered, and the file has had no room for them.
+    owed: usize,
+    /// Since when it takes nothing, where something is owed.
+    full_since_ns: u64,
 }
 
 impl Source for Spliced {
@@ -99,8 +106,23 @@ impl Source for Spliced {
         vec![(self.pipe.as_fd(), EventFlags::IN)]
     }
 
+    fn outlet(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.file.as_fd()).filter(|_| !self.seeks)
+    }
+
+    fn is_full(&self) -> bool {
+        self.owed > 0
+    }
+
     fn take(&mut self, _port: Option<usize>, shared: &mut Shared, output: &mut Output<'_>) -> Taken {
-        // Who delivers nothing needs no copy.
+        if self.way == Way::Splice && self.owed == 0 && output.consumer_is_gone() {
+            // Who delivers nothing needs no copy.
+            self.owed = rustix::io::ioctl_fionread(&self.pipe).unwrap_or(0) as usize;
+            self.full_since_ns = now_ns();
+        }
+        if self.owed > 0 {
+            return self.pay(shared, output);
+        }
         if self.way == Way::Splice && !output.consumer_is_gone() {
             return self.take_spliced(shared, output);
         }
@@ -114,6 +136,15 @@ impl Source for Spliced {
                 Taken::Some
             }
             Err(errno) => self.failed_read(errno, output),
+        }
+    }
+
+    fn cut(&mut self, at: usize, shared: &mut Shared, output: &mut Output<'_>) {
+        if self.owed > 0 {
+            self.keep_in_step(Errno::TIMEDOUT, shared.buffer(), output);
+        }
+        if !self.take_last(shared, output) {
+            output.still_held(at);
         }
     }
 }
@@ -149,8 +180,38 @@ impl Spliced {
                 }
             }
         }
-        if let Some(errno) = stopped {
-            self.keep_in_step(wanted - moved, errno, buffer, output);
+        self.owed = wanted - moved;
+        match stopped {
+            None => Taken::Some,
+            // The pipe has them, so it is a FIFO in the place of the file that has no room.
+            Some(Errno::AGAIN) => {
+                self.full_since_ns = now_ns();
+                Taken::Later
+            }
+            Some(errno) => {
+                self.keep_in_step(errno, buffer, output);
+                Taken::Some
+            }
+        }
+    }
+
+    /// Moves what is owed to the file, as far as that has room.
+    fn pay(&mut self, shared: &mut Shared, output: &mut Output<'_>) -> Taken {
+        let (moved, stopped) = self.splice(self.owed);
+        self.owed -= moved;
+        match stopped {
+            None => {}
+            Some(Errno::AGAIN) => {
+                let now_ns = now_ns();
+                if moved > 0 {
+                    self.full_since_ns = now_ns;
+                }
+                if now_ns - self.full_since_ns < FULL_MAX_NS {
+                    return Taken::Later;
+                }
+                self.keep_in_step(Errno::TIMEDOUT, shared.buffer(), output);
+            }
+            Some(errno) => self.keep_in_step(errno, shared.buffer(), output),
         }
         Taken::Some
     }
@@ -164,12 +225,6 @@ impl Spliced {
                 Ok(0) => return (moved, Some(Errno::IO)),
                 Ok(count) => moved += count,
                 Err(Errno::INTR) => {}
-                // The pipe has them, so it is a FIFO in the place of the file that has no room.
-                Err(Errno::AGAIN) => {
-                    if let Err(errno) = self.wait_for_room() {
-                        return (moved, Some(errno));
-                    }
-                }
                 Err(errno) => return (moved, Some(errno)),
             }
         }
@@ -178,7 +233,8 @@ impl Spliced {
 
     /// Bytes that were delivered are still in the pipe, since the file did not take them: they come off it, and go to the file the
     /// other way where that may help.
-    fn keep_in_step(&mut self, mut left: usize, errno: Errno, buffer: &mut [u8], output: &mut Output<'_>) {
+    fn keep_in_step(&mut self, errno: Errno, buffer: &mut [u8], output: &mut Output<'_>) {
+        let mut left = std::mem::take(&mut self.owed);
         if errno == Errno::INVAL {
             output.note(self.at, "the file does not take splice(2) (EINVAL): read and write in place of it");
             self.way = Way::Write;
@@ -225,8 +281,9 @@ impl Spliced {
         }
     }
 
+    /// Blocks. Only what neither is a file nor takes splice(2) comes to this: a terminal, or a socket.
     fn wait_for_room(&self) -> Result<(), Errno> {
-        match poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], Some(&FULL_MAX)) {
+        match poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], Some(&timespec(FULL_MAX_NS))) {
             Ok(0) => Err(Errno::TIMEDOUT),
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(errno) => Err(errno),
