@@ -10,6 +10,7 @@ mod warden;
 
 use crun_capture::phase::Phase;
 use libtest_mimic::{Arguments, Failed, Trial};
+use std::io::{self, Write};
 use std::process::{Command, ExitCode};
 
 /// How a run is ended.
@@ -32,10 +33,29 @@ fn main() -> ExitCode {
             let name = format!("{runtime}::{phase}");
             trials.push(Trial::test(name, move || watched(runtime, phase, "end")).with_ignored_flag(!usable));
         }
+        for strategy in warden::STRATEGIES {
+            let name = format!("{runtime}::{strategy}::kill");
+            trials.push(Trial::test(name, move || watched(runtime, strategy, "kill")).with_ignored_flag(!usable));
+        }
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(4);
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let before = warden::outside();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    // A trial knows the ids of the runs that it has held; what the others have left shows when all have ended.
+    let left: Vec<String> =
+        warden::outside().into_iter().filter(|name| is_ours(name) && !before.contains(name)).collect();
+    if !left.is_empty() {
+        writeln!(io::stderr(), "leftovers: outside of any directory of the trials there is left: {left:?}")
+            .expect("it is open");
+        return ExitCode::FAILURE;
+    }
+    conclusion.exit_code()
+}
+
+/// Directories of a run in memory, and the control groups of its containers.
+fn is_ours(name: &str) -> bool {
+    name.contains("crun-capture-") || name.contains("/cc-")
 }
 
 /// Every phase with every way, as often as it takes.

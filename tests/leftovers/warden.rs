@@ -18,6 +18,10 @@ const CELLS: [&str; 2] = ["scanner/paced/1ms", "file/exit-status/code-7"];
 /// A cell that comes to its deadline.
 const HANGS: &str = "scanner/long-line/65537";
 
+/// Whose capturers have more to leave than pipes: sockets, a container that was created, a file that is watched. Their cell waits for
+/// as long as nobody reads.
+pub(crate) const STRATEGIES: [&str; 4] = ["sequenced", "pty", "splice", "follow"];
+
 pub(crate) fn run(runtime: &str, phase: &str, way: &str) -> ExitCode {
     set_child_subreaper(Some(Pid::INIT)).expect("prctl");
     let directory = tempfile::tempdir().expect("a directory");
@@ -31,6 +35,9 @@ pub(crate) fn run(runtime: &str, phase: &str, way: &str) -> ExitCode {
         "failure" => place.failure(),
         "capturer-killed" => place.capturer_killed(),
         "many" => place.many(),
+        _ if STRATEGIES.contains(&phase) => {
+            place.ended_at(&format!("{phase}/flood/stderr-first"), "delivering", way);
+        }
         phase => place.ended(phase, way),
     }
     place.nothing_is_left();
@@ -96,10 +103,15 @@ impl Place<'_> {
         if self.runtime == "bare" && phase == "probe" {
             return;
         }
-        let what = if way == "panic" { "panic" } else { "stop" };
         // A capturer that hangs, and its workload with it, are there for as long as nobody ends them.
         let held = matches!(phase, "started" | "delivering");
-        let cell = if held { HANGS } else { CELLS[0] };
+        self.ended_at(if held { HANGS } else { CELLS[0] }, phase, way);
+    }
+
+    /// The same while it runs this cell.
+    fn ended_at(&self, cell: &str, phase: &str, way: &str) {
+        let what = if way == "panic" { "panic" } else { "stop" };
+        let held = matches!(phase, "started" | "delivering");
         let mut harness = self.harness(&[cell]).env(AT, format!("{phase}:{what}")).spawn().expect("it starts");
         if way != "panic" {
             self.hold(&harness, phase);
@@ -172,12 +184,17 @@ impl Place<'_> {
         let processes: Vec<String> = children("self").iter().map(name).collect();
         assert!(processes.is_empty(), "processes are left: {processes:?}");
         assert_eq!(names(self.temporary), [""; 0], "temporary files are left");
-        for name in names(Path::new("/dev/shm")).into_iter().chain(control_groups(Path::new("/sys/fs/cgroup"))) {
+        for name in outside() {
             assert!(!self.runs.borrow().iter().any(|run| name.contains(run)), "{name} is left");
         }
         let mounts = fs::read_to_string("/proc/self/mountinfo").expect("it can be read");
         assert!(!mounts.contains(&*self.temporary.to_string_lossy()), "mounts are left: {mounts}");
     }
+}
+
+/// What lies outside the directory of temporary files and may be of a run: directories in memory, control groups.
+pub(crate) fn outside() -> Vec<String> {
+    names(Path::new("/dev/shm")).into_iter().chain(control_groups(Path::new("/sys/fs/cgroup"))).collect()
 }
 
 fn names(path: &Path) -> Vec<String> {
