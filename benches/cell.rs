@@ -49,7 +49,7 @@ fn cell_overhead(criterion: &mut Criterion) {
     for &strategy in strategy::ALL {
         let capturer = Capturer::built_in(strategy, &programs.crun_capture);
         let mut cell = any_cell(&capturer);
-        cell.case.script = script.clone();
+        std::sync::Arc::make_mut(&mut cell.case).script = script.clone();
         let expected = ExpectedEnd { code: 0, runtime_error: false, starts: true, may_be_refused: false };
         group.bench_function(strategy.name(), |bencher| {
             bencher.iter(|| black_box(cell::run(&cell, expected, &found, &capturer, &ground).unwrap()));

@@ -4,6 +4,7 @@ use crate::capturer::Capturer;
 use crate::experiment::{Case, Experiment, Size};
 use crate::recording::CellId;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// One cell to be run.
 #[derive(Clone)]
@@ -16,8 +17,9 @@ pub struct Cell {
     pub capturer: usize,
     /// What is tried.
     pub experiment: &'static Experiment,
-    /// With which script.
-    pub case: Case,
+    /// With which script. All cells of a case share it: some scripts hold megabytes, and memory that the harness has is copied at
+    /// each fork(2).
+    pub case: Arc<Case>,
 }
 
 /// What the matrix is made from.
@@ -56,32 +58,39 @@ impl Matrix<'_> {
     }
 
     fn all(&self) -> Vec<Cell> {
+        let cases = [false, true].map(|syncs_each_line| self.cases(syncs_each_line));
         let mut cells = Vec::new();
         for (runtime, label) in self.runtimes.iter().enumerate() {
             for (capturer, one) in self.capturers.iter().enumerate() {
-                let size = Size { seed: self.seed, quick: self.quick, syncs_each_line: one.syncs_each_line };
-                for experiment in self.experiments {
-                    for case in (experiment.cases)(size) {
-                        let id = CellId {
-                            runtime: label.clone(),
-                            strategy: one.name.clone(),
-                            experiment: experiment.name.to_owned(),
-                            case: case.name.clone(),
-                            run: 0,
-                        };
-                        // A crowd is so many runs at the same time.
-                        cells.extend((0..self.runs * case.at_once).map(|run| Cell {
-                            id: CellId { run, ..id.clone() },
-                            runtime,
-                            capturer,
-                            experiment,
-                            case: case.clone(),
-                        }));
-                    }
+                for (experiment, case) in &cases[usize::from(one.syncs_each_line)] {
+                    let id = CellId {
+                        runtime: label.clone(),
+                        strategy: one.name.clone(),
+                        experiment: experiment.name.to_owned(),
+                        case: case.name.clone(),
+                        run: 0,
+                    };
+                    // A crowd is so many runs at the same time.
+                    cells.extend((0..self.runs * case.at_once).map(|run| Cell {
+                        id: CellId { run, ..id.clone() },
+                        runtime,
+                        capturer,
+                        experiment,
+                        case: Arc::clone(case),
+                    }));
                 }
             }
         }
         cells
+    }
+
+    fn cases(&self, syncs_each_line: bool) -> Vec<(&'static Experiment, Arc<Case>)> {
+        let size = Size { seed: self.seed, quick: self.quick, syncs_each_line };
+        let of = |experiment: &&'static Experiment| {
+            let experiment = *experiment;
+            (experiment.cases)(size).into_iter().map(move |case| (experiment, Arc::new(case)))
+        };
+        self.experiments.iter().flat_map(of).collect()
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) struct Arguments {
     /// Where the recordings go [default: .crun-capture/UTC-SEED]
     #[arg(long, value_name = "DIR")]
     pub(super) output: Option<PathBuf>,
-    /// How many cells run at a time, of those that measure no time [default: one a CPU]
+    /// How many cells run at a time, of those that measure no time [default: two a CPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) jobs: Option<u16>,
     /// Expected failures of your own, in place of the built-in ones
@@ -191,7 +191,7 @@ impl Plan<'_> {
                 scratch: &host.scratch,
                 family: &host.family,
                 deadline: self.arguments.deadline.map_or(default, Duration::from_secs),
-                jobs: self.arguments.jobs.map_or(run.machine.cpus, usize::from),
+                jobs: self.arguments.jobs.map_or(2 * run.machine.cpus, usize::from),
                 seed: self.arguments.seed,
                 interrupt: &host.interrupt,
                 waits: &|cell| self.expectations.waits_for_deadline(&cell.id),
@@ -349,7 +349,12 @@ fn left_out(arguments: &Arguments) -> Vec<String> {
             return vec![one.name.to_owned()];
         }
         let cases = (one.cases)(size).into_iter().filter(|case| case.full_only);
-        cases.map(|case| format!("{}/{}", one.name, case.name)).collect()
+        let names: Vec<String> = cases.map(|case| case.name).collect();
+        match names.as_slice() {
+            [] => Vec::new(),
+            [name] => vec![format!("{}/{name}", one.name)],
+            names => vec![format!("{}/{{{}}}", one.name, names.join(","))],
+        }
     };
     experiment::ALL.iter().flat_map(of).collect()
 }

@@ -119,7 +119,7 @@ fn cells(
                     run,
                 };
                 let case = Case::of_own_bundle(bundle.clone());
-                (Cell { id, runtime, capturer: place, experiment: &OWN_BUNDLE, case }, end)
+                (Cell { id, runtime, capturer: place, experiment: &OWN_BUNDLE, case: case.into() }, end)
             }));
         }
     }

@@ -8,6 +8,9 @@ use crate::stream::Stream;
 /// Codes that mean something to somebody: success, failure, usage, plain numbers, timeout(1) and env(1), 128 + n, the largest.
 const CODES: [u8; 13] = [0, 1, 2, 7, 42, 77, 125, 126, 127, 128, 137, 143, 255];
 
+/// Those that only say once more what others do.
+const FULL_ONLY: [u8; 7] = [2, 42, 77, 125, 128, 137, 143];
+
 /// Signals by the names that the cases have.
 pub(super) const SIGNALS: [(&str, i32); 5] = [
     ("term", libc::SIGTERM),
@@ -24,10 +27,14 @@ pub(super) static EXIT_STATUS: Experiment = Experiment {
     measures_time: false,
     quick: true,
     cases: |size| {
-        let codes = CODES.map(|code| Case::new(format!("code-{code}"), script(size, End::Exit(code))));
+        let codes = CODES.map(|code| Case {
+            full_only: FULL_ONLY.contains(&code),
+            ..Case::new(format!("code-{code}"), script(size, End::Exit(code)))
+        });
         // Without a pid namespace: the init of one cannot die of a signal that it sends itself.
         let signals = SIGNALS.map(|(name, number)| Case {
             pid_namespace: false,
+            full_only: is_full_only(number),
             ..Case::new(format!("signal-{name}"), script(size, End::Signal(number)))
         });
         let flaws = [
@@ -40,6 +47,11 @@ pub(super) static EXIT_STATUS: Experiment = Experiment {
         codes.into_iter().chain(signals).chain(flaws).collect()
     },
 };
+
+/// Whether another signal says the same: one that dumps core and one that does not are enough, beside SIGKILL.
+pub(super) fn is_full_only(signal: i32) -> bool {
+    matches!(signal, libc::SIGABRT | libc::SIGINT)
+}
 
 /// One line on each stream, and the end.
 pub(super) fn script(size: Size, end: End) -> Script {

@@ -46,7 +46,7 @@ pub(super) static FRAMING: Experiment = Experiment {
             Case::new("byte-at-a-time", script().then(write(&bytes, Some(1)))),
             Case::new("prompt", prompt).under(&PROMPT).tries(Capability::Live),
             Case::new("line-100-mib", long).tries(Capability::AnyLine),
-            two_writers(size, PIPE_BUF - 1),
+            Case { full_only: true, ..two_writers(size, PIPE_BUF - 1) },
             two_writers(size, PIPE_BUF),
             two_writers(size, PIPE_BUF + 1),
         ]

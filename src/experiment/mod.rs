@@ -131,7 +131,8 @@ pub struct Case {
     pub excused: Vec<&'static str>,
     /// Why that is so; empty where the stimulus says it.
     pub excused_because: &'static str,
-    /// Whether `--quick` leaves it out, when nobody asks for it by name: it takes much output to show what it shows.
+    /// Whether `--quick` leaves it out, when nobody asks for it by name: it takes much output to show what it shows,
+    /// or shows once more what another case does.
     pub full_only: bool,
     /// How many of it run at the same time, each with a capturer and a container of its own.
     pub at_once: u32,

@@ -17,9 +17,6 @@ pub(super) static PACED: Experiment = Experiment {
             let script = Script::new(size.seed, End::Exit(0)).then(Step::Lines(lines));
             Case::new(name, script).tries(Capability::Live).tries(Capability::File)
         };
-        vec![
-            case("200us", 200_000, size.pick(5_000, 1_000, 5_000)),
-            case("1ms", 1_000_000, size.pick(1_000, 200, 1_000)),
-        ]
+        vec![case("200us", 200_000, size.pick(5_000, 500, 5_000)), case("1ms", 1_000_000, size.pick(1_000, 100, 1_000))]
     },
 };

@@ -1,6 +1,6 @@
 //! The same signals inside a pid namespace, where PID 1 survives what it sends itself.
 
-use super::exit_status::{SIGNALS, script};
+use super::exit_status::{SIGNALS, is_full_only, script};
 use super::{Case, Experiment};
 use crate::script::End;
 
@@ -11,7 +11,10 @@ pub(super) static SIGNAL_PID1: Experiment = Experiment {
     measures_time: false,
     quick: true,
     cases: |size| {
-        let signals = SIGNALS.map(|(name, number)| Case::new(name, script(size, End::Signal(number))));
+        let signals = SIGNALS.map(|(name, number)| Case {
+            full_only: is_full_only(number),
+            ..Case::new(name, script(size, End::Signal(number)))
+        });
         signals.into_iter().chain([Case::new("abort", script(size, End::Abort))]).collect()
     },
 };
