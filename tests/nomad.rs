@@ -275,8 +275,11 @@ fn logmon_killed(runtime: &str) -> Result<(), Failed> {
     let task = Task::new(runtime, &lines(3_000, 1_000_000))?;
     let peer = Peer::start(&task, "logs", &[])?;
     let mut capture = task.passthrough().stderr(Stdio::null()).spawn()?;
-    // logmon writes what it has every 100 ms.
+    // logmon writes what it has every 100 ms. A capture that has ended before that has failed.
     while task.kept("stdout")?.is_empty() {
+        if let Some(status) = capture.try_wait()? {
+            return Err(format!("nothing came to logmon's file, and the capture has ended: {status}").into());
+        }
         std::thread::yield_now();
     }
     kill_process(peer.logmon, Signal::KILL)?;

@@ -66,6 +66,9 @@ fn large_pipe() -> (OwnedFd, OwnedFd) {
     (reader, writer)
 }
 
+/// How much is read at a time: what stays in the cache, as the strategies do.
+const READ_BYTES: usize = 256 << 10;
+
 /// The lines of a stream that is read in pieces: what is left of one goes to the front of the buffer.
 struct Cutter {
     buffer: Vec<u8>,
@@ -74,27 +77,47 @@ struct Cutter {
 
 impl Cutter {
     fn new() -> Cutter {
-        Cutter { buffer: vec![0; pipe_bytes() + 4096], kept: 0 }
+        Cutter { buffer: vec![0; READ_BYTES + 4096], kept: 0 }
     }
 
     fn room(&mut self) -> &mut [u8] {
         let kept = self.kept;
-        &mut self.buffer[kept..kept + pipe_bytes()]
+        &mut self.buffer[kept..kept + READ_BYTES]
     }
 
     fn cut(&mut self, count: usize, sink: &dyn Sink) {
-        let at_ns = now_ns();
         let end = self.kept + count;
-        let mut start = 0;
-        for at in memchr::memchr_iter(b'\n', &self.buffer[..end]) {
-            let bytes = &self.buffer[start..at];
-            let delivery = Delivery { origin: Origin::Stdout, bytes, ending: Ending::Lf, at_ns, offset: None };
-            sink.deliver(&delivery).unwrap();
-            start = at + 1;
-        }
+        let start = deliver_lines(&self.buffer[..end], now_ns(), sink);
         self.buffer.copy_within(start..end, 0);
         self.kept = end - start;
     }
+
+    /// The same of bytes that are elsewhere: only what is cut off at their ends is copied.
+    fn cut_there(&mut self, mut bytes: &[u8], sink: &dyn Sink) {
+        let at_ns = now_ns();
+        if self.kept > 0 {
+            let head = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+            let end = self.kept + head;
+            self.buffer[self.kept..end].copy_from_slice(&bytes[..head]);
+            self.kept = end - deliver_lines(&self.buffer[..end], at_ns, sink);
+            bytes = &bytes[head..];
+        }
+        let tail = &bytes[deliver_lines(bytes, at_ns, sink)..];
+        self.buffer[self.kept..self.kept + tail.len()].copy_from_slice(tail);
+        self.kept += tail.len();
+    }
+}
+
+/// The lines in `bytes`; returns how much they are of it.
+fn deliver_lines(bytes: &[u8], at_ns: u64, sink: &dyn Sink) -> usize {
+    let mut start = 0;
+    for at in memchr::memchr_iter(b'\n', bytes) {
+        let line = &bytes[start..at];
+        let delivery = Delivery { origin: Origin::Stdout, bytes: line, ending: Ending::Lf, at_ns, offset: None };
+        sink.deliver(&delivery).unwrap();
+        start = at + 1;
+    }
+    start
 }
 
 fn read(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
@@ -166,7 +189,8 @@ fn copied(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sin
         }
         let mut left = teed;
         while left > 0 {
-            let count = rustix::io::read(&copy, &mut cutter.room()[..left]).unwrap();
+            let most = left.min(READ_BYTES);
+            let count = rustix::io::read(&copy, &mut cutter.room()[..most]).unwrap();
             left -= count;
             cutter.cut(count, sink);
         }
@@ -228,8 +252,7 @@ fn received(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn S
         };
         for at in 0..usize::try_from(count).unwrap() {
             let length = headers[at].msg_len as usize;
-            cutter.room()[..length].copy_from_slice(&bytes[at * LARGEST..at * LARGEST + length]);
-            cutter.cut(length, sink);
+            cutter.cut_there(&bytes[at * LARGEST..at * LARGEST + length], sink);
             left -= length as u64;
         }
     }

@@ -75,6 +75,8 @@ fn offsets(text: &str) -> Result<[u64; 2], String> {
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
     let Some(strategy) = strategy::find(&arguments.strategy) else { return CAPTURE_FAILED };
+    // A file that may grow no further (RLIMIT_FSIZE) is an error of its write, which the strategy tells of.
+    outlive(&[libc::SIGXFSZ]);
     match Request::from_environment() {
         Err(error) => {
             complain(&error.to_string());
@@ -82,6 +84,16 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         }
         Ok(Some(request)) if arguments.resume.is_none() => for_the_harness(strategy, arguments, request),
         Ok(_) => for_the_user(strategy, arguments),
+    }
+}
+
+/// Signals end this process no more. By a handler: that, unlike SIG_IGN, is not inherited through exec.
+fn outlive(signals: &[i32]) {
+    for &signal in signals {
+        let noted = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        if let Err(error) = signal_hook::flag::register(signal, noted) {
+            complain(&format!("cannot handle signal {signal}: {error}"));
+        }
     }
 }
 
@@ -147,20 +159,16 @@ fn for_the_user(strategy: &dyn Strategy, arguments: &Arguments) -> u8 {
         Live::None => None,
     };
     // Whoever reads our output may stop reading: as any filter, this program then dies of SIGPIPE, and the command of its
-    // own next write.
-    // A FIFO in the place of a file may lose its reader, and the stream goes on.
-    let dies = ![&stdout_path, &stderr_path].into_iter().flatten().any(|path| is_fifo(path));
+    // own next write. Where there is somebody else to go on for it stays: files that are written independently of the stream, or a
+    // FIFO in the place of one, which may lose its reader.
+    let files: Vec<&PathBuf> = [&stdout_path, &stderr_path].into_iter().flatten().collect();
+    let independent = strategy.declares().has(Capability::IndependentSinks) && !files.is_empty();
+    let dies = !independent && !files.iter().any(|path| is_fifo(path));
     if dies && let Err(error) = crun_capture::sys::set_disposition(libc::SIGPIPE, Disposition::Default) {
         complain(&format!("cannot handle SIGPIPE: {error}"));
     }
-    // A terminal's Ctrl-C reaches the command too; the capturer stays to report how that ended. A handler, unlike
-    // SIG_IGN, is not inherited through exec.
-    for signal in [libc::SIGINT, libc::SIGQUIT] {
-        let noted = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        if let Err(error) = signal_hook::flag::register(signal, noted) {
-            complain(&format!("cannot handle signal {signal}: {error}"));
-        }
-    }
+    // A terminal's Ctrl-C reaches the command too; the capturer stays to report how that ended.
+    outlive(&[libc::SIGINT, libc::SIGQUIT]);
     let resumed = arguments.resume.map(|offsets| {
         let files = [&stdout_path, &stderr_path].map(|path| path.as_deref().unwrap_or(Path::new("")));
         protocol::resume(strategy, files, offsets, sink.as_deref())

@@ -5,6 +5,7 @@ use crate::sink::memory::Memory;
 use crate::strategy;
 use crate::stream::{Delivered, Delivery, Origin};
 use crate::sys::faults::{self, Call, Fault};
+use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,14 +37,14 @@ fn numbers() -> Vec<u8> {
 }
 
 /// Whatever the kernel does to single calls, the bytes and the files are whole.
-fn check_under(plan: impl Fn(usize, Call) -> Option<Fault> + Clone + 'static) {
+fn check_under(plan: impl Fn(&str, usize, Call) -> Option<Fault> + Clone + 'static) {
     for (name, strategy) in reactive() {
         let directory = tempfile::tempdir().unwrap();
         let sink = Memory::default();
         let (plan, mut count) = (plan.clone(), 0);
         let counted = move |call| {
             count += 1;
-            plan(count, call)
+            plan(name, count, call)
         };
         let outcome = faults::with(counted, || capture(strategy, &shell(NUMBERS, directory.path()), &sink)).unwrap();
         assert_eq!((outcome.exit, outcome.truncated), (Exit::Code(7), false), "{name}: {:?}", outcome.errors);
@@ -58,25 +59,80 @@ fn check_under(plan: impl Fn(usize, Call) -> Option<Fault> + Clone + 'static) {
 #[test]
 fn interrupted_calls_are_made_again() {
     // pipe2(2) is not interrupted.
-    check_under(|count, call| (count % 2 == 0 && call != Call::Pipe).then_some(Fault::Fails(Errno::INTR)));
+    check_under(|_, count, call| (count % 2 == 0 && call != Call::Pipe).then_some(Fault::Fails(Errno::INTR)));
 }
 
 #[test]
 fn calls_that_would_block_are_waited_for() {
-    check_under(|count, call| {
-        let may = matches!(call, Call::Read | Call::Tee | Call::Receive);
-        // A copy that was teed is there: nobody waits for that.
-        (count % 5 == 0 && may && call != Call::Read).then_some(Fault::Fails(Errno::AGAIN))
+    check_under(|name, count, call| {
+        let may = match call {
+            Call::Tee | Call::Receive | Call::Splice => true,
+            // A copy that was teed is there, and a file never makes anybody wait.
+            Call::Read => !matches!(name, "splice" | "follow"),
+            Call::Write | Call::EpollWait | Call::Pipe => false,
+        };
+        (count % 5 == 0 && may).then_some(Fault::Fails(Errno::AGAIN))
     });
 }
 
 #[test]
 fn short_reads_and_short_writes_are_gone_on_with() {
-    check_under(|count, call| match call {
+    check_under(|_, count, call| match call {
         Call::Read | Call::Write | Call::Tee | Call::Splice => Some(Fault::Short(1 + count % 113)),
         Call::Receive => Some(Fault::Short(1)),
         Call::EpollWait | Call::Pipe => None,
     });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// Any bytes in any pieces, on both streams, through every state machine, by a kernel that does what it likes: what comes out
+    /// equals what went in, and where the order is declared it is the order, too.
+    #[test]
+    fn what_comes_out_equals_what_went_in(
+        pieces in prop::collection::vec(
+            (any::<bool>(), prop::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), any::<u8>()], 1..3_000)),
+            1..12,
+        ),
+        seed in any::<u64>(),
+    ) {
+        for (name, strategy) in reactive() {
+            let directory = tempfile::tempdir().unwrap();
+            let whole: Vec<u8> = pieces.iter().flat_map(|(_, piece)| piece.iter().copied()).collect();
+            fs::write(directory.path().join("in"), &whole).unwrap();
+            let write = |(to_stderr, piece): &(bool, Vec<u8>)| {
+                let to = if *to_stderr { "1>&2 " } else { "" };
+                format!("dd bs={} count=1 <&3 {to}2>/dev/null; ", piece.len())
+            };
+            let script: String = pieces.iter().map(write).collect();
+            let (sink, mut random) = (Memory::default(), fastrand::Rng::with_seed(seed));
+            let plan = move |call| match call {
+                Call::Pipe => None,
+                _ => match random.u8(0..4) {
+                    0 => Some(Fault::Fails(Errno::INTR)),
+                    1 => Some(Fault::Short(random.usize(1..2_000))),
+                    _ => None,
+                },
+            };
+            let command = shell(&format!("exec 3<\"$1/in\"; {script}"), directory.path());
+            let outcome = faults::with(plan, || capture(strategy, &command, &sink)).unwrap();
+            prop_assert_eq!((outcome.exit, outcome.truncated), (Exit::Code(0), false), "{}: {:?}", name, outcome.errors);
+            let deliveries = sink.into_deliveries();
+            let declares = strategy::find(name).unwrap().declares();
+            if declares.has(strategy::Capability::Order) {
+                let all: Vec<u8> = deliveries.iter().flat_map(|one| [&one.bytes, one.ending.terminator()].concat()).collect();
+                prop_assert!(all == whole, "{} has another order, or other bytes", name);
+            }
+            if declares.has(strategy::Capability::Apart) {
+                for (to_stderr, origin) in [(false, Origin::Stdout), (true, Origin::Stderr)] {
+                    let of_stream = pieces.iter().filter(|(stderr, _)| *stderr == to_stderr);
+                    let wanted: Vec<u8> = of_stream.flat_map(|(_, piece)| piece.iter().copied()).collect();
+                    prop_assert!(bytes(&deliveries, origin) == wanted, "{} delivers other bytes of {:?}", name, origin);
+                }
+            }
+        }
+    }
 }
 
 #[test]

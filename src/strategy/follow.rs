@@ -217,7 +217,8 @@ impl Source for Followed {
             Err(error) => {
                 if !std::mem::replace(&mut self.told, true) {
                     let what = "nobody can tell when its writers are gone";
-                    output.note(self.at, format_args!("{what} ({error}): read until the drain deadline"));
+                    let until = "read until the drain deadline, and what is written later is not seen";
+                    output.note(self.at, format_args!("{what} ({error}): {until}"));
                 }
                 Taken::Some
             }

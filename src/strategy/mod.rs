@@ -25,7 +25,11 @@ pub use crate::command::{CaptureError, Command};
 use crate::outcome::Outcome;
 use crate::reactor::{self, Reactive};
 use crate::sink::Sink;
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use tempfile::TempDir;
 
 /// All strategies: the spike's table from top to bottom, the architecture it builds on the last; then what they cannot.
 /// The order is that of every report.
@@ -128,6 +132,11 @@ pub struct SpikeRow {
     pub file: bool,
     /// Whether the spike recommends it.
     pub recommended: bool,
+}
+
+/// For sockets: nobody else may come to them, whatever the umask is.
+fn private_directory() -> io::Result<TempDir> {
+    tempfile::Builder::new().prefix("crun-capture-").permissions(Permissions::from_mode(0o700)).tempdir()
 }
 
 /// The strategy of this name.

@@ -1,8 +1,9 @@
 //! The caller's own FIFO or descriptor, handed on: nobody of ours is in the data path, as with Nomad's logmon.
 //!
 //! A path is opened once, for writing only, before the command starts, and the descriptor itself is what the command gets and keeps
-//! for its life; ours is closed at once. So the kernel takes the program's writes to whoever reads the other end, and this
-//! process may die. Without a path the command has the caller's own stdout or stderr.
+//! for its life; a copy stays open here until it has ended, so that a program which closes its own does not end the reader's
+//! collection. The kernel takes the program's writes to whoever reads the other end, and this process may die. Without a path
+//! the command has the caller's own stdout or stderr.
 //!
 //! Nothing is delivered: what is read is the reader's. `file`, `order` and `free-flow` it does not declare, since they are
 //! the reader's too: one that stops stalls the program, one that dies kills it (SIGPIPE).
@@ -12,7 +13,7 @@ use super::{Capabilities, Capability, CaptureError, Command, Strategy};
 use crate::command::{is_fifo, no_reader};
 use crate::reactor::{Begun, Reactive};
 use crate::stream::Stream;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::process::Pid;
 use std::fs::File;
 use std::io;
@@ -69,8 +70,10 @@ impl Reactive for Passthrough {
     fn begin(&self, command: &Command, _enlarged: bool) -> Result<Begun, CaptureError> {
         let stdout = open(command, Stream::Stdout)?;
         let stderr = open(command, Stream::Stderr)?;
+        let copies = [&stdout, &stderr].map(OwnedFd::try_clone);
         let child = start(command, stdout, stderr)?;
-        Ok(Begun::new(Pid::from_child(&child), Vec::new()))
+        let at_end: Box<dyn FnOnce()> = Box::new(move || drop(copies));
+        Ok(Begun { at_end: Some(at_end), ..Begun::new(Pid::from_child(&child), Vec::new()) })
     }
 }
 
@@ -103,7 +106,10 @@ fn not_ready(error: io::Error) -> io::Error {
 /// in time we are the reader that lets it go.
 fn open_fifo(path: &Path) -> io::Result<File> {
     let (sender, receiver) = mpsc::channel();
-    let own = path.to_owned();
+    // The same FIFO both times, whatever becomes of its name.
+    let found = File::options().read(true).custom_flags(libc::O_PATH).open(path)?;
+    let named = format!("/proc/self/fd/{}", found.as_raw_fd());
+    let own = named.clone();
     let thread = thread::spawn(move || {
         let opened = File::options().write(true).open(own);
         // Nobody receives what comes too late, and it is closed.
@@ -113,7 +119,7 @@ fn open_fifo(path: &Path) -> io::Result<File> {
         Ok(opened) => opened,
         Err(_) => {
             drop(receiver);
-            let reader = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+            let reader = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(named)?;
             thread.join().map_err(|_| io::Error::other("the thread that opens the FIFO has panicked"))?;
             drop(reader);
             Err(io::Error::from_raw_os_error(libc::ENXIO))

@@ -13,7 +13,7 @@
 //! full at some KiB, and hung up when its master goes.
 
 use super::lines::start;
-use super::{Capabilities, Capability, CaptureError, Command, Strategy};
+use super::{Capabilities, Capability, CaptureError, Command, Strategy, private_directory};
 use crate::clock::{now_ns, timespec};
 use crate::reactor::{self, Begun, Framer, Reactive, Readable, Source};
 use crate::stream::Origin;
@@ -161,8 +161,7 @@ impl Container {
 
     fn begin(self, command: &Command) -> Result<Begun, CaptureError> {
         set_child_subreaper(Some(Pid::INIT)).map_err(|errno| CaptureError::Descriptors(errno.into()))?;
-        let directory =
-            tempfile::Builder::new().prefix("crun-capture-").tempdir().map_err(CaptureError::Descriptors)?;
+        let directory = private_directory().map_err(CaptureError::Descriptors)?;
         let socket = directory.path().join("console");
         let listener = UnixListener::bind(&socket).map_err(CaptureError::Descriptors)?;
         let own_pid_file = directory.path().join("pid");
@@ -181,14 +180,14 @@ impl Container {
             Ok(Some(terminal)) if created => terminal,
             // One that was created, or sent its terminal here, is ours; another of this id is not.
             terminal if created => {
-                self.delete(command);
+                self.discard(command, &pid_file);
                 create.reap();
                 let none = || io::Error::other("the runtime created the container and sent no terminal");
                 return Err(CaptureError::Descriptors(terminal.err().unwrap_or_else(none)));
             }
             terminal => {
                 if matches!(terminal, Ok(Some(_))) {
-                    self.delete(command);
+                    self.discard(command, &pid_file);
                 }
                 // Its words are what there is to be captured, and its status is the command's.
                 return create.begun();
@@ -197,9 +196,7 @@ impl Container {
         create.reap();
         let prepare = || -> io::Result<Pid> {
             set_raw(&terminal)?;
-            let text = std::fs::read_to_string(&pid_file)?;
-            let pid = text.trim().parse().ok().and_then(Pid::from_raw);
-            pid.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the pid file holds no pid"))
+            read_pid(&pid_file)
         };
         let started = prepare().map_err(CaptureError::Descriptors).and_then(|pid| {
             let start = Verb::start(self.verb(command, "start", [self.id.clone()]), command)?;
@@ -208,25 +205,36 @@ impl Container {
         let (pid, start) = match started {
             Ok(started) => started,
             Err(error) => {
-                self.delete(command);
+                self.discard(command, &pid_file);
                 return Err(error);
             }
         };
         if !start.succeeds(now_ns() + VERB.as_nanos() as u64) {
-            self.delete(command);
+            self.discard(command, &pid_file);
             return start.begun();
         }
         start.reap();
         let mut begun = match begun(pid, terminal) {
             Ok(begun) => begun,
             Err(error) => {
-                self.delete(command);
+                self.discard(command, &pid_file);
                 return Err(error);
             }
         };
         let command = command.clone();
         begun.at_end = Some(Box::new(move || self.delete(&command)));
         Ok(begun)
+    }
+
+    /// For one that is not captured after all: its init, killed by the `delete`, is a child of this subreaper.
+    fn discard(&self, command: &Command, pid_file: &Path) {
+        let pid = read_pid(pid_file).ok();
+        self.delete(command);
+        if let Some(pidfd) = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok())
+            && wait_for(pidfd.as_fd(), None, now_ns() + VERB.as_nanos() as u64).unwrap_or(false)
+        {
+            let _nobodys_or_ours = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        }
     }
 
     /// What `run` does at its end: the state of a container that has ended is removed.
@@ -238,6 +246,12 @@ impl Container {
             delete.reap();
         }
     }
+}
+
+fn read_pid(pid_file: &Path) -> io::Result<Pid> {
+    let text = std::fs::read_to_string(pid_file)?;
+    let pid = text.trim().parse().ok().and_then(Pid::from_raw);
+    pid.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the pid file holds no pid"))
 }
 
 /// A verb of the runtime's, under way: its own words go to a pipe.

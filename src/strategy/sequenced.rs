@@ -13,7 +13,7 @@
 //! (net.unix.max_dgram_qlen), and then the writer waits; `survives-death`: without a receiver a write is ECONNREFUSED.
 
 use super::lines::start;
-use super::{Capabilities, Capability, CaptureError, Command, Strategy};
+use super::{Capabilities, Capability, CaptureError, Command, Strategy, private_directory};
 use crate::clock::now_ns;
 use crate::reactor::{Begun, Output, Port, Reactive, Shared, Source, Taken};
 use rustix::event::epoll::EventFlags;
@@ -72,7 +72,7 @@ struct Receiver {
 impl Receiver {
     /// The receiver, and the two senders.
     fn new() -> io::Result<(Receiver, [OwnedFd; 2])> {
-        let directory = tempfile::Builder::new().prefix("crun-capture-").tempdir()?;
+        let directory = private_directory()?;
         let opened =
             rustix::fs::open(directory.path(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let socket = |flags| socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags | SocketFlags::CLOEXEC, None);
@@ -163,11 +163,104 @@ impl Source for Receiver {
                 Err(Errno::AGAIN) if self.held == [false, false] => return Taken::End,
                 Err(Errno::AGAIN) => return taken,
                 Err(errno) => {
-                    output.lost(0, format_args!("recvmmsg: {errno}"));
+                    (0..2).for_each(|at| output.lost(at, format_args!("recvmmsg: {errno}")));
                     return Taken::End;
                 }
             }
         }
         Taken::More
+    }
+
+    fn cut(&mut self, _at: usize, shared: &mut Shared, output: &mut Output<'_>) {
+        if !self.take_last(shared, output) {
+            (0..2).filter(|&at| self.held[at]).for_each(|at| output.still_held(at));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reactor::framers;
+    use crate::sink::memory::Memory;
+    use crate::stream::{Delivered, Ending, Origin};
+    use std::os::unix::fs::PermissionsExt;
+
+    /// What is delivered of what `write` sends, what is said, and whether that was the end.
+    fn receive(
+        change: impl FnOnce(&mut Receiver),
+        write: impl FnOnce([OwnedFd; 2]),
+    ) -> (Vec<Delivered>, Vec<String>, bool) {
+        let (mut receiver, senders) = Receiver::new().unwrap();
+        change(&mut receiver);
+        write(senders);
+        let sink = Memory::default();
+        let mut output = Output::new(&sink, framers());
+        let mut shared = Shared::default();
+        let taken = receiver.take(None, &mut shared, &mut output);
+        output.end();
+        let errors = output.errors.clone();
+        drop(output);
+        (sink.into_deliveries(), errors, taken == Taken::End)
+    }
+
+    fn put(sender: &OwnedFd, bytes: &[u8]) {
+        assert_eq!(rustix::io::write(sender, bytes), Ok(bytes.len()));
+    }
+
+    #[test]
+    fn an_empty_datagram_is_no_end_and_the_end_is_that_of_both_senders() {
+        let write = |[stdout, stderr]: [OwnedFd; 2]| {
+            send(&stdout, b"", SendFlags::empty()).unwrap();
+            put(&stderr, b"e\n");
+            send(&stderr, b"", SendFlags::empty()).unwrap();
+            put(&stdout, b"o\n");
+        };
+        let (deliveries, errors, ended) = receive(|_| {}, write);
+        let got: Vec<_> = deliveries.iter().map(|one| (one.origin, one.bytes.as_slice())).collect();
+        let wanted: [(Origin, &[u8]); 2] = [(Origin::Stderr, b"e"), (Origin::Stdout, b"o")];
+        assert_eq!((got.as_slice(), errors.len(), ended), (wanted.as_slice(), 0, true));
+        let mut held = None;
+        let (_, _, ended) = receive(
+            |_| {},
+            |[stdout, stderr]| {
+                drop(stdout);
+                held = Some(stderr);
+            },
+        );
+        assert!(!ended, "one of them is still held");
+    }
+
+    #[test]
+    fn what_is_cut_is_told_and_what_a_stranger_sends_is_dropped() {
+        let (deliveries, errors, _) = receive(|it| it.largest_bytes = 8, |[stdout, _]| put(&stdout, b"0123456789\n"));
+        assert_eq!((deliveries[0].bytes.as_slice(), deliveries[0].ending), (b"01234567".as_slice(), Ending::None));
+        assert!(errors[0].starts_with("stdout: ") && errors[0].contains("MSG_TRUNC"), "{errors:?}");
+        let stranger = |it: &mut Receiver| it.senders[1] = b"another".to_vec();
+        let (deliveries, errors, _) = receive(stranger, |[stdout, stderr]| {
+            put(&stderr, b"who is this\n");
+            put(&stdout, b"o\n");
+        });
+        assert_eq!((deliveries.len(), deliveries[0].bytes.as_slice(), errors.len()), (1, b"o".as_slice(), 0));
+    }
+
+    /// What the documentation says of the queue: the writer of one more would wait.
+    #[test]
+    fn the_queue_takes_so_many_datagrams_and_one_write_over_the_send_buffer_is_refused() {
+        let (receiver, [stdout, _stderr]) = Receiver::new().unwrap();
+        let text = std::fs::read_to_string("/proc/sys/net/unix/max_dgram_qlen").unwrap();
+        let most: usize = text.trim().parse().unwrap();
+        rustix::io::ioctl_fionbio(&stdout, true).unwrap();
+        let sent = (0..).take_while(|_| send(&stdout, b"x", SendFlags::empty()).is_ok()).count();
+        assert_eq!(sent, most + 1);
+        let too_large = vec![0; receiver.largest_bytes + 1];
+        rustix::io::ioctl_fionbio(&stdout, false).unwrap();
+        assert_eq!(rustix::io::write(&stdout, &too_large), Err(Errno::MSGSIZE));
+    }
+
+    #[test]
+    fn nobody_else_may_come_to_the_sockets() {
+        let mode = private_directory().unwrap().path().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
 }

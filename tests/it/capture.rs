@@ -131,3 +131,64 @@ fn what_cannot_be_resumed_is_refused() {
     std::fs::write(run.directory().join("e"), "").unwrap();
     run.exits(125).says("the offset to go on from is 9");
 }
+
+/// Runs a shell's words with `$0` as the program, in a directory of their own, and returns that, the code, and what was said.
+fn shell(words: &str) -> (tempfile::TempDir, Option<i32>, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", words]).arg(crate::run::program()).current_dir(directory.path());
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (directory, output.status.code(), String::from_utf8_lossy(&said).into_owned())
+}
+
+/// With fewer and fewer descriptors each strategy captures everything, or says in one line why it cannot.
+#[test]
+fn at_the_descriptor_limit_nothing_is_half_done() {
+    for strategy in crun_capture::strategy::ALL.iter().filter(|strategy| !strategy.needs_reader()) {
+        let name = strategy.name();
+        let (mut captured, mut refused) = (0, 0);
+        for limit in 4..=14 {
+            let words = format!(
+                "ulimit -S -n {limit}; exec \"$0\" capture --strategy {name} --stdout-path o --stderr-path e -- \
+                 sh -c 'ulimit -S -n 64; echo out; echo err >&2; exit 7'"
+            );
+            let (_directory, code, said) = shell(&words);
+            match code {
+                Some(7) => captured += 1,
+                Some(125) => refused += 1,
+                other => panic!("{name} at {limit}: {other:?}: {said}"),
+            }
+            // The architecture of the spike loses what was not read at the exit.
+            let whole = said.contains("out\n") && said.contains("err\n");
+            assert!(code == Some(125) || whole || name == "task-log", "{name} at {limit}: {said}");
+            assert!(code == Some(7) || said.contains("Too many open files"), "{name} at {limit}: {said}");
+        }
+        assert!(captured > 0 && refused > 0, "{name}: {captured} captured, {refused} refused");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_does_not_take_an_independent_file_with_it() {
+    let workload = "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i + 1)); done; exit 7";
+    let words = |files: &str| {
+        format!("{{ \"$0\" capture --strategy splice {files} -- sh -c '{workload}'; echo $? > code; }} | head -n 1")
+    };
+    let (directory, _, said) = shell(&words("--stdout-path o --stderr-path e"));
+    assert!(said.contains("line 0\n") && said.contains("consumer: "), "{said}");
+    let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
+    assert_eq!((read("o").lines().count(), read("code").trim()), (20_000, "7"));
+    // Without a file of the user's there is nothing to stay for: as any filter it dies of SIGPIPE.
+    let (directory, _, said) = shell(&words(""));
+    assert_eq!(std::fs::read_to_string(directory.path().join("code")).unwrap().trim(), "141", "{said}");
+}
+
+#[test]
+fn a_file_that_may_grow_no_further_is_given_up_and_told() {
+    let words = "ulimit -f 8; exec \"$0\" capture --strategy splice --stdout-path o --stderr-path e -- \
+                 sh -c 'head -c 20000 /dev/zero; echo; echo end; exit 7'";
+    let (directory, code, said) = shell(words);
+    assert!(said.contains("the file is given up") && said.contains("end\n"), "{code:?} {said}");
+    assert_eq!(code, Some(7));
+    assert!(std::fs::metadata(directory.path().join("o")).unwrap().len() <= 8 * 1024);
+}

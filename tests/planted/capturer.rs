@@ -7,6 +7,7 @@ use crun_capture::outcome::Cost;
 use crun_capture::sink::count::Tally;
 use crun_capture::sink::frame::{encode, encode_outcome};
 use crun_capture::stream::{Delivered, Ending, Origin, Stream, lines};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -58,6 +59,13 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
             let (own, theirs) = UnixStream::pair().expect("there are descriptors");
             reader = OwnedFd::from(own).into();
             prepared.stdout(OwnedFd::from(theirs));
+        }
+        // It takes whole messages only, and no large ones.
+        "messages" => {
+            let (own, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+                .expect("there are descriptors");
+            reader = own.into();
+            prepared.stdout(theirs);
         }
         _ => {}
     }

@@ -93,6 +93,7 @@ const ALL: &[Planted] = &[
     boasts("hoards", &["bounded-memory"], "flow/never-reads-much", "max_rss_bytes"),
     boasts("apologises", &["any-line"], "long-line/65537", "lost_bytes"),
     boasts("apologises", &["any-write"], "descriptors/write-4-mib", "lost_bytes"),
+    boasts("messages", &["any-write"], "descriptors/write-4-mib", "refused_bytes"),
     Planted { caught_by: None, ..boasts("apologises", &[], "long-line/65537", "") },
     planted("perbyte", "framing/byte-at-a-time", "deliveries"),
     planted("slow-end", "exit-status/code-7", "exit_latency_ns"),
