@@ -5,8 +5,9 @@
 //! cargo run --example follow_crun -- crun run --bundle DIR ID                  # your own
 //! ```
 //!
-//! The program writes the files itself: kill this process while it runs, and no byte is lost. The offset after the last line that
-//! you have seen is where `crun-capture capture --strategy follow --resume OUT,ERR` goes on.
+//! The program writes the files itself, out.log and err.log in the current directory where the command is yours: kill this process
+//! while it runs, and no byte is lost. The offset after the last line that you have seen is where `crun-capture capture --strategy
+//! follow --stdout-path out.log --stderr-path err.log --resume OUT,ERR` goes on.
 
 use crun_capture::bundle::Rootfs;
 use crun_capture::process::Family;
@@ -37,7 +38,9 @@ impl Sink for Print {
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     if let Some((program, arguments)) = words.split_first() {
-        return follow(&Command::new(program.clone(), arguments.to_vec()));
+        let command = Command::new(program.clone(), arguments.to_vec());
+        let (stdout_path, stderr_path) = (Some("out.log".into()), Some("err.log".into()));
+        return follow(&Command { stdout_path, stderr_path, ..command });
     }
     // The programs of this crate lie beside the examples' folder.
     let own = std::env::current_exe()?;

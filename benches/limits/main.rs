@@ -213,6 +213,7 @@ fn all(criterion: &mut Criterion) {
             pair("splice", "read-write", 0.9),
             pair("follow", "redirect", 0.8),
             pair("sequenced", "recvmmsg", 0.9),
+            pair("sequenced", "epoll-recvmmsg", 0.9),
             pair("lines", "tokio-lines", 2.5),
             pair("lines", "threads", 2.5),
             pair("splice", "threads-file", 2.5),

@@ -134,9 +134,9 @@ pub struct SpikeRow {
     pub recommended: bool,
 }
 
-/// For sockets: nobody else may come to them, whatever the umask is.
-fn private_directory() -> io::Result<TempDir> {
-    tempfile::Builder::new().prefix("crun-capture-").permissions(Permissions::from_mode(0o700)).tempdir()
+/// For sockets: nobody else may come to them, whatever the umask is. Its name is short, since an address has room for 108 bytes.
+fn private_directory(parent: &Path) -> io::Result<TempDir> {
+    tempfile::Builder::new().prefix("cc-").permissions(Permissions::from_mode(0o700)).tempdir_in(parent)
 }
 
 /// The strategy of this name.

@@ -31,9 +31,14 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
+use tempfile::TempDir;
 
 /// How long `create`, and then `start`, may take.
 const VERB: Duration = Duration::from_secs(10);
+
+/// The name of the console socket, and the room for its path.
+const SOCKET: &str = "console";
+const ADDRESS_BYTES: usize = 108;
 
 /// A terminal for both streams.
 pub(super) struct Pty;
@@ -161,8 +166,8 @@ impl Container {
 
     fn begin(self, command: &Command) -> Result<Begun, CaptureError> {
         set_child_subreaper(Some(Pid::INIT)).map_err(|errno| CaptureError::Descriptors(errno.into()))?;
-        let directory = private_directory().map_err(CaptureError::Descriptors)?;
-        let socket = directory.path().join("console");
+        let directory = socket_directory().map_err(CaptureError::Descriptors)?;
+        let socket = directory.path().join(SOCKET);
         let listener = UnixListener::bind(&socket).map_err(CaptureError::Descriptors)?;
         let own_pid_file = directory.path().join("pid");
         let pid_file = self.pid_file.clone().unwrap_or_else(|| own_pid_file.clone());
@@ -246,6 +251,16 @@ impl Container {
             delete.reap();
         }
     }
+}
+
+/// Where the console socket is. The runtime gets its path, which must fit into an address (unix(7), 108 bytes with the null byte): where
+/// the directory of temporary files is too deep for that it is in /tmp.
+fn socket_directory() -> io::Result<TempDir> {
+    let directory = private_directory(&std::env::temp_dir())?;
+    if directory.path().join(SOCKET).as_os_str().len() < ADDRESS_BYTES {
+        return Ok(directory);
+    }
+    private_directory(Path::new("/tmp"))
 }
 
 fn read_pid(pid_file: &Path) -> io::Result<Pid> {

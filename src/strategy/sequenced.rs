@@ -72,7 +72,7 @@ struct Receiver {
 impl Receiver {
     /// The receiver, and the two senders.
     fn new() -> io::Result<(Receiver, [OwnedFd; 2])> {
-        let directory = private_directory()?;
+        let directory = private_directory(&std::env::temp_dir())?;
         let opened =
             rustix::fs::open(directory.path(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let socket = |flags| socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags | SocketFlags::CLOEXEC, None);
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn nobody_else_may_come_to_the_sockets() {
-        let mode = private_directory().unwrap().path().metadata().unwrap().permissions().mode();
+        let mode = private_directory(&std::env::temp_dir()).unwrap().path().metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
     }
 }

@@ -178,3 +178,16 @@ fn a_terminal_makes_a_program_live_that_buffers_without_one() {
     // What does not buffer is stderr, half of the lines.
     assert!(fraction("pty") > 0.9 && fraction("lines") < 0.6, "{} {}", fraction("pty"), fraction("lines"));
 }
+
+/// An address of a socket has room for 108 bytes.
+#[test]
+fn a_deep_directory_for_temporary_files_holds_sockets_all_the_same() {
+    let run = Run::compare_fake(["--strategy", "pty,sequenced", "--experiment", "burst"]);
+    let deep = run.directory().join("d".repeat(100));
+    std::fs::create_dir(&deep).unwrap();
+    let ended = run.env("TMPDIR", deep.to_str().unwrap()).exits(0);
+    let export = ended.json();
+    let cells = export["cells"].as_array().unwrap();
+    assert!(cells.len() >= 4 && cells.iter().all(|cell| cell["broken"] == serde_json::json!([])), "{cells:?}");
+    assert_eq!(std::fs::read_dir(&deep).unwrap().count(), 0);
+}
