@@ -82,8 +82,11 @@ struct Ground<'a> {
     family: &'a Family,
 }
 
+/// How often the memory is looked at, at least.
+const SAMPLE: std::time::Duration = std::time::Duration::from_millis(100);
+
 fn resident_bytes() -> u64 {
-    status_field("self", "VmRSS").unwrap_or(0) * 1024
+    status_field("self", "RssAnon").unwrap_or(0) * 1024
 }
 
 /// What the pipes of this process may hold, all together: the kernel's memory, not ours.
@@ -117,6 +120,8 @@ fn run(ground: &Ground<'_>, strategy_name: &str, containers: usize) -> Value {
             out_of_order: AtomicU64::new(0),
         })
         .collect();
+    // What an earlier row has left in the heap is none of this one's, and would hide what it takes.
+    crun_capture::sys::give_memory_back();
     let (before_bytes, before_cpu) = (resident_bytes(), crun_capture::sys::own_cpu_ns());
     let mut reactor = Reactor::new().unwrap();
     for (command, consumer) in commands.iter().zip(&consumers) {
@@ -138,11 +143,15 @@ fn run(ground: &Ground<'_>, strategy_name: &str, containers: usize) -> Value {
     let mut grown = 0;
     let threads = status_field("self", "Threads");
     let pipes = pipe_bytes();
-    while reactor.running() > 0 {
+    loop {
         grown = grown.max(resident_bytes().saturating_sub(before_bytes));
-        if let Some(one) = reactor.next(None).unwrap() {
-            let outcome = one.outcome.unwrap();
-            assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
+        match reactor.next(Some(SAMPLE)).unwrap() {
+            Some(one) => {
+                let outcome = one.outcome.unwrap();
+                assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
+            }
+            None if reactor.running() == 0 => break,
+            None => {}
         }
     }
     let wall_ns = now_ns() - start_ns;
