@@ -73,8 +73,11 @@ impl Receiver {
     /// The receiver, and the two senders.
     fn new() -> io::Result<(Receiver, [OwnedFd; 2])> {
         let directory = private_directory(&std::env::temp_dir())?;
-        let opened =
-            rustix::fs::open(directory.path(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(directory.path(), flags, Mode::empty()).inspect_err(|_| {
+            // At the descriptor limit it cannot be opened to be removed either; rmdir(2) needs none.
+            let _tried = std::fs::remove_dir(directory.path());
+        })?;
         let socket = |flags| socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags | SocketFlags::CLOEXEC, None);
         // By the descriptor, since an address has room for 108 bytes and a directory of temporary files may be deep.
         let name = || format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));

@@ -150,10 +150,13 @@ fn at_the_descriptor_limit_nothing_is_half_done() {
         let (mut captured, mut refused) = (0, 0);
         for limit in 4..=14 {
             let words = format!(
-                "ulimit -S -n {limit}; exec \"$0\" capture --strategy {name} --stdout-path o --stderr-path e -- \
+                "export TMPDIR=$PWD; ulimit -S -n {limit}; exec \"$0\" capture --strategy {name} --stdout-path o --stderr-path e -- \
                  sh -c 'ulimit -S -n 64; echo out; echo err >&2; exit 7'"
             );
-            let (_directory, code, said) = shell(&words);
+            let (directory, code, said) = shell(&words);
+            let entries = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
+            let left: Vec<_> = entries.filter(|entry| entry != "o" && entry != "e").collect();
+            assert!(left.is_empty(), "{name} at {limit} leaves {left:?}");
             match code {
                 Some(7) => captured += 1,
                 Some(125) => refused += 1,
