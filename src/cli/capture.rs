@@ -34,10 +34,10 @@ pub(super) struct Arguments {
     /// How to capture
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(strategy::ALL.iter().map(|one| one.name())))]
     strategy: String,
-    /// Where a strategy that writes files puts stdout
+    /// Where a strategy that writes files puts stdout; or the FIFO that is handed on
     #[arg(long, value_name = "FILE")]
     stdout_path: Option<PathBuf>,
-    /// Where a strategy that writes files puts stderr
+    /// Where a strategy that writes files puts stderr; or the FIFO that is handed on
     #[arg(long, value_name = "FILE")]
     stderr_path: Option<PathBuf>,
     /// What to do with the lines as they are delivered

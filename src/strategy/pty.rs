@@ -233,9 +233,10 @@ impl Container {
 
     /// For one that is not captured after all: its init, killed by the `delete`, is a child of this subreaper.
     fn discard(&self, command: &Command, pid_file: &Path) {
-        let pid = read_pid(pid_file).ok();
+        // Without a pid there is nobody to be waited for: the runtime failed before it had an init.
+        let init = read_pid(pid_file).ok().and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
         self.delete(command);
-        if let Some(pidfd) = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok())
+        if let Some(pidfd) = init
             && wait_for(pidfd.as_fd(), None, now_ns() + VERB.as_nanos() as u64).unwrap_or(false)
         {
             let _nobodys_or_ours = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);

@@ -87,10 +87,10 @@ fn differences() -> Result<Differences, Failed> {
     Ok(Differences::read(&fixtures().join("differences.toml"))?)
 }
 
-/// Plays the case and holds what was seen against its fixture; or, when told to, makes that its fixture.
 /// How often a case is played in which crun has a race.
 const RACES_MAX: u32 = 10;
 
+/// Checks the case, again where crun has lost a race of its own.
 fn check(case: &Case, runtime: Runtime, version: &str) -> Result<(), Failed> {
     let times = if case.race.is_some() && runtime == Runtime::Crun { RACES_MAX } else { 1 };
     let mut checked = check_once(case, runtime, version);
@@ -103,6 +103,7 @@ fn check(case: &Case, runtime: Runtime, version: &str) -> Result<(), Failed> {
     checked
 }
 
+/// Plays the case and holds what was seen against its fixture; or, when told to, makes that its fixture.
 fn check_once(case: &Case, runtime: Runtime, version: &str) -> Result<(), Failed> {
     let seen = play::play(case, runtime)?;
     let path = fixtures().join(version).join(format!("{}.txt", case.name));
