@@ -13,16 +13,16 @@ compare: ## Compare all strategies on real and fake crun (quick; ARGS="…" adds
 
 test: ## Run all tests, and each benchmark once at a small size
 	@.ci/setup
-	$(CARGO) test --no-fail-fast
+	$(CARGO) test --workspace --no-fail-fast
 
 bench: ## Run the benchmarks
 	@.ci/setup
-	$(CARGO) bench
+	$(CARGO) bench --workspace
 
 check: ## rustfmt, clippy and the documentation, all without a warning
-	$(CARGO) fmt --check
-	$(CARGO) clippy --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
 
 clean: ## Remove what was built and recorded
 	$(CARGO) clean

@@ -13,6 +13,7 @@ const INNER: &str = "CRUN_CAPTURE_INNER_BUILD";
 fn main() {
     println!("cargo::rerun-if-env-changed={INNER}");
     println!("cargo::rerun-if-changed=src");
+    println!("cargo::rerun-if-changed=crates/reactor/src");
     println!("cargo::rustc-check-cfg=cfg(embedded_emit)");
     let features = env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
     let is_static = features.split(',').any(|feature| feature == "crt-static");

@@ -6,8 +6,8 @@
 //! kernel may keep), `max_rss_bytes, cpu_ns_a_line, latency_ns{p50,p99,max}, wall_ns`. `cargo test` runs it with few and short ones.
 
 use crun_capture::bundle::Rootfs;
+use crun_capture::capturer::status_field;
 use crun_capture::clock::now_ns;
-use crun_capture::outcome::status_field;
 use crun_capture::process::Family;
 use crun_capture::reactor::Reactor;
 use crun_capture::runtime::{self, Found, Programs, Stage};

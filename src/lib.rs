@@ -3,27 +3,14 @@
 //!
 //! The modules below stand in the order in which the data flows; each uses only what stands above it.
 
-pub mod clock;
-pub mod stream;
+pub use crun_capture_reactor::{clock, command, outcome, reactor, stream};
+
 pub mod sys;
 
 pub mod script;
 
-/// The variables of the capturer protocol: none of them reaches the command that is captured.
-pub const PROTOCOL_VARIABLES: [&str; 5] = [
-    "CRUN_CAPTURE_PROTOCOL",
-    "CRUN_CAPTURE_STDOUT_FILE",
-    "CRUN_CAPTURE_STDERR_FILE",
-    "CRUN_CAPTURE_LIVE_FD",
-    "CRUN_CAPTURE_SUMMARY_FILE",
-];
-
 pub mod capturer;
-pub mod command;
-pub mod outcome;
 pub mod sink;
-
-pub mod reactor;
 
 pub mod strategy;
 

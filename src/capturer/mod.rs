@@ -1,9 +1,11 @@
 //! Capturers: programs that keep the capturer protocol, the built-in strategies among them.
 
+mod cost;
 mod declaration;
 pub mod protocol;
 mod summary;
 
+pub use cost::{Cost, status_field};
 pub use declaration::{DeclarationError, read as read_declaration};
 pub use summary::{SCHEMA_VERSION, Summary};
 

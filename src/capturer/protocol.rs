@@ -4,9 +4,10 @@
 //! signal; 125 when the capture itself failed, 126 and 127 when the command could not be run. Deliveries are frames
 //! (`crate::sink::frame`) on the live descriptor.
 
-use crate::capturer::{SCHEMA_VERSION, Summary};
+use crate::capturer::{Cost, SCHEMA_VERSION, Summary};
 use crate::clock::now_ns;
-use crate::outcome::{Cost, Exit, Outcome};
+use crate::command::PROTOCOL_VARIABLES;
+use crate::outcome::{Exit, Outcome};
 use crate::sink::Sink;
 use crate::sink::count::Count;
 use crate::strategy::{CaptureError, Command, Strategy};
@@ -16,15 +17,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// `CRUN_CAPTURE_PROTOCOL`: the version, 1.
-pub const PROTOCOL: &str = crate::PROTOCOL_VARIABLES[0];
+pub const PROTOCOL: &str = PROTOCOL_VARIABLES[0];
 /// `CRUN_CAPTURE_STDOUT_FILE`: where a capturer that writes files puts stdout.
-pub const STDOUT_FILE: &str = crate::PROTOCOL_VARIABLES[1];
+pub const STDOUT_FILE: &str = PROTOCOL_VARIABLES[1];
 /// `CRUN_CAPTURE_STDERR_FILE`: the same for stderr.
-pub const STDERR_FILE: &str = crate::PROTOCOL_VARIABLES[2];
+pub const STDERR_FILE: &str = PROTOCOL_VARIABLES[2];
 /// `CRUN_CAPTURE_LIVE_FD`: the number of the inherited descriptor that takes the frames. Unset: count and discard.
-pub const LIVE_FD: &str = crate::PROTOCOL_VARIABLES[3];
+pub const LIVE_FD: &str = PROTOCOL_VARIABLES[3];
 /// `CRUN_CAPTURE_SUMMARY_FILE`: where the account goes that is else the last frame, when there is no live descriptor.
-pub const SUMMARY_FILE: &str = crate::PROTOCOL_VARIABLES[4];
+pub const SUMMARY_FILE: &str = PROTOCOL_VARIABLES[4];
 
 /// What the harness asks of a capturer.
 #[derive(Debug)]

@@ -33,7 +33,7 @@ impl Strategy for Buffered {
     }
 
     fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
-        let captured = command.to_duct().stdout_capture().stderr_capture().run();
+        let captured = whole::to_duct(command).stdout_capture().stderr_capture().run();
         let captured = captured.map_err(|source| command.start_error(source))?;
         let mut outcome = Outcome::now(Exit::from(captured.status));
         whole::deliver(sink, Origin::Stdout, &captured.stdout, &mut outcome);

@@ -33,7 +33,7 @@ impl Strategy for Combined {
     }
 
     fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
-        let captured = command.to_duct().stderr_to_stdout().stdout_capture().run();
+        let captured = whole::to_duct(command).stderr_to_stdout().stdout_capture().run();
         let captured = captured.map_err(|source| command.start_error(source))?;
         let mut outcome = Outcome::now(Exit::from(captured.status));
         whole::deliver(sink, Origin::Merged, &captured.stdout, &mut outcome);

@@ -1,6 +1,7 @@
 //! What the strategies share that deliver after the exit, from bytes they have whole.
 
 use crate::clock::now_ns;
+use crate::command::{Command, PROTOCOL_VARIABLES};
 use crate::outcome::Outcome;
 use crate::sink::Sink;
 use crate::stream::{Delivery, Ending, Origin, lines};
@@ -35,4 +36,10 @@ fn deliver_lines(sink: &dyn Sink, origin: Origin, chunk: &[u8], last: bool) -> i
         sink.deliver(&Delivery { origin, bytes, ending, at_ns, offset: None })?;
     }
     sink.flush()
+}
+
+/// The command for duct, without input and without the variables of the capturer protocol.
+pub(super) fn to_duct(command: &Command) -> duct::Expression {
+    let expression = duct::cmd(&command.program, &command.arguments).stdin_null().unchecked();
+    PROTOCOL_VARIABLES.iter().fold(expression, |expression, name| expression.env_remove(name))
 }

@@ -59,7 +59,10 @@ fn check_registry(folder: &str, names: &[&str], helpers: &[&str]) {
 #[test]
 fn what_is_in_a_folder_is_in_its_list() {
     let strategies: Vec<_> = crun_capture::strategy::ALL.iter().map(|one| one.name()).collect();
-    check_registry("src/strategy", &strategies, &["capability", "whole"]);
+    let is_here = |name: &&str| root().join(format!("src/strategy/{}.rs", name.replace('-', "_"))).exists();
+    let (here, below): (Vec<&str>, Vec<&str>) = strategies.into_iter().partition(is_here);
+    check_registry("src/strategy", &here, &["whole"]);
+    check_registry("crates/reactor/src/strategy", &below, &["capability"]);
     let experiments: Vec<_> = crun_capture::experiment::ALL.iter().map(|one| one.name).collect();
     check_registry("src/experiment", &experiments, &["failure", "program"]);
     // A file has the kinds of one stimulus, and the list has them all.
@@ -85,7 +88,7 @@ fn what_is_in_a_folder_is_in_its_list() {
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    for folder in ["src", "tests", "benches"] {
+    for folder in ["src", "crates/reactor/src", "tests", "benches"] {
         for (path, text) in sources(folder) {
             assert!(text.starts_with("//! ") || text.starts_with("//! \n"), "{} has no head", path.display());
         }
@@ -94,7 +97,7 @@ fn every_file_says_what_it_is_for() {
 
 #[test]
 fn unsafe_stands_in_one_file() {
-    for (path, text) in sources("src") {
+    for (path, text) in sources("src").into_iter().chain(sources("crates/reactor/src")) {
         let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
         let unsafe_lines = code.filter(|line| line.contains("unsafe ") || line.contains("unsafe{")).count();
         assert!(unsafe_lines == 0 || path.ends_with("src/sys.rs"), "{} has unsafe code", path.display());
@@ -116,7 +119,8 @@ fn analysis_comparison_and_reports_do_no_io() {
 fn nothing_outside_its_own_file_names_a_strategy() {
     for strategy in crun_capture::strategy::ALL {
         let quoted = format!("\"{}\"", strategy.name());
-        for (path, text) in sources("src").into_iter().filter(|(path, _)| !path.ends_with("tests.rs")) {
+        let all = sources("src").into_iter().chain(sources("crates/reactor/src"));
+        for (path, text) in all.filter(|(path, _)| !path.ends_with("tests.rs")) {
             let own = path.file_stem().unwrap().to_str().unwrap().replace('_', "-") == strategy.name();
             // `file` is also a capability, and `scanner` a word of Go's.
             let other_meaning = path.ends_with("strategy/capability.rs");

@@ -1,9 +1,9 @@
 //! A capturer that is sound but for one planted fault. It shares the protocol's codec with the library, and reads for itself.
 
+use crun_capture::capturer::Cost;
 use crun_capture::capturer::Summary;
 use crun_capture::capturer::protocol::Request;
 use crun_capture::clock::now_ns;
-use crun_capture::outcome::Cost;
 use crun_capture::sink::count::Tally;
 use crun_capture::sink::frame::{encode, encode_outcome};
 use crun_capture::stream::{Delivered, Ending, Origin, Stream, lines};

@@ -30,7 +30,7 @@ use std::io;
 const BATCHES_MAX: usize = 16;
 
 /// Two senders, one receiver.
-pub(super) struct Sequenced;
+pub struct Sequenced;
 
 impl Strategy for Sequenced {
     fn name(&self) -> &'static str {

@@ -41,7 +41,7 @@ const ASKS: u32 = 5;
 const READS_MAX: usize = 16;
 
 /// Two files, watched.
-pub(super) struct Follow;
+pub struct Follow;
 
 impl Strategy for Follow {
     fn name(&self) -> &'static str {

@@ -11,7 +11,7 @@ use std::io;
 use std::process::Child;
 
 /// Two pipes on the reactor.
-pub(super) struct Lines;
+pub struct Lines;
 
 impl Strategy for Lines {
     fn name(&self) -> &'static str {

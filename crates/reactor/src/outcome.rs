@@ -1,13 +1,11 @@
-//! How a capture ended: exit, errors, cost. Errors stand beside partial output, never instead of it.
+//! How a capture ended: exit and errors. Errors stand beside partial output, never instead of it.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 /// How a command ended, as its parent saw it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Exit {
     /// It exited with this code.
     Code(i32),
@@ -47,7 +45,7 @@ impl From<ExitStatus> for Exit {
 }
 
 /// How a capture ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// How the command ended.
     pub exit: Exit,
@@ -68,33 +66,6 @@ impl Outcome {
     }
 }
 
-/// What a capture cost the capturer's own process, its children not counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Cost {
-    /// CPU time in user mode (getrusage(2)).
-    pub cpu_user_ns: u64,
-    /// CPU time in the kernel.
-    pub cpu_system_ns: u64,
-    /// Peak resident set, VmHWM: ru_maxrss would be inherited across fork(2).
-    pub max_rss_bytes: u64,
-}
-
-impl Cost {
-    /// What this process has cost so far.
-    pub fn of_this_process() -> Cost {
-        let (cpu_user_ns, cpu_system_ns) = crate::sys::own_cpu_ns();
-        let max_rss_bytes = status_field("self", "VmHWM").unwrap_or(0) * 1024;
-        Cost { cpu_user_ns, cpu_system_ns, max_rss_bytes }
-    }
-}
-
-/// A number of `/proc/PID/status` (proc_pid_status(5)); None when the process is gone or has no such line.
-pub fn status_field(pid: &str, name: &str) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-    line.split_whitespace().next()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,10 +76,5 @@ mod tests {
         assert_eq!(Exit::from(ExitStatus::from_raw(15)), Exit::Signal(15));
         assert_eq!((Exit::Signal(9).shell_code(), Exit::Unknown.shell_code()), (Some(137), None));
         assert_eq!((Exit::Code(137).signal(), Exit::Signal(9).signal()), (None, Some(9)));
-    }
-
-    #[test]
-    fn this_process_has_a_cost() {
-        assert!(Cost::of_this_process().max_rss_bytes > 100_000);
     }
 }

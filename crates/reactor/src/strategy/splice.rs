@@ -28,7 +28,7 @@ use std::io;
 const FULL_MAX_NS: u64 = 5_000_000_000;
 
 /// Two pipes, two files, and a copy.
-pub(super) struct Splice;
+pub struct Splice;
 
 impl Strategy for Splice {
     fn name(&self) -> &'static str {

@@ -30,7 +30,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use framer::Framer;
+pub use framer::Framer;
 pub(crate) use source::{LAST_TAKES_MAX, Output, PIPE_BYTES, Port, Readable, Shared, Source, Taken, framers, pipe};
 
 use crate::clock::{now_ns, timespec};

@@ -1,12 +1,24 @@
 //! The command to capture, and why it may not start.
 
 use crate::stream::Stream;
-use std::ffi::{OsStr, OsString};
+use std::error::Error;
+use std::ffi::OsString;
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
+
+/// The variables of the capturer protocol: none of them reaches the command that is captured.
+#[doc(hidden)]
+pub const PROTOCOL_VARIABLES: [&str; 5] = [
+    "CRUN_CAPTURE_PROTOCOL",
+    "CRUN_CAPTURE_STDOUT_FILE",
+    "CRUN_CAPTURE_STDERR_FILE",
+    "CRUN_CAPTURE_LIVE_FD",
+    "CRUN_CAPTURE_SUMMARY_FILE",
+];
 
 /// A command line, and where its files go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,23 +48,19 @@ impl Command {
     }
 
     /// For the standard library: without input, as Go's exec.Cmd starts it, and without the variables of the protocol.
-    pub(crate) fn to_std(&self) -> std::process::Command {
+    #[doc(hidden)]
+    pub fn to_std(&self) -> std::process::Command {
         let mut command = std::process::Command::new(&self.program);
         command.args(&self.arguments).stdin(Stdio::null());
-        for name in crate::PROTOCOL_VARIABLES {
+        for name in PROTOCOL_VARIABLES {
             command.env_remove(name);
         }
         command
     }
 
-    /// The same for duct.
-    pub(crate) fn to_duct(&self) -> duct::Expression {
-        let expression = duct::cmd(&self.program, &self.arguments).stdin_null().unchecked();
-        crate::PROTOCOL_VARIABLES.iter().fold(expression, |expression, name| expression.env_remove(name))
-    }
-
     /// The file that takes `stream`: created, emptied, mode 0600. Opening a FIFO blocks until it has a reader.
-    pub(crate) fn create_file(&self, stream: Stream) -> Result<File, CaptureError> {
+    #[doc(hidden)]
+    pub fn create_file(&self, stream: Stream) -> Result<File, CaptureError> {
         let Some(path) = self.path(stream) else {
             return tempfile::tempfile().map_err(|source| CaptureError::File { path: std::env::temp_dir(), source });
         };
@@ -83,7 +91,8 @@ impl Command {
     }
 
     /// That this process has no descriptors, processes or memory left is no fault of the command's.
-    pub(crate) fn start_error(&self, source: io::Error) -> CaptureError {
+    #[doc(hidden)]
+    pub fn start_error(&self, source: io::Error) -> CaptureError {
         let own = [libc::EMFILE, libc::ENFILE, libc::EAGAIN, libc::ENOMEM];
         if source.raw_os_error().is_some_and(|errno| own.contains(&errno)) {
             return CaptureError::Descriptors(source);
@@ -107,10 +116,9 @@ pub(crate) fn no_reader(error: io::Error) -> io::Error {
 }
 
 /// Why there is no capture at all.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum CaptureError {
     /// The command did not start.
-    #[error("cannot run {}: {source}", Printable(.program))]
     Start {
         /// What was to be run.
         program: OsString,
@@ -118,7 +126,6 @@ pub enum CaptureError {
         source: io::Error,
     },
     /// A file for the output could not be made, or is not there to be handed on.
-    #[error("cannot open {} for the output: {source}", .path.display())]
     File {
         /// Where.
         path: PathBuf,
@@ -126,11 +133,33 @@ pub enum CaptureError {
         source: io::Error,
     },
     /// A pipe or another descriptor could not be made.
-    #[error("cannot make the descriptors for a capture: {0}")]
-    Descriptors(#[source] io::Error),
+    Descriptors(io::Error),
     /// Waiting for the command failed.
-    #[error("cannot wait for the command: {0}")]
-    Wait(#[source] io::Error),
+    Wait(io::Error),
+}
+
+impl fmt::Display for CaptureError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CaptureError::Start { program, source } => write!(formatter, "cannot run {}: {source}", program.display()),
+            CaptureError::File { path, source } => {
+                write!(formatter, "cannot open {} for the output: {source}", path.display())
+            }
+            CaptureError::Descriptors(source) => {
+                write!(formatter, "cannot make the descriptors for a capture: {source}")
+            }
+            CaptureError::Wait(source) => write!(formatter, "cannot wait for the command: {source}"),
+        }
+    }
+}
+
+impl Error for CaptureError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            CaptureError::Start { source, .. } | CaptureError::File { source, .. } => Some(source),
+            CaptureError::Descriptors(source) | CaptureError::Wait(source) => Some(source),
+        }
+    }
 }
 
 impl CaptureError {
@@ -142,13 +171,5 @@ impl CaptureError {
             CaptureError::Start { .. } => 126,
             _ => 125,
         }
-    }
-}
-
-struct Printable<'a>(&'a OsStr);
-
-impl std::fmt::Display for Printable<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}", self.0.display())
     }
 }

@@ -1,10 +1,8 @@
 //! What is captured: streams, where a delivery came from, and how it ended.
 
-use serde::{Deserialize, Serialize};
-
 /// One of the two streams that a workload writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Stream {
     /// Descriptor 1.
     Stdout,
@@ -28,8 +26,8 @@ impl Stream {
 }
 
 /// The stream a delivery is said to come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Origin {
     /// The workload's stdout.
     Stdout,
@@ -72,8 +70,8 @@ impl From<Stream> for Origin {
 }
 
 /// What stood behind the bytes of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Ending {
     /// A line feed.
     Lf,

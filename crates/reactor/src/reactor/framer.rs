@@ -16,7 +16,7 @@ const IDLE_BYTES: usize = 4 << 10;
 
 /// The lines of one origin. What comes out equals what went in, whatever the cuts.
 #[derive(Debug)]
-pub(crate) struct Framer {
+pub struct Framer {
     origin: Origin,
     /// What has come of a line that is not whole.
     open: Vec<u8>,
@@ -28,12 +28,12 @@ pub(crate) struct Framer {
 
 impl Framer {
     /// Of a stream whose next byte is its `offset`-th.
-    pub(crate) fn new(origin: Origin, offset: u64) -> Framer {
+    pub fn new(origin: Origin, offset: u64) -> Framer {
         Framer { origin, open: Vec::new(), offset, quiet_at_ns: None }
     }
 
     /// When `release` has something to do.
-    pub(crate) fn quiet_at_ns(&self) -> Option<u64> {
+    pub fn quiet_at_ns(&self) -> Option<u64> {
         self.quiet_at_ns
     }
 
@@ -41,7 +41,7 @@ impl Framer {
     ///
     /// # Errors
     /// The sink's; what follows in `bytes` is not delivered then.
-    pub(crate) fn push(&mut self, bytes: &[u8], at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
+    pub fn push(&mut self, bytes: &[u8], at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
         // An empty write says nothing, nor that a prompt is none.
         if bytes.is_empty() {
             return Ok(());
@@ -72,7 +72,7 @@ impl Framer {
     ///
     /// # Errors
     /// The sink's.
-    pub(crate) fn release(&mut self, at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
+    pub fn release(&mut self, at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
         self.deliver_open(Ending::Partial, self.open.len(), at_ns, sink)
     }
 
@@ -80,7 +80,7 @@ impl Framer {
     ///
     /// # Errors
     /// The sink's.
-    pub(crate) fn restart(&mut self, at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
+    pub fn restart(&mut self, at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
         let delivered = self.end(at_ns, sink);
         self.offset = 0;
         delivered
@@ -90,7 +90,7 @@ impl Framer {
     ///
     /// # Errors
     /// The sink's.
-    pub(crate) fn end(&mut self, at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
+    pub fn end(&mut self, at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
         self.deliver_open(Ending::None, self.open.len(), at_ns, sink)
     }
 

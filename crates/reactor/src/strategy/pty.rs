@@ -41,7 +41,7 @@ const SOCKET: &str = "console";
 const ADDRESS_BYTES: usize = 108;
 
 /// A terminal for both streams.
-pub(super) struct Pty;
+pub struct Pty;
 
 impl Strategy for Pty {
     fn name(&self) -> &'static str {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::sink::memory::Memory;
-use crate::strategy;
+use crate::strategy::{Capability, Follow, Lines, Pty, Sequenced, Splice, Strategy};
 use crate::stream::{Delivered, Delivery, Origin};
 use crate::sys::faults::{self, Call, Fault};
 use proptest::prelude::*;
@@ -10,9 +10,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// All that read what the command writes.
+const ALL: [&dyn Strategy; 5] = [&Lines, &Splice, &Follow, &Sequenced, &Pty];
+
 fn reactive() -> impl Iterator<Item = (&'static str, &'static dyn Reactive)> {
-    let reads = strategy::ALL.iter().filter(|strategy| !strategy.needs_reader());
-    reads.filter_map(|strategy| Some((strategy.name(), strategy.reactive()?)))
+    ALL.iter().filter_map(|strategy| Some((strategy.name(), strategy.reactive()?)))
 }
 
 fn shell(script: &str, directory: &Path) -> Command {
@@ -119,12 +121,12 @@ proptest! {
             let outcome = faults::with(plan, || capture(strategy, &command, &sink)).unwrap();
             prop_assert_eq!((outcome.exit, outcome.truncated), (Exit::Code(0), false), "{}: {:?}", name, outcome.errors);
             let deliveries = sink.into_deliveries();
-            let declares = strategy::find(name).unwrap().declares();
-            if declares.has(strategy::Capability::Order) {
+            let declares = ALL.iter().find(|one| one.name() == name).unwrap().declares();
+            if declares.has(Capability::Order) {
                 let all: Vec<u8> = deliveries.iter().flat_map(|one| [&one.bytes, one.ending.terminator()].concat()).collect();
                 prop_assert!(all == whole, "{} has another order, or other bytes", name);
             }
-            if declares.has(strategy::Capability::Apart) {
+            if declares.has(Capability::Apart) {
                 for (to_stderr, origin) in [(false, Origin::Stdout), (true, Origin::Stderr)] {
                     let of_stream = pieces.iter().filter(|(stderr, _)| *stderr == to_stderr);
                     let wanted: Vec<u8> = of_stream.flat_map(|(_, piece)| piece.iter().copied()).collect();
@@ -137,7 +139,7 @@ proptest! {
 
 #[test]
 fn a_file_that_does_not_take_splice_is_written() {
-    let splice = strategy::find("splice").unwrap();
+    let splice = Splice;
     let directory = tempfile::tempdir().unwrap();
     let sink = Memory::default();
     let refuse = |call| (call == Call::Splice).then_some(Fault::Fails(Errno::INVAL));
@@ -151,7 +153,7 @@ fn a_file_that_does_not_take_splice_is_written() {
 
 #[test]
 fn a_file_that_fails_does_not_stop_the_stream_and_the_reverse() {
-    let splice = strategy::find("splice").unwrap();
+    let splice = Splice;
     for errno in [Errno::NOSPC, Errno::FBIG, Errno::IO] {
         let directory = tempfile::tempdir().unwrap();
         let sink = Memory::default();
@@ -207,7 +209,7 @@ const ZEROS: &str = "head -c 300000 /dev/zero";
 /// Whose reader does not read: it is waited for, and then given up.
 #[test]
 fn a_full_pipe_in_the_place_of_the_file_does_not_stop_the_stream() {
-    let splice = strategy::find("splice").unwrap();
+    let splice = Splice;
     let directory = tempfile::tempdir().unwrap();
     let reader = full_fifo(directory.path());
     let sink = Memory::default();
@@ -221,7 +223,7 @@ fn a_full_pipe_in_the_place_of_the_file_does_not_stop_the_stream() {
 /// Whose reader is slow: no other capture waits for it, and it gets everything.
 #[test]
 fn a_full_pipe_in_the_place_of_the_file_holds_up_nobody_else() {
-    let (splice, lines) = (strategy::find("splice").unwrap(), strategy::find("lines").unwrap());
+    let (splice, lines) = (Splice, Lines);
     let (directory, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let reader = full_fifo(directory.path());
     let (sink, other_sink) = (Memory::default(), Memory::default());
@@ -253,7 +255,7 @@ fn a_pipe_in_the_place_of_the_file_gets_everything_without_a_consumer() {
             Err(io::ErrorKind::BrokenPipe.into())
         }
     }
-    let splice = strategy::find("splice").unwrap();
+    let splice = Splice;
     let directory = tempfile::tempdir().unwrap();
     let reader = full_fifo(directory.path());
     let reading = std::thread::spawn(move || {

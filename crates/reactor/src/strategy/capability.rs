@@ -1,11 +1,9 @@
 //! What a strategy can declare that it does.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 /// One thing that some capturers can do and others cannot. Duties, which no capturer may decline, are not among them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub enum Capability {
     /// Delivers while the process runs, also an unterminated prompt after a short quiet time.
     Live,
