@@ -1,21 +1,19 @@
 //! 10, 100 and 1,000 containers at once in one process, on one thread: each waits until all are there, and then writes 200
 //! lines over 5 s, and as many in a burst.
 //!
-//! Prints a table and writes `target/scale.json`: per run `containers, runtime, strategy, lines, lost_lines, threads,
+//! Prints a table and writes `scale.json` beside the programs: per run `containers, runtime, strategy, lines, lost_lines, threads,
 //! user_memory_bytes_per_container` (how much the resident set grew, by what was started), `pipe_bytes_per_container` (what the
 //! kernel may keep), `max_rss_bytes, cpu_ns_a_line, latency_ns{p50,p99,max}, wall_ns`. `cargo test` runs it with few and short ones.
 
 use crun_capture::bundle::Rootfs;
 use crun_capture::capturer::status_field;
-use crun_capture::clock::now_ns;
 use crun_capture::process::Family;
-use crun_capture::reactor::Reactor;
 use crun_capture::runtime::{self, Found, Programs, Stage};
 use crun_capture::scratch::Scratch;
 use crun_capture::script::{End, Lines, Script, Step, line};
-use crun_capture::sink::Sink;
-use crun_capture::strategy::{self, Capability, Command};
-use crun_capture::stream::{Delivery, Stream};
+use crun_capture::strategy::{self, Capability};
+use crun_capture_reactor::clock::now_ns;
+use crun_capture_reactor::{Command, Delivery, Event, Reactor, Sink, Stream};
 use hdrhistogram::Histogram;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::{Value, json};
@@ -50,8 +48,11 @@ struct Shared {
     paced_lines: u64,
 }
 
-/// One container's consumer.
-struct Consumer<'a> {
+/// One container's consumer, which the reactor owns; its counts are read by whoever started it.
+struct Consumer<'a>(&'a Counts<'a>);
+
+/// What one container's consumer has received.
+struct Counts<'a> {
     shared: &'a Shared,
     lines: AtomicU64,
     /// Of the last line of each stream, and one.
@@ -60,16 +61,16 @@ struct Consumer<'a> {
 }
 
 impl Sink for Consumer<'_> {
-    fn deliver(&self, delivery: &Delivery<'_>) -> io::Result<()> {
+    fn deliver(&mut self, delivery: &Delivery<'_>) -> io::Result<()> {
         let (Some(stamped), Some(stream)) = (line::decode(delivery.bytes, SEED), delivery.origin.stream()) else {
             return Ok(());
         };
-        self.lines.fetch_add(1, Ordering::Relaxed);
-        let after = self.after[stream.index()].swap(stamped.sequence + 1, Ordering::Relaxed);
-        self.out_of_order.fetch_add(u64::from(stamped.sequence < after), Ordering::Relaxed);
-        if stamped.sequence < self.shared.paced_lines {
+        self.0.lines.fetch_add(1, Ordering::Relaxed);
+        let after = self.0.after[stream.index()].swap(stamped.sequence + 1, Ordering::Relaxed);
+        self.0.out_of_order.fetch_add(u64::from(stamped.sequence < after), Ordering::Relaxed);
+        if stamped.sequence < self.0.shared.paced_lines {
             let latency = delivery.at_ns.saturating_sub(stamped.stamp_ns);
-            self.shared.latencies.lock().unwrap().saturating_record(latency);
+            self.0.shared.latencies.lock().unwrap().saturating_record(latency);
         }
         Ok(())
     }
@@ -112,8 +113,8 @@ fn run(ground: &Ground<'_>, strategy_name: &str, containers: usize) -> Value {
         latencies: Mutex::new(Histogram::new_with_bounds(1, 600_000_000_000, 3).unwrap()),
         paced_lines: lines / 2,
     };
-    let consumers: Vec<Consumer<'_>> = (0..containers)
-        .map(|_| Consumer {
+    let consumers: Vec<Counts<'_>> = (0..containers)
+        .map(|_| Counts {
             shared: &shared,
             lines: AtomicU64::new(0),
             after: Default::default(),
@@ -125,9 +126,10 @@ fn run(ground: &Ground<'_>, strategy_name: &str, containers: usize) -> Value {
     let (before_bytes, before_cpu) = (resident_bytes(), crun_capture::sys::own_cpu_ns());
     let mut reactor = Reactor::new().unwrap();
     for (command, consumer) in commands.iter().zip(&consumers) {
-        reactor.start(strategy.reactive().unwrap(), command, consumer).unwrap();
+        reactor.start(strategy.reactive().unwrap(), command, Consumer(consumer)).unwrap();
         // Those that run already are not kept waiting by those that are being started.
-        while reactor.next(Some(std::time::Duration::ZERO)).unwrap().is_some() {}
+        let event = reactor.next(Some(std::time::Duration::ZERO)).unwrap();
+        assert!(matches!(event, Event::TimedOut), "they wait at the gate: {event:?}");
     }
     // A FIFO that is opened for both never blocks, and lets through whoever comes later (fifo(7)).
     let gates: Vec<std::fs::File> = stages
@@ -146,18 +148,18 @@ fn run(ground: &Ground<'_>, strategy_name: &str, containers: usize) -> Value {
     loop {
         grown = grown.max(resident_bytes().saturating_sub(before_bytes));
         match reactor.next(Some(SAMPLE)).unwrap() {
-            Some(one) => {
+            Event::Ended(one) => {
                 let outcome = one.outcome.unwrap();
                 assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
             }
-            None if reactor.running() == 0 => break,
-            None => {}
+            Event::Idle => break,
+            _ => {}
         }
     }
     let wall_ns = now_ns() - start_ns;
     let after_cpu = crun_capture::sys::own_cpu_ns();
     drop((reactor, gates));
-    let sum = |of: fn(&Consumer<'_>) -> u64| consumers.iter().map(of).sum::<u64>();
+    let sum = |of: fn(&Counts<'_>) -> u64| consumers.iter().map(of).sum::<u64>();
     let delivered = sum(|consumer| consumer.lines.load(Ordering::Relaxed));
     let out_of_order = sum(|consumer| consumer.out_of_order.load(Ordering::Relaxed));
     let wanted = lines * containers as u64;
@@ -214,7 +216,7 @@ fn main() {
         for strategy in
             strategy::ALL.iter().filter(|one| one.reactive().is_some() && one.declares().has(Capability::Apart))
         {
-            if strategy.needs_reader() {
+            if strategy.needs().needs_reader {
                 continue;
             }
             for &containers in if measures() { sizes } else { &[3][..] } {
@@ -244,8 +246,10 @@ fn main() {
         }
     }
     if measures() {
-        let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
-        std::fs::write(target.join("scale.json"), serde_json::to_vec_pretty(&results).unwrap()).unwrap();
+        // Beside the programs, wherever CARGO_TARGET_DIR has put them.
+        let path = program.with_file_name("scale.json");
+        std::fs::write(&path, serde_json::to_vec_pretty(&results).unwrap()).unwrap();
+        println!("written: {}", path.display());
     }
     drop(rootfs);
     scratch.close().unwrap();

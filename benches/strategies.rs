@@ -5,17 +5,15 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use crun_capture::bundle;
-use crun_capture::clock::now_ns;
 use crun_capture::script::{End, Lines, Script, Step, line};
-use crun_capture::sink::Sink;
 use crun_capture::sink::count::Count;
-use crun_capture::strategy::{self, Command, Strategy};
-use crun_capture::stream::{Delivery, Stream};
+use crun_capture::strategy::{self, Strategy};
+use crun_capture_reactor::clock::now_ns;
+use crun_capture_reactor::{Command, Delivery, Sink, Stream};
 use std::hint::black_box;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Mutex;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -43,11 +41,8 @@ fn lines(count: u64, length_bytes: usize, per_write: u64, interval_ns: u64) -> S
 }
 
 fn command(directory: &TempDir, cell: &Path) -> Command {
-    Command {
-        stdout_path: Some(directory.path().join("stdout")),
-        stderr_path: Some(directory.path().join("stderr")),
-        ..Command::new(EMIT, [cell])
-    }
+    let [stdout, stderr] = ["stdout", "stderr"].map(|name| directory.path().join(name));
+    Command::new(EMIT).arg(cell).stdout_path(stdout).stderr_path(stderr)
 }
 
 fn throughput(criterion: &mut Criterion) {
@@ -78,12 +73,13 @@ fn throughput(criterion: &mut Criterion) {
     for strategy in strategies() {
         // One that syncs each line gets a hundredth, and its rate is still a rate.
         let few = lines(655 * (writes / 100).max(1), 99, 655, 0);
-        let (own, cell) = if strategy.syncs_each_line() { site(&few) } else { site(&lines(655 * writes, 99, 655, 0)) };
-        let bytes = if strategy.syncs_each_line() { 65_500 * (writes / 100).max(1) } else { 65_500 * writes };
+        let (own, cell) =
+            if strategy.needs().syncs_each_line { site(&few) } else { site(&lines(655 * writes, 99, 655, 0)) };
+        let bytes = if strategy.needs().syncs_each_line { 65_500 * (writes / 100).max(1) } else { 65_500 * writes };
         group.throughput(Throughput::Bytes(bytes));
         let command = command(&own, &cell);
         group.bench_function(BenchmarkId::new("strategy", strategy.name()), |bencher| {
-            bencher.iter(|| strategy.capture(&command, &Count::new(None)).unwrap());
+            bencher.iter(|| strategy.capture(&command, &mut Count::new(None)).unwrap());
         });
     }
     group.finish();
@@ -91,17 +87,17 @@ fn throughput(criterion: &mut Criterion) {
 
 /// What captures by itself. One that hands its descriptors on measures whoever reads them, as the floor does.
 fn strategies() -> impl Iterator<Item = &'static dyn Strategy> {
-    strategy::ALL.iter().copied().filter(|strategy| !strategy.needs_reader())
+    strategy::ALL.iter().copied().filter(|strategy| !strategy.needs().needs_reader)
 }
 
 /// Receipt minus stamp of every line.
 #[derive(Default)]
-struct Latencies(Mutex<Vec<u64>>);
+struct Latencies(Vec<u64>);
 
 impl Sink for Latencies {
-    fn deliver(&self, delivery: &Delivery<'_>) -> io::Result<()> {
+    fn deliver(&mut self, delivery: &Delivery<'_>) -> io::Result<()> {
         if let Some(stamped) = line::decode(delivery.bytes, SEED) {
-            self.0.lock().unwrap().push(delivery.at_ns.saturating_sub(stamped.stamp_ns));
+            self.0.push(delivery.at_ns.saturating_sub(stamped.stamp_ns));
         }
         Ok(())
     }
@@ -145,9 +141,9 @@ fn latency(criterion: &mut Criterion) {
             bencher.iter_custom(|runs| {
                 (0..runs)
                     .map(|_| {
-                        let sink = Latencies::default();
-                        strategy.capture(&command, &sink).unwrap();
-                        median(sink.0.into_inner().unwrap())
+                        let mut sink = Latencies::default();
+                        strategy.capture(&command, &mut sink).unwrap();
+                        median(sink.0)
                     })
                     .sum()
             });

@@ -11,13 +11,11 @@
 
 use crun_capture::bundle::Rootfs;
 use crun_capture::process::Family;
-use crun_capture::reactor::Reactor;
 use crun_capture::runtime::{self, Programs, Stage};
 use crun_capture::scratch::Scratch;
 use crun_capture::script::{End, Lines, Script, Step};
-use crun_capture::sink::Sink;
-use crun_capture::strategy::{self, Command};
-use crun_capture::stream::{Delivery, Stream};
+use crun_capture_reactor::strategy::Follow;
+use crun_capture_reactor::{Command, Delivery, Event, Reactor, Sink, Stream};
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -28,7 +26,7 @@ use std::time::Duration;
 struct Print;
 
 impl Sink for Print {
-    fn deliver(&self, delivery: &Delivery<'_>) -> io::Result<()> {
+    fn deliver(&mut self, delivery: &Delivery<'_>) -> io::Result<()> {
         let (origin, offset) = (delivery.origin.word(), delivery.offset.unwrap_or(0));
         let line = String::from_utf8_lossy(delivery.bytes);
         writeln!(io::stdout(), "{origin} {offset:>6} {} {}", delivery.ending.word(), line.escape_debug())
@@ -38,9 +36,7 @@ impl Sink for Print {
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     if let Some((program, arguments)) = words.split_first() {
-        let command = Command::new(program.clone(), arguments.to_vec());
-        let (stdout_path, stderr_path) = (Some("out.log".into()), Some("err.log".into()));
-        return follow(&Command { stdout_path, stderr_path, ..command });
+        return follow(&Command::new(program).args(arguments).stdout_path("out.log").stderr_path("err.log"));
     }
     // The programs of this crate lie beside the examples' folder.
     let own = std::env::current_exe()?;
@@ -63,19 +59,24 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn follow(command: &Command) -> Result<(), Box<dyn Error>> {
-    let strategy = strategy::find("follow").and_then(|one| one.reactive()).ok_or("no such strategy")?;
     let mut reactor = Reactor::new()?;
-    let id = reactor.start(strategy, command, &Print)?;
+    let id = reactor.start(&Follow, command, Print)?;
     // More commands could be started here; one loop drives them all.
-    let ended = match reactor.next(Some(Duration::from_secs(60)))? {
-        Some(ended) => ended,
-        None => {
-            // It is asked to end, and what it says then is captured too.
-            reactor.stop(id, Duration::from_secs(2));
-            reactor.next(None)?.ok_or("nothing runs")?
+    let mut asked = false;
+    loop {
+        match reactor.next(Some(Duration::from_secs(60)))? {
+            Event::Ended(ended) => {
+                let outcome = ended.outcome?;
+                let (exit, truncated, errors) = (outcome.exit, outcome.truncated, outcome.errors);
+                writeln!(io::stderr(), "{exit:?}, truncated: {truncated}, errors: {errors:?}")?;
+                return Ok(());
+            }
+            // It is asked to end once, and what it writes until then is captured too.
+            Event::TimedOut if !asked => {
+                asked = true;
+                reactor.stop(id, Duration::from_secs(2));
+            }
+            _ => {}
         }
-    };
-    let outcome = ended.outcome?;
-    writeln!(io::stderr(), "{:?}, truncated: {}, errors: {:?}", outcome.exit, outcome.truncated, outcome.errors)?;
-    Ok(())
+    }
 }

@@ -3,8 +3,6 @@
 //!
 //! The modules below stand in the order in which the data flows; each uses only what stands above it.
 
-pub use crun_capture_reactor::{clock, command, outcome, reactor, stream};
-
 pub mod sys;
 
 pub mod script;

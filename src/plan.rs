@@ -62,7 +62,7 @@ impl Matrix<'_> {
         let mut cells = Vec::new();
         for (runtime, label) in self.runtimes.iter().enumerate() {
             for (capturer, one) in self.capturers.iter().enumerate() {
-                for (experiment, case) in &cases[usize::from(one.syncs_each_line)] {
+                for (experiment, case) in &cases[usize::from(one.needs.syncs_each_line)] {
                     let id = CellId {
                         runtime: label.clone(),
                         strategy: one.name.clone(),

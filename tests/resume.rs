@@ -8,8 +8,7 @@ mod support;
 
 use crun_capture::process::Family;
 use crun_capture::script::{End, Lines, Script, Step};
-use crun_capture::strategy::Command;
-use crun_capture::stream::Stream;
+use crun_capture_reactor::{Command, Stream};
 use ground::Ground;
 use libtest_mimic::{Arguments, Failed, Trial};
 use rustix::fd::AsFd;

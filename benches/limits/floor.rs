@@ -1,9 +1,8 @@
 //! The floors: the same job in plain system calls, one stream, one thread; and what others would write.
 
 use crate::work::{Pinned, Placement, Site, Work};
-use crun_capture::clock::now_ns;
-use crun_capture::sink::Sink;
-use crun_capture::stream::{Delivery, Ending, Origin};
+use crun_capture_reactor::clock::now_ns;
+use crun_capture_reactor::{Delivery, Ending, Origin, Sink};
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::inotify;
@@ -24,7 +23,7 @@ fn pipe_bytes() -> usize {
 }
 
 /// Runs the floor of this name, or `NAME@KIB` with pipes of that size; how long it took.
-pub(crate) fn run(name: &str, work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) -> Duration {
+pub(crate) fn run(name: &str, work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) -> Duration {
     let _pinned = Pinned::new(placement);
     let (name, kib) = name.split_once('@').unwrap_or((name, "1024"));
     PIPE_BYTES.store(kib.parse::<usize>().unwrap() << 10, Ordering::Relaxed);
@@ -85,7 +84,7 @@ impl Cutter {
         &mut self.buffer[kept..kept + READ_BYTES]
     }
 
-    fn cut(&mut self, count: usize, sink: &dyn Sink) {
+    fn cut(&mut self, count: usize, sink: &mut dyn Sink) {
         let end = self.kept + count;
         let start = deliver_lines(&self.buffer[..end], now_ns(), sink);
         self.buffer.copy_within(start..end, 0);
@@ -93,7 +92,7 @@ impl Cutter {
     }
 
     /// The same of bytes that are elsewhere: only what is cut off at their ends is copied.
-    fn cut_there(&mut self, mut bytes: &[u8], sink: &dyn Sink) {
+    fn cut_there(&mut self, mut bytes: &[u8], sink: &mut dyn Sink) {
         let at_ns = now_ns();
         if self.kept > 0 {
             let head = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
@@ -109,18 +108,18 @@ impl Cutter {
 }
 
 /// The lines in `bytes`; returns how much they are of it.
-fn deliver_lines(bytes: &[u8], at_ns: u64, sink: &dyn Sink) -> usize {
+fn deliver_lines(bytes: &[u8], at_ns: u64, sink: &mut dyn Sink) -> usize {
     let mut start = 0;
     for at in memchr::memchr_iter(b'\n', bytes) {
         let line = &bytes[start..at];
-        let delivery = Delivery { origin: Origin::Stdout, bytes: line, ending: Ending::Lf, at_ns, offset: None };
+        let delivery = Delivery::new(Origin::Stdout, line, Ending::Lf, at_ns);
         sink.deliver(&delivery).unwrap();
         start = at + 1;
     }
     start
 }
 
-fn read(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+fn read(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
     let (reader, writer) = large_pipe();
     let mut child = spawn(work, site, placement, writer);
     let mut cutter = Cutter::new();
@@ -130,7 +129,7 @@ fn read(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink)
     child.wait().unwrap();
 }
 
-fn read_write(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+fn read_write(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
     let (reader, writer) = large_pipe();
     let file = File::create(site.path("stdout")).unwrap();
     let mut child = spawn(work, site, placement, writer);
@@ -156,7 +155,7 @@ fn epoll_of(descriptor: impl AsFd) -> OwnedFd {
     epoll
 }
 
-fn epoll_read(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+fn epoll_read(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
     let (reader, writer) = large_pipe();
     let mut child = spawn(work, site, placement, writer);
     let epoll = epoll_of(&reader);
@@ -171,7 +170,14 @@ fn epoll_read(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn
     child.wait().unwrap();
 }
 
-fn copied(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink, file: Option<&File>, polls: bool) {
+fn copied(
+    work: &Work,
+    site: &Site,
+    placement: Option<Placement>,
+    sink: &mut dyn Sink,
+    file: Option<&File>,
+    polls: bool,
+) {
     let (reader, writer) = large_pipe();
     let epoll = polls.then(|| epoll_of(&reader));
     let (copy, copy_writer) = large_pipe();
@@ -199,27 +205,27 @@ fn copied(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sin
 }
 
 /// What was teed goes nowhere.
-fn tee_read(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+fn tee_read(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
     copied(work, site, placement, sink, None, false);
 }
 
-fn tee_splice(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+fn tee_splice(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
     copied(work, site, placement, sink, Some(&File::create(site.path("stdout")).unwrap()), false);
 }
 
-fn epoll_tee_splice(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+fn epoll_tee_splice(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
     copied(work, site, placement, sink, Some(&File::create(site.path("stdout")).unwrap()), true);
 }
 
-fn receive(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+fn receive(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
     received(work, site, placement, sink, false);
 }
 
-fn epoll_receive(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+fn epoll_receive(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
     received(work, site, placement, sink, true);
 }
 
-fn received(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink, polls: bool) {
+fn received(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink, polls: bool) {
     const BATCH: usize = 11;
     const LARGEST: usize = 212_992;
     let (receiver, sender) = socketpair(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None).unwrap();
@@ -259,11 +265,11 @@ fn received(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn S
     child.wait().unwrap();
 }
 
-fn redirect(work: &Work, site: &Site, placement: Option<Placement>, _sink: &dyn Sink) {
+fn redirect(work: &Work, site: &Site, placement: Option<Placement>, _sink: &mut dyn Sink) {
     spawn(work, site, placement, File::create(site.path("stdout")).unwrap()).wait().unwrap();
 }
 
-fn inotify_read(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+fn inotify_read(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
     let path = site.path("stdout");
     let writer = File::create(&path).unwrap();
     let reader = File::open(&path).unwrap();
@@ -281,9 +287,9 @@ fn inotify_read(work: &Work, site: &Site, placement: Option<Placement>, sink: &d
     child.wait().unwrap();
 }
 
-fn deliver(line: &[u8], sink: &dyn Sink) {
+fn deliver(line: &[u8], sink: &mut dyn Sink) {
     let bytes = line.strip_suffix(b"\n").unwrap_or(line);
-    let delivery = Delivery { origin: Origin::Stdout, bytes, ending: Ending::Lf, at_ns: now_ns(), offset: None };
+    let delivery = Delivery::new(Origin::Stdout, bytes, Ending::Lf, now_ns());
     sink.deliver(&delivery).unwrap();
 }
 
@@ -298,7 +304,7 @@ fn keep(line: &str, whole: &mut Vec<u8>, mut file: Option<&File>) {
 }
 
 /// As a driver in Rust is usually written: a thread, a BufReader, a String a line.
-fn with_threads(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink, file: Option<File>) {
+fn with_threads(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink, file: Option<File>) {
     let mut child = spawn(work, site, placement, Stdio::piped());
     let stdout = child.stdout.take().unwrap();
     std::thread::scope(|scope| {
@@ -314,15 +320,15 @@ fn with_threads(work: &Work, site: &Site, placement: Option<Placement>, sink: &d
     child.wait().unwrap();
 }
 
-fn threads(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+fn threads(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
     with_threads(work, site, placement, sink, None);
 }
 
-fn threads_file(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+fn threads_file(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
     with_threads(work, site, placement, sink, Some(File::create(site.path("stdout")).unwrap()));
 }
 
-fn with_tokio(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink, file: Option<&File>) {
+fn with_tokio(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink, file: Option<&File>) {
     use tokio::io::AsyncBufReadExt;
     let command = work.command(site, placement);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
@@ -340,10 +346,10 @@ fn with_tokio(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn
     });
 }
 
-fn tokio_lines(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+fn tokio_lines(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
     with_tokio(work, site, placement, sink, None);
 }
 
-fn tokio_file(work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) {
+fn tokio_file(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
     with_tokio(work, site, placement, sink, Some(&File::create(site.path("stdout")).unwrap()));
 }

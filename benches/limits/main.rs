@@ -54,9 +54,9 @@ fn throughput(criterion: &mut Criterion, title: &str, work: Work, pairs: &[Pair]
             bencher.iter_custom(|runs| {
                 (0..runs)
                     .map(|_| {
-                        let floor = floor::run(pair.floor, &work, &site, None, &Tally::default());
-                        let tally = Tally::default();
-                        let own = work::capture(pair.strategy, &work, &site, None, &tally);
+                        let floor = floor::run(pair.floor, &work, &site, None, &mut Tally::default());
+                        let mut tally = Tally::default();
+                        let own = work::capture(pair.strategy, &work, &site, None, &mut tally);
                         assert_eq!(tally.bytes(), work.bytes(), "{} delivers every byte", pair.strategy);
                         ratios.push(floor.as_secs_f64() / own.as_secs_f64());
                         rates.push(work.bytes() as f64 / own.as_secs_f64() / 1e9);
@@ -97,7 +97,7 @@ fn pipe_size(criterion: &mut Criterion, work: Work) {
                 for _ in 0..runs {
                     for (size, rates) in SIZES.iter().zip(&mut rates) {
                         let name = format!("{floor}@{size}");
-                        let took = floor::run(&name, &work, &site, None, &Tally::default());
+                        let took = floor::run(&name, &work, &site, None, &mut Tally::default());
                         rates.push(work.bytes() as f64 / took.as_secs_f64() / 1e9);
                         all += took;
                     }
@@ -127,13 +127,13 @@ fn latency(criterion: &mut Criterion, title: &str, placement: Placement, pairs: 
             bencher.iter_custom(|runs| {
                 (0..runs)
                     .map(|_| {
-                        let sink = Latencies::new(&work);
-                        floor::run(pair.floor, &work, &site, Some(placement), &sink);
+                        let mut sink = Latencies::new(&work);
+                        floor::run(pair.floor, &work, &site, Some(placement), &mut sink);
                         let (floor, tail) = sink.p50_p99();
                         floor_p50.push(floor);
                         floor_p99.push(tail);
-                        let sink = Latencies::new(&work);
-                        work::capture(pair.strategy, &work, &site, Some(placement), &sink);
+                        let mut sink = Latencies::new(&work);
+                        work::capture(pair.strategy, &work, &site, Some(placement), &mut sink);
                         let (own, tail) = sink.p50_p99();
                         own_p50.push(own);
                         own_p99.push(tail);

@@ -1,14 +1,11 @@
 //! What is written, by whom, and where what is read ends.
 
-use crun_capture::clock::{now_ns, sleep_until};
-use crun_capture::sink::Sink;
-use crun_capture::strategy::{self, Command};
-use crun_capture::stream::{Delivery, Ending};
+use crun_capture::strategy;
+use crun_capture_reactor::clock::{now_ns, sleep_until};
+use crun_capture_reactor::{Command, Delivery, Ending, Sink};
 use rustix::thread::{CpuSet, sched_setaffinity};
-use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -52,11 +49,8 @@ impl Work {
     pub(crate) fn command(&self, site: &Site, placement: Option<Placement>) -> Command {
         let cpu = placement.map_or("-".to_owned(), |placement| u8::from(placement == Placement::Apart).to_string());
         let words = [WRITER.to_owned(), self.bytes.to_string(), self.write_bytes.to_string(), cpu];
-        Command {
-            stdout_path: Some(site.path("stdout")),
-            stderr_path: Some(site.path("stderr")),
-            ..Command::new(std::env::current_exe().unwrap(), words.map(OsString::from))
-        }
+        let command = Command::new(std::env::current_exe().unwrap()).args(words);
+        command.stdout_path(site.path("stdout")).stderr_path(site.path("stderr"))
     }
 }
 
@@ -104,7 +98,13 @@ fn pin(cpu: usize) {
 }
 
 /// One capture by a strategy; how long it took.
-pub(crate) fn capture(name: &str, work: &Work, site: &Site, placement: Option<Placement>, sink: &dyn Sink) -> Duration {
+pub(crate) fn capture(
+    name: &str,
+    work: &Work,
+    site: &Site,
+    placement: Option<Placement>,
+    sink: &mut dyn Sink,
+) -> Duration {
     let strategy = strategy::find(name).unwrap();
     let command = work.command(site, placement);
     let _pinned = Pinned::new(placement);
@@ -150,22 +150,18 @@ pub(crate) fn write() {
     }
 }
 
-/// Counts the lines, and adds up their bytes. One thread at a time delivers to it.
+/// Counts the lines, and adds up their bytes.
 #[derive(Default)]
 pub(crate) struct Tally {
-    lines: AtomicU64,
-    bytes: AtomicU64,
-    sum: AtomicU64,
+    lines: u64,
+    bytes: u64,
+    sum: u64,
 }
 
 impl Tally {
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
+        self.bytes
     }
-}
-
-fn add(to: &AtomicU64, value: u64) {
-    to.store(to.load(Ordering::Relaxed).wrapping_add(value), Ordering::Relaxed);
 }
 
 /// A sum over all bytes, eight at a time.
@@ -176,42 +172,39 @@ fn sum(bytes: &[u8]) -> u64 {
 }
 
 impl Sink for Tally {
-    fn deliver(&self, delivery: &Delivery<'_>) -> io::Result<()> {
-        add(&self.lines, u64::from(delivery.ending != Ending::Partial));
-        add(&self.bytes, (delivery.bytes.len() + delivery.ending.terminator().len()) as u64);
-        add(&self.sum, sum(delivery.bytes));
+    fn deliver(&mut self, delivery: &Delivery<'_>) -> io::Result<()> {
+        self.lines += u64::from(delivery.ending != Ending::Partial);
+        self.bytes += (delivery.bytes.len() + delivery.ending.terminator().len()) as u64;
+        self.sum = std::hint::black_box(self.sum.wrapping_add(sum(delivery.bytes)));
         Ok(())
     }
 }
 
 /// Receipt minus the stamp, of each line.
 pub(crate) struct Latencies {
-    next: AtomicU64,
-    ns: Vec<AtomicU64>,
+    lines: usize,
+    ns: Vec<u64>,
 }
 
 impl Latencies {
     pub(crate) fn new(work: &Work) -> Latencies {
-        let lines = work.bytes / LINE_BYTES as u64;
-        Latencies { next: AtomicU64::new(0), ns: (0..lines).map(|_| AtomicU64::new(0)).collect() }
+        let lines = (work.bytes / LINE_BYTES as u64) as usize;
+        Latencies { lines, ns: Vec::with_capacity(lines) }
     }
 
-    pub(crate) fn p50_p99(&self) -> (f64, f64) {
-        let count = self.next.load(Ordering::Relaxed) as usize;
-        assert_eq!(count, self.ns.len(), "every line was delivered");
-        let mut ns: Vec<u64> = self.ns.iter().map(|ns| ns.load(Ordering::Relaxed)).collect();
-        ns.sort_unstable();
-        (ns[count / 2] as f64, ns[(count * 99 / 100).min(count - 1)] as f64)
+    pub(crate) fn p50_p99(mut self) -> (f64, f64) {
+        let count = self.ns.len();
+        assert_eq!(count, self.lines, "every line was delivered");
+        self.ns.sort_unstable();
+        (self.ns[count / 2] as f64, self.ns[(count * 99 / 100).min(count - 1)] as f64)
     }
 }
 
 impl Sink for Latencies {
-    fn deliver(&self, delivery: &Delivery<'_>) -> io::Result<()> {
+    fn deliver(&mut self, delivery: &Delivery<'_>) -> io::Result<()> {
         let digits = delivery.bytes.first_chunk::<20>().expect("a stamped line");
         let stamp = digits.iter().fold(0, |stamp: u64, digit| stamp * 10 + u64::from(digit - b'0'));
-        let place = self.next.load(Ordering::Relaxed);
-        self.next.store(place + 1, Ordering::Relaxed);
-        self.ns[place as usize].store(delivery.at_ns.saturating_sub(stamp), Ordering::Relaxed);
+        self.ns.push(delivery.at_ns.saturating_sub(stamp));
         Ok(())
     }
 }

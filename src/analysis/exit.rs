@@ -10,7 +10,7 @@ const STALL_NS: u64 = 1_000_000;
 pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
     let facts = &recording.facts;
     findings.exit_expected = facts.expected.code;
-    findings.exit_reported = facts.capturer_exit.and_then(crate::outcome::Exit::shell_code);
+    findings.exit_reported = facts.capturer_exit.and_then(crun_capture_reactor::Exit::shell_code);
     findings.signal = facts.summary.as_ref().and_then(|summary| summary.signal);
     findings.runtime_error = facts.runtime_errors.first().cloned();
     findings.runtime_error_expected = facts.expected.runtime_error;

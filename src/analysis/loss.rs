@@ -7,7 +7,7 @@ use super::Findings;
 use super::received::{Received, ReceivedLine};
 use super::truth::{Key, Truth, TruthLine};
 use crate::recording::Recording;
-use crate::stream::{Origin, Stream};
+use crun_capture_reactor::{Origin, Stream};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 use std::collections::{HashMap, HashSet, VecDeque};
 

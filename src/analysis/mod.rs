@@ -17,7 +17,7 @@ pub use threshold::{DRAIN_NS, LIVE_FRACTION, MEMORY_MAX_BYTES, STALLED_NS};
 
 use crate::recording::Recording;
 use crate::script::journal::Journal;
-use crate::stream::{Delivered, Stream};
+use crun_capture_reactor::{Delivered, Stream};
 use loss::Matched;
 use received::Received;
 use truth::Truth;

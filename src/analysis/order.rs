@@ -3,7 +3,7 @@
 use super::Findings;
 use super::loss::Matched;
 use super::truth::Truth;
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 /// `supposed`: the writes are a supposition, which tells the order within each stream only.
 pub(super) fn measure(truth: &Truth, supposed: bool, matched: &Matched, findings: &mut Findings) {

@@ -2,7 +2,7 @@
 
 use super::truth::Key;
 use crate::script::line::{StampedLine, decode};
-use crate::stream::{Delivered, Ending, Origin, lines};
+use crun_capture_reactor::{Delivered, Ending, Origin, lines};
 
 /// One line that arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]

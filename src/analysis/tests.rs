@@ -2,12 +2,11 @@
 
 use super::*;
 use crate::experiment::ExpectedEnd;
-use crate::outcome::Exit;
 use crate::recording::{CellId, Facts};
 use crate::script::journal::{Journal, Write};
 use crate::script::line::{StampedLine, encode};
 use crate::script::{Content, Data, End, Lines, Script, Step};
-use crate::stream::{Delivered, Ending, Origin, Stream};
+use crun_capture_reactor::{Delivered, Ending, Exit, Origin, Stream};
 use proptest::prelude::*;
 
 /// What a perfect capturer records of `script`: write k happens at 1,000 k, takes 10, and arrives 100 after it began.
@@ -28,7 +27,7 @@ fn perfect(script: Script) -> Recording {
         }
         let accepted = bytes.len() as u64;
         writes.push(Write { stream, before_ns, after_ns: before_ns + 10, offered: accepted, accepted, errno: 0 });
-        for (line, ending) in crate::stream::lines(&bytes) {
+        for (line, ending) in crun_capture_reactor::lines(&bytes) {
             let origin = Origin::from(stream);
             deliveries.push(Delivered { origin, bytes: line.to_vec(), ending, at_ns: before_ns + 100 });
         }

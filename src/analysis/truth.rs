@@ -2,7 +2,7 @@
 
 use crate::script::journal::{Journal, Write};
 use crate::script::{Content, Script};
-use crate::stream::{Ending, Stream};
+use crun_capture_reactor::{Ending, Stream};
 
 /// Errors after which a write is tried again with the same bytes (EINTR).
 const TRIED_AGAIN: i32 = libc::EINTR;

@@ -9,25 +9,24 @@
 //! The harness runs `PROGRAM… -- COMMAND…` with the variables of the capturer protocol.
 
 use super::Capturer;
-use crate::strategy::Capability;
+use crate::strategy::{Capability, Needs};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Declaration {
     name: String,
     program: Vec<String>,
     #[serde(default)]
     capabilities: Vec<Capability>,
-    #[serde(default)]
-    syncs_each_line: bool,
-    #[serde(default)]
-    wants_terminal: bool,
-    #[serde(default)]
-    needs_reader: bool,
+    #[serde(flatten)]
+    needs: Needs,
+    /// What no field has taken (`deny_unknown_fields` does not go with `flatten`).
+    #[serde(flatten)]
+    unknown: BTreeMap<String, toml::Value>,
 }
 
 /// Why a declaration cannot be used.
@@ -55,7 +54,7 @@ pub enum DeclarationError {
         /// Which.
         path: PathBuf,
         /// What is wrong.
-        problem: &'static str,
+        problem: String,
     },
 }
 
@@ -68,7 +67,11 @@ pub fn read(path: &Path) -> Result<Capturer, DeclarationError> {
     let text = std::fs::read_to_string(path).map_err(|source| DeclarationError::Read { path: path_buf(), source })?;
     let declaration: Declaration = toml::from_str(&text)
         .map_err(|source| DeclarationError::Parse { path: path_buf(), source: Box::new(source) })?;
-    let invalid = |problem| Err(DeclarationError::Invalid { path: path_buf(), problem });
+    if let Some(name) = declaration.unknown.keys().next() {
+        let problem = format!("there is no field `{name}`; a declaration has {}", fields().join(", "));
+        return Err(DeclarationError::Invalid { path: path_buf(), problem });
+    }
+    let invalid = |problem: &str| Err(DeclarationError::Invalid { path: path_buf(), problem: problem.to_owned() });
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
     if declaration.name.is_empty() || declaration.name.starts_with('.') || !declaration.name.chars().all(plain) {
         return invalid("`name` is made of letters, digits, dashes, underscores and dots");
@@ -88,11 +91,15 @@ pub fn read(path: &Path) -> Result<Capturer, DeclarationError> {
         name: declaration.name,
         program,
         declares: declaration.capabilities.into_iter().collect(),
-        syncs_each_line: declaration.syncs_each_line,
-        wants_terminal: declaration.wants_terminal,
-        needs_reader: declaration.needs_reader,
+        needs: declaration.needs,
         built_in: None,
     })
+}
+
+/// The names of all fields.
+fn fields() -> Vec<String> {
+    let needs = toml::Table::try_from(Needs::NONE).unwrap_or_default();
+    ["name", "program", "capabilities"].map(str::to_owned).into_iter().chain(needs.keys().cloned()).collect()
 }
 
 fn beside(declaration: &Path, program: &str) -> OsString {
@@ -121,6 +128,8 @@ mod tests {
             declare("name = 'mine'\nprogram = ['sh', '-c']\ncapabilities = ['live', 'exact-bytes']").unwrap();
         assert_eq!((capturer.name.as_str(), capturer.program.len()), ("mine", 2));
         assert!(capturer.declares.has(Capability::ExactBytes) && !capturer.declares.has(Capability::Order));
+        assert_eq!(capturer.needs, Needs::NONE);
+        assert_eq!(declare("name = 'mine'\nprogram = ['sh']\nneeds_reader = true").unwrap().needs, Needs::READER);
     }
 
     #[test]
@@ -132,6 +141,8 @@ mod tests {
             ("name = 'a'\nprogram = []", "what to run"),
             ("name = 'a'\nprogram = ['./nope']", "not there"),
             ("name = 'a'\nprogram = ['x']\ncapabilities = ['fast']", "unknown variant"),
+            ("name = 'a'\nprogram = ['x']\nneed_reader = true", "no field `need_reader`"),
+            ("name = 'a'\nprogram = ['x']\nneed_reader = true", "needs_reader"),
         ] {
             let message = declare(text).unwrap_err().to_string();
             assert!(message.contains(part) && message.contains("capturer.toml"), "{message}");

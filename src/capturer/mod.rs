@@ -9,7 +9,7 @@ pub use cost::{Cost, status_field};
 pub use declaration::{DeclarationError, read as read_declaration};
 pub use summary::{SCHEMA_VERSION, Summary};
 
-use crate::strategy::{Capabilities, Strategy};
+use crate::strategy::{Capabilities, Needs, Strategy};
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -22,12 +22,8 @@ pub struct Capturer {
     pub program: Vec<OsString>,
     /// What it says that it can do.
     pub declares: Capabilities,
-    /// Whether it syncs a file with every line.
-    pub syncs_each_line: bool,
-    /// Whether a bundle has to ask for a terminal, for it to give one.
-    pub wants_terminal: bool,
-    /// Whether it delivers nothing, and the files that it is told of are FIFOs that the harness reads.
-    pub needs_reader: bool,
+    /// What it needs of its surroundings.
+    pub needs: Needs,
     /// The built-in strategy that it is.
     pub built_in: Option<&'static str>,
 }
@@ -39,9 +35,7 @@ impl Capturer {
             name: strategy.name().to_owned(),
             program: vec![crun_capture.into(), "capture".into(), "--strategy".into(), strategy.name().into()],
             declares: strategy.declares(),
-            syncs_each_line: strategy.syncs_each_line(),
-            wants_terminal: strategy.wants_terminal(),
-            needs_reader: strategy.needs_reader(),
+            needs: strategy.needs(),
             built_in: Some(strategy.name()),
         }
     }

@@ -5,27 +5,32 @@
 //! (`crate::sink::frame`) on the live descriptor.
 
 use crate::capturer::{Cost, SCHEMA_VERSION, Summary};
-use crate::clock::now_ns;
-use crate::command::PROTOCOL_VARIABLES;
-use crate::outcome::{Exit, Outcome};
-use crate::sink::Sink;
 use crate::sink::count::Count;
-use crate::strategy::{CaptureError, Command, Strategy};
-use crate::stream::Origin;
+use crate::strategy::Strategy;
+use crun_capture_reactor::clock::now_ns;
+use crun_capture_reactor::{CaptureError, Command, Exit, Origin, Outcome, Sink};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// The variables of the protocol. None of them reaches the command that is captured.
+pub const VARIABLES: [&str; 5] = [
+    "CRUN_CAPTURE_PROTOCOL",
+    "CRUN_CAPTURE_STDOUT_FILE",
+    "CRUN_CAPTURE_STDERR_FILE",
+    "CRUN_CAPTURE_LIVE_FD",
+    "CRUN_CAPTURE_SUMMARY_FILE",
+];
 /// `CRUN_CAPTURE_PROTOCOL`: the version, 1.
-pub const PROTOCOL: &str = PROTOCOL_VARIABLES[0];
+pub const PROTOCOL: &str = VARIABLES[0];
 /// `CRUN_CAPTURE_STDOUT_FILE`: where a capturer that writes files puts stdout.
-pub const STDOUT_FILE: &str = PROTOCOL_VARIABLES[1];
+pub const STDOUT_FILE: &str = VARIABLES[1];
 /// `CRUN_CAPTURE_STDERR_FILE`: the same for stderr.
-pub const STDERR_FILE: &str = PROTOCOL_VARIABLES[2];
+pub const STDERR_FILE: &str = VARIABLES[2];
 /// `CRUN_CAPTURE_LIVE_FD`: the number of the inherited descriptor that takes the frames. Unset: count and discard.
-pub const LIVE_FD: &str = PROTOCOL_VARIABLES[3];
+pub const LIVE_FD: &str = VARIABLES[3];
 /// `CRUN_CAPTURE_SUMMARY_FILE`: where the account goes that is else the last frame, when there is no live descriptor.
-pub const SUMMARY_FILE: &str = PROTOCOL_VARIABLES[4];
+pub const SUMMARY_FILE: &str = VARIABLES[4];
 
 /// What the harness asks of a capturer.
 #[derive(Debug)]
@@ -76,7 +81,7 @@ impl Request {
 pub fn capture(
     strategy: &dyn Strategy,
     command: &Command,
-    sink: Option<&dyn Sink>,
+    sink: Option<&mut dyn Sink>,
 ) -> Result<(Outcome, Summary), CaptureError> {
     summed_up(strategy, sink, |count| strategy.capture(command, count))
 }
@@ -89,7 +94,7 @@ pub fn resume(
     strategy: &dyn Strategy,
     files: [&Path; 2],
     offsets: [u64; 2],
-    sink: Option<&dyn Sink>,
+    sink: Option<&mut dyn Sink>,
 ) -> Option<Result<(Outcome, Summary), CaptureError>> {
     let mut can = true;
     let resumed = summed_up(strategy, sink, |count| {
@@ -102,12 +107,12 @@ pub fn resume(
 
 fn summed_up(
     strategy: &dyn Strategy,
-    sink: Option<&dyn Sink>,
-    run: impl FnOnce(&Count<'_>) -> Result<Outcome, CaptureError>,
+    sink: Option<&mut dyn Sink>,
+    run: impl FnOnce(&mut Count<'_>) -> Result<Outcome, CaptureError>,
 ) -> Result<(Outcome, Summary), CaptureError> {
-    let count = Count::new(sink);
+    let mut count = Count::new(sink);
     let start_ns = now_ns();
-    let outcome = run(&count)?;
+    let outcome = run(&mut count)?;
     let end_ns = now_ns();
     let cost = Cost::of_this_process();
     let summary = Summary {

@@ -17,7 +17,7 @@ use crate::process::{Family, Interrupt};
 use crate::recording::{Facts, Recording, store};
 use crate::runtime::{self, Found};
 use crate::script::journal::Journal;
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 use site::Site;
 use std::fs;
 use std::io;

@@ -1,10 +1,8 @@
 //! The reader of FIFOs that stand in the place of a capturer's files, as Nomad's logmon reads them. What comes is delivered.
 
-use crate::clock::now_ns;
-use crate::reactor::Framer;
 use crate::sink::count::Tally;
-use crate::sink::memory::Memory;
-use crate::stream::{Delivered, Origin, Stream};
+use crun_capture_reactor::clock::now_ns;
+use crun_capture_reactor::{Delivered, Framer, Memory, Origin, Stream};
 use rustix::fd::{AsFd, BorrowedFd};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -72,10 +70,10 @@ impl Partner {
 }
 
 /// Adds what `act` delivers.
-fn kept(deliveries: &mut Vec<Delivered>, act: impl FnOnce(&Memory) -> std::io::Result<()>) {
-    let memory = Memory::default();
-    act(&memory).expect("memory takes everything");
-    deliveries.extend(memory.into_deliveries());
+fn kept(deliveries: &mut Vec<Delivered>, act: impl FnOnce(&mut Memory) -> std::io::Result<()>) {
+    let mut memory = Memory::default();
+    act(&mut memory).expect("memory takes everything");
+    deliveries.extend(memory.take());
 }
 
 impl Side {

@@ -103,7 +103,7 @@ impl Site {
             if let Some(words) = &site.program {
                 bundle::run_program(&site.bundle, words)?;
             }
-            if capturer.wants_terminal && bundle::has_config(cell.case.flaw) {
+            if capturer.needs.wants_terminal && bundle::has_config(cell.case.flaw) {
                 bundle::ask_for_terminal(&site.bundle)?;
                 site.terminal = true;
             }

@@ -6,10 +6,8 @@ use super::site::Site;
 use crate::bundle;
 use crate::capturer::status_field;
 use crate::capturer::{Capturer, Summary, protocol};
-use crate::clock::now_ns;
 use crate::experiment::Stimulus;
 use crate::experiment::stimulus::{Event, Running, Start, fifo};
-use crate::outcome::Exit;
 use crate::phase::{Phase, reached};
 use crate::plan::Cell;
 use crate::process::{Stranger, descendants, readable};
@@ -19,7 +17,8 @@ use crate::script::events;
 use crate::script::journal::Journal;
 use crate::sink::frame::{Decoder, Frame};
 use crate::strategy::Capability;
-use crate::stream::{Delivered, Stream};
+use crun_capture_reactor::clock::now_ns;
+use crun_capture_reactor::{Delivered, Exit, Stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
@@ -162,7 +161,7 @@ impl Watch {
             prepared.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", stimulus.name())))?;
         }
         // Where the stimulus is about other files, those are what the capturer hands on.
-        if capturer.needs_reader && start.partner.is_none() {
+        if capturer.needs.needs_reader && start.partner.is_none() {
             *start.files = fifo::make(&site.scratch)?;
             start.partner = Some(fifo::open_for_reading(start.files)?);
         }
@@ -209,7 +208,7 @@ impl Watch {
             stimulus,
             events,
             partner,
-            partner_consumes: capturer.needs_reader,
+            partner_consumes: capturer.needs.needs_reader,
             place: Place {
                 id: site.id.clone(),
                 cell: site.cell.clone(),

@@ -5,12 +5,11 @@ use clap::ValueEnum;
 use crun_capture::bundle::write_private;
 use crun_capture::capturer::Summary;
 use crun_capture::capturer::protocol::{self, Request};
-use crun_capture::command::is_fifo;
-use crun_capture::sink::Sink;
 use crun_capture::sink::frame::Frames;
 use crun_capture::sink::live::{Json, Raw};
-use crun_capture::strategy::{self, Capability, CaptureError, Command, Strategy};
+use crun_capture::strategy::{self, Capability, Strategy};
 use crun_capture::sys::Disposition;
+use crun_capture_reactor::{CaptureError, Command, Sink};
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufWriter};
@@ -74,7 +73,9 @@ fn offsets(text: &str) -> Result<[u64; 2], String> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
-    let Some(strategy) = strategy::find(&arguments.strategy) else { return CAPTURE_FAILED };
+    let Some(named) = strategy::find(&arguments.strategy) else { return CAPTURE_FAILED };
+    let limited = arguments.line_interval_ns.map(strategy::rate_limited).filter(|one| one.name() == named.name());
+    let strategy = limited.as_ref().map_or(named, |limited| limited as &dyn Strategy);
     // A file that may grow no further (RLIMIT_FSIZE) is an error of its write, which the strategy tells of.
     outlive(&[libc::SIGXFSZ]);
     match Request::from_environment() {
@@ -97,36 +98,36 @@ fn outlive(signals: &[i32]) {
     }
 }
 
-fn command(arguments: &Arguments, stdout_path: Option<PathBuf>, stderr_path: Option<PathBuf>) -> Command {
+/// The command, without the variables that the harness gave to the capturer.
+fn command(arguments: &Arguments, paths: [Option<PathBuf>; 2]) -> Command {
     let (program, rest) = arguments.command.split_first().expect("clap requires a command");
-    Command {
-        stdout_path,
-        stderr_path,
-        line_interval_ns: arguments.line_interval_ns,
-        ..Command::new(program, rest.iter().cloned())
-    }
+    let mut command = Command::new(program).args(rest);
+    command = protocol::VARIABLES.iter().fold(command, |command, name| command.env_remove(name));
+    [command.stdout_path, command.stderr_path] = paths;
+    command
 }
 
 /// Keeps the capturer protocol.
 fn for_the_harness(strategy: &dyn Strategy, arguments: &Arguments, request: Request) -> u8 {
-    let command = command(arguments, request.stdout_file, request.stderr_file);
-    let frames = request.live.map(Frames::new);
-    let sink = frames.as_ref().map(|frames| frames as &dyn Sink);
+    let command = command(arguments, [request.stdout_file, request.stderr_file]);
+    let mut frames = request.live.map(Frames::new);
+    let sink = frames.as_mut().map(|frames| frames as &mut dyn Sink);
     let captured = protocol::capture(strategy, &command, sink).map(|(_, summary)| summary);
     if let Ok(summary) = &captured
-        && let Err(error) = give_account(summary, frames.as_ref(), request.summary_file.as_deref())
+        && let Err(error) = give_account(summary, frames.as_mut(), request.summary_file.as_deref())
     {
         complain(&format!("cannot give an account of the capture: {error}"));
     }
     code(captured)
 }
 
-fn give_account(summary: &Summary, frames: Option<&Frames<fs::File>>, file: Option<&Path>) -> io::Result<()> {
+fn give_account(summary: &Summary, frames: Option<&mut Frames<fs::File>>, file: Option<&Path>) -> io::Result<()> {
     let json = serde_json::to_vec(summary)?;
+    let has_frames = frames.is_some();
     let framed = frames.map_or(Ok(()), |frames| frames.finish(&json));
     match file {
         // Without frames, or with a consumer that is gone.
-        Some(path) if frames.is_none() || framed.is_err() => write_private(path, &json),
+        Some(path) if !has_frames || framed.is_err() => write_private(path, &json),
         _ => framed,
     }
 }
@@ -142,47 +143,64 @@ fn code(captured: Result<Summary, CaptureError>) -> u8 {
 }
 
 fn for_the_user(strategy: &dyn Strategy, arguments: &Arguments) -> u8 {
-    let (mut stdout_path, mut stderr_path) = (arguments.stdout_path.clone(), arguments.stderr_path.clone());
-    // Who hands on is given what is to be handed on.
-    if !strategy.declares().has(Capability::File) && !strategy.needs_reader() {
-        for path in [stdout_path.take(), stderr_path.take()].into_iter().flatten() {
-            complain(&format!("{} writes no files: {} is not created", strategy.name(), path.display()));
-        }
-    }
-    if stdout_path.is_some() && stdout_path == stderr_path {
+    let paths = paths(strategy, arguments);
+    if paths[0].is_some() && paths[0] == paths[1] {
         complain("--stdout-path and --stderr-path are the same file: each would overwrite the other");
         return super::USAGE;
     }
-    let sink: Option<Box<dyn Sink>> = match arguments.live {
+    handle_signals(strategy, &paths);
+    let mut sink: Option<Box<dyn Sink>> = match arguments.live {
         Live::Raw => Some(Box::new(Raw::new(BufWriter::new(io::stdout()), BufWriter::new(io::stderr())))),
         Live::Json => Some(Box::new(Json::new(BufWriter::new(io::stdout())))),
         Live::None => None,
     };
-    // Whoever reads our output may stop reading: as any filter, this program then dies of SIGPIPE, and the command of its
-    // own next write. Where there is somebody else to go on for it stays: files that are written independently of the stream, or a
-    // FIFO in the place of one, which may lose its reader.
-    let files: Vec<&PathBuf> = [&stdout_path, &stderr_path].into_iter().flatten().collect();
-    let independent = strategy.declares().has(Capability::IndependentSinks) && !files.is_empty();
-    let dies = !independent && !files.iter().any(|path| is_fifo(path));
+    let borrowed = sink.as_mut().map(|sink| &mut **sink as &mut dyn Sink);
+    let captured = match arguments.resume {
+        None => protocol::capture(strategy, &command(arguments, paths), borrowed),
+        Some(offsets) => {
+            let files = [0, 1].map(|at| paths[at].as_deref().unwrap_or(Path::new("")));
+            match protocol::resume(strategy, files, offsets, borrowed) {
+                Some(resumed) => resumed,
+                None => {
+                    let name = strategy.name();
+                    complain(&format!("{name} leaves nothing to go on with: its capture ends with the capturer"));
+                    return super::USAGE;
+                }
+            }
+        }
+    };
+    drop(sink);
+    finish(arguments, captured.map(|(_, summary)| summary))
+}
+
+/// The paths that the strategy uses. It is told of those that it does not.
+fn paths(strategy: &dyn Strategy, arguments: &Arguments) -> [Option<PathBuf>; 2] {
+    let mut paths = [arguments.stdout_path.clone(), arguments.stderr_path.clone()];
+    // Passthrough is given what it hands on.
+    if !strategy.declares().has(Capability::File) && !strategy.needs().needs_reader {
+        for path in paths.iter_mut().filter_map(Option::take) {
+            complain(&format!("{} writes no files: {} is not created", strategy.name(), path.display()));
+        }
+    }
+    paths
+}
+
+/// Whoever reads our output may stop reading: as any filter, this program then dies of SIGPIPE, and the command of its own
+/// next write. It stays where the capture goes on for somebody else: files that are written independently of the stream, or
+/// a FIFO in the place of one, which may lose its reader.
+fn handle_signals(strategy: &dyn Strategy, paths: &[Option<PathBuf>; 2]) {
+    let mut files = paths.iter().flatten();
+    let independent = strategy.declares().has(Capability::IndependentSinks) && paths.iter().any(Option::is_some);
+    let dies = !independent && !files.any(|path| is_fifo(path));
     if dies && let Err(error) = crun_capture::sys::set_disposition(libc::SIGPIPE, Disposition::Default) {
         complain(&format!("cannot handle SIGPIPE: {error}"));
     }
     // A terminal's Ctrl-C reaches the command too; the capturer stays to report how that ended.
     outlive(&[libc::SIGINT, libc::SIGQUIT]);
-    let resumed = arguments.resume.map(|offsets| {
-        let files = [&stdout_path, &stderr_path].map(|path| path.as_deref().unwrap_or(Path::new("")));
-        protocol::resume(strategy, files, offsets, sink.as_deref())
-    });
-    let captured = match resumed {
-        Some(None) => {
-            complain(&format!("{} leaves nothing to go on with: its capture ends with the capturer", strategy.name()));
-            return super::USAGE;
-        }
-        Some(Some(resumed)) => resumed,
-        None => protocol::capture(strategy, &command(arguments, stdout_path, stderr_path), sink.as_deref()),
-    };
-    let captured = captured.map(|(_, summary)| summary);
-    drop(sink);
+}
+
+/// Tells how the capture ended, and with which code this program does.
+fn finish(arguments: &Arguments, captured: Result<Summary, CaptureError>) -> u8 {
     if let Ok(summary) = &captured {
         for error in summary.errors.iter().chain(&summary.notes) {
             complain(error);
@@ -212,4 +230,10 @@ fn write_summary(arguments: &Arguments, summary: &Summary) -> Result<(), String>
         false => fs::write(path, json),
     };
     written.map_err(|error| format!("cannot write the summary {}: {error}", path.display()))
+}
+
+/// Whether the path leads to a FIFO.
+fn is_fifo(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo())
 }

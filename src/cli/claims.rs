@@ -11,7 +11,8 @@ use crun_capture::comparison::NotRun;
 use crun_capture::plan::Cell;
 use crun_capture::report::{ClaimsExport, write_claims_markdown, write_claims_text};
 use crun_capture::sink::count::Count;
-use crun_capture::strategy::{self, Command};
+use crun_capture::strategy;
+use crun_capture_reactor::Command;
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -161,7 +162,7 @@ fn capturers(chosen: &[&Claim], own: &Path) -> Vec<Capturer> {
     let wanted = strategy::ALL.iter().filter(|one| needs(one.name()));
     let mut capturers: Vec<Capturer> = wanted.map(|&one| Capturer::built_in(one, own)).collect();
     if needs(TICKER)
-        && let Some(strategy) = strategy::ALL.iter().find(|one| one.syncs_each_line())
+        && let Some(strategy) = strategy::ALL.iter().find(|one| one.needs().syncs_each_line)
     {
         let mut ticker = Capturer { name: TICKER.to_owned(), ..Capturer::built_in(*strategy, own) };
         ticker.program.extend(["--line-interval-ns".into(), claim::INTERVAL_NS.to_string().into()]);
@@ -202,13 +203,14 @@ fn compile(host: &Host) -> anyhow::Result<Option<Result<(), String>>> {
 /// Captures again and again in this process, and counts its descriptors.
 fn count_handles() -> anyhow::Result<Handles> {
     let count = || Ok::<_, io::Error>(fs::read_dir("/proc/self/fd")?.count() as u64);
-    let command = Command::new("true", Vec::<String>::new());
-    let of_spike = || strategy::ALL.iter().filter(|one| one.spike_row().is_some() || one.syncs_each_line());
+    let command = Command::new("true");
+    let of_spike =
+        || strategy::ALL.iter().filter(|one| strategy::spike_row(one.name()).is_some() || one.needs().syncs_each_line);
     let before = count()?;
     let mut captures = 0;
     for strategy in of_spike() {
         for _ in 0..CAPTURES {
-            strategy.capture(&command, &Count::new(None))?;
+            strategy.capture(&command, &mut Count::new(None))?;
             captures += 1;
         }
     }

@@ -8,7 +8,6 @@ use anyhow::Context;
 use crun_capture::analysis::{self, Findings};
 use crun_capture::bundle::write_private;
 use crun_capture::capturer::{self, Capturer, SCHEMA_VERSION};
-use crun_capture::clock::now_ns;
 use crun_capture::comparison::{CapturerInfo, Comparison, Expectations, NotRun, Planned, Run, Said};
 use crun_capture::experiment::{self, Experiment, Place, Size};
 use crun_capture::plan::{Cell, Matrix};
@@ -16,6 +15,7 @@ use crun_capture::recording::{CellId, store};
 use crun_capture::runtime::{Found, Unusable};
 use crun_capture::strategy::{self, Capability};
 use crun_capture::{machine, session};
+use crun_capture_reactor::clock::now_ns;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashMap;
 use std::fs;
@@ -374,7 +374,7 @@ fn shell_word(word: &str) -> String {
 }
 
 pub(super) fn capturer_info(capturer: &Capturer) -> CapturerInfo {
-    let row = capturer.built_in.and_then(strategy::find).and_then(|strategy| strategy.spike_row());
+    let row = capturer.built_in.and_then(strategy::spike_row);
     CapturerInfo {
         name: capturer.name.clone(),
         declares: Capability::ALL.into_iter().filter(|&one| capturer.declares.has(one)).collect(),
@@ -386,7 +386,7 @@ pub(super) fn capturer_info(capturer: &Capturer) -> CapturerInfo {
 /// What this runtime is, for what can be tried on it.
 pub(super) fn place(found: &Found, capturer: &Capturer) -> Place {
     // A container with a terminal is created, and waited for by who gives it that.
-    let created = found.runtime.is_oci() && capturer.wants_terminal;
+    let created = found.runtime.is_oci() && capturer.needs.wants_terminal;
     Place {
         failure_code: found.runtime.is_oci().then_some(found.runtime.failure_code()),
         pid_namespace: found.has_pid_namespace(),

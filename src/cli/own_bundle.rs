@@ -7,7 +7,6 @@ use super::{Usage, complain};
 use anyhow::Context;
 use crun_capture::bundle::{OwnBundle, write_private};
 use crun_capture::capturer::Capturer;
-use crun_capture::clock::now_ns;
 use crun_capture::comparison::{CapturerInfo, OwnComparison, own_rows};
 use crun_capture::experiment::{Case, ExpectedEnd, Experiment};
 use crun_capture::plan::Cell;
@@ -15,6 +14,7 @@ use crun_capture::recording::{CellId, Recording};
 use crun_capture::report::write_own_bundle;
 use crun_capture::runtime::{Found, Unusable};
 use crun_capture::{machine, session, strategy};
+use crun_capture_reactor::clock::now_ns;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,8 +42,7 @@ pub(super) fn run(arguments: &Arguments, path: &Path) -> anyhow::Result<u8> {
     if wanted.iter().any(|one| !one.is_oci()) {
         return Err(Usage("a bundle needs a runtime: `bare` has none".to_owned()).into());
     }
-    let reference =
-        strategy::ALL.iter().copied().find(|one| one.is_reference()).context("no strategy is the reference")?;
+    let reference = strategy::reference();
     let own = prepare::own_path()?;
     let mut capturers = capturers(arguments, &own)?;
     if !capturers.iter().any(|one| one.name == reference.name()) {

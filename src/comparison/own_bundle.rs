@@ -6,7 +6,7 @@
 use crate::capturer::SCHEMA_VERSION;
 use crate::machine::Machine;
 use crate::recording::Recording;
-use crate::stream::{Delivered, Origin, Stream, lines};
+use crun_capture_reactor::{Delivered, Origin, Stream, lines};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -268,7 +268,7 @@ fn contents(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn exit_code(recording: &Recording) -> Option<i32> {
-    recording.facts.capturer_exit.and_then(crate::outcome::Exit::shell_code)
+    recording.facts.capturer_exit.and_then(crun_capture_reactor::Exit::shell_code)
 }
 
 fn first_delivery_ns(recording: &Recording) -> Option<u64> {

@@ -2,7 +2,7 @@
 
 use super::{Case, Experiment, Size};
 use crate::script::{Buffering, End, Lines, Script, Step};
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 /// A program prints a line in as many parts: a time, a level, a name, a message, a line feed.
 const PARTS: u64 = 5;

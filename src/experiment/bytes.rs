@@ -3,7 +3,7 @@
 use super::{Case, Experiment, Size};
 use crate::script::{Data, End, Script, Step};
 use crate::strategy::Capability;
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 pub(super) static BYTES: Experiment = Experiment {
     name: "bytes",

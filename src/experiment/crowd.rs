@@ -2,7 +2,7 @@
 
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 pub(super) static CROWD: Experiment = Experiment {
     name: "crowd",

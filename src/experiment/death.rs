@@ -7,7 +7,7 @@ use super::{Case, Experiment};
 use crate::bundle::Flaw;
 use crate::script::{End, Lines, Script, Step};
 use crate::strategy::Capability;
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 pub(super) static DEATH: Experiment = Experiment {
     name: "death",

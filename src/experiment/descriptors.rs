@@ -4,7 +4,7 @@ use super::stimulus::{FEW_DESCRIPTORS, OWN_STDERR_DEAD, STDIN_CLOSED, STDOUT_CLO
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
 use crate::strategy::Capability;
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 pub(super) static DESCRIPTORS: Experiment = Experiment {
     name: "descriptors",

@@ -3,7 +3,7 @@
 use super::{Case, Experiment, Size};
 use crate::bundle::Flaw;
 use crate::script::{End, Lines, Script, Step};
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 /// Codes that mean something to somebody: success, failure, usage, plain numbers, timeout(1) and env(1), 128 + n, the largest.
 const CODES: [u8; 13] = [0, 1, 2, 7, 42, 77, 125, 126, 127, 128, 137, 143, 255];

@@ -3,7 +3,7 @@
 use super::stimulus::{FILES_IN_MEMORY, FILES_ON_DISK};
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 pub(super) static FILE_SYSTEM: Experiment = Experiment {
     name: "file-system",

@@ -7,7 +7,7 @@ use super::stimulus::{
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
 use crate::strategy::Capability;
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 pub(super) static FILES: Experiment = Experiment {
     name: "files",

@@ -3,7 +3,7 @@
 use super::stimulus::{GATE, SUSPENDED};
 use super::{Case, Experiment, Size};
 use crate::script::{End, Lines, Script, Step};
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 pub(super) static FLOOD: Experiment = Experiment {
     name: "flood",

@@ -4,7 +4,7 @@ use super::stimulus::{CONSUMER_GONE, CONSUMER_NEVER, CONSUMER_STOPS, GATE};
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
 use crate::strategy::Capability;
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 pub(super) static FLOW: Experiment = Experiment {
     name: "flow",

@@ -4,7 +4,7 @@ use super::stimulus::{GATE, PROMPT};
 use super::{Case, Experiment, Size};
 use crate::script::{Data, End, Script, Step};
 use crate::strategy::Capability;
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 /// A pipe takes so much at once or not at all, whoever else writes (pipe(7), PIPE_BUF).
 const PIPE_BUF: usize = 4_096;

@@ -4,7 +4,7 @@ use super::stimulus::{CHILD_GATE, HELD_STREAMS};
 use super::{Case, Experiment};
 use crate::script::{Data, End, Lines, Script, Step};
 use crate::strategy::Capability;
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 pub(super) static GRANDCHILD: Experiment = Experiment {
     name: "grandchild",

@@ -2,7 +2,7 @@
 
 use super::{Case, Experiment};
 use crate::script::{Data, End, Script, Step};
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 /// What steers a terminal (a title, a cleared screen, a hyperlink, text written backwards), and what is markup elsewhere.
 const ESCAPES: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{1b}[31mred\u{1b}]8;;http://a/\u{1b}\\link\n\

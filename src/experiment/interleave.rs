@@ -3,7 +3,7 @@
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
 use crate::strategy::Capability;
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 /// Two readers of two pipes that take a whole round at once keep its order or not, by who wakes first. After a pause that
 /// is decided anew, so that the order of many rounds is not luck.

@@ -3,7 +3,7 @@
 use super::stimulus::{GATE, LOADED_CPU, SUSPENDED};
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 pub(super) static KERNEL: Experiment = Experiment {
     name: "kernel",

@@ -3,7 +3,7 @@
 use super::stimulus::{GATE, SUSPENDED_TO_THE_END};
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 pub(super) static LATE_READER: Experiment = Experiment {
     name: "late-reader",

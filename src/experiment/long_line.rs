@@ -3,7 +3,7 @@
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
 use crate::strategy::Capability;
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 /// Enough of them that what nobody reads fills a pipe of 64 KiB, so that a reader that stopped blocks the program.
 const LINES_AFTER: u64 = 1_000;

@@ -3,7 +3,7 @@
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
 use crate::strategy::Capability;
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 /// Under the 64 KiB of bufio.Scanner, and long, so that who syncs each line is through in time.
 const LENGTH: usize = 60_000;

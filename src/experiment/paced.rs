@@ -3,7 +3,7 @@
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
 use crate::strategy::Capability;
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 pub(super) static PACED: Experiment = Experiment {
     name: "paced",

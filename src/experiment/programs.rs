@@ -3,7 +3,7 @@
 use super::{Case, Experiment, Program};
 use crate::script::{Data, End, Script, Step};
 use crate::strategy::Capability;
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 static PYTHON_LINES: Program = Program {
     name: "python3",

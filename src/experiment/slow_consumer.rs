@@ -3,7 +3,7 @@
 use super::stimulus::{CONSUMER_SLOW, GATE};
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 pub(super) static SLOW_CONSUMER: Experiment = Experiment {
     name: "slow-consumer",

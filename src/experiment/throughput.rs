@@ -2,7 +2,7 @@
 
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 /// With its line feed a line has 100 bytes; so many of them fit into 64 KiB.
 const LINES_PER_WRITE: u64 = 655;

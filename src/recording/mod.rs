@@ -4,11 +4,10 @@ pub mod store;
 
 use crate::capturer::Summary;
 use crate::experiment::ExpectedEnd;
-use crate::outcome::Exit;
 use crate::runtime::{PidsLimit, Stop};
 use crate::script::Script;
 use crate::script::journal::Journal;
-use crate::stream::{Delivered, Stream};
+use crun_capture_reactor::{Delivered, Exit, Stream};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

@@ -8,7 +8,7 @@ use super::{CellId, Facts, Recording};
 use crate::bundle::{read_regular, with_path};
 use crate::script::journal::Journal;
 use crate::sink::frame::{Decoder, Frame, encode};
-use crate::stream::{Delivered, Stream};
+use crun_capture_reactor::{Delivered, Stream};
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};

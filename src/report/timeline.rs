@@ -8,8 +8,8 @@ use crate::comparison::{CellResult, Comparison, Outlook, Verdict};
 use crate::experiment::{Experiment, failures};
 use crate::recording::Recording;
 use crate::script::journal::Write as Written;
-use crate::stream::{Origin, Stream};
 use anstyle::{AnsiColor, Style};
+use crun_capture_reactor::{Origin, Stream};
 use std::io::{self, Write};
 
 /// What is drawn.

@@ -1,7 +1,7 @@
 //! Runs a container detached and waits for it: what a shim such as conmon does, without the copying.
 
-use crate::outcome::Exit;
 use crate::sys::release_standard_streams;
+use crun_capture_reactor::Exit;
 use rustix::process::{Pid, WaitOptions, set_child_subreaper, wait};
 use std::ffi::OsString;
 use std::fs;

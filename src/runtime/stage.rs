@@ -5,7 +5,7 @@ use crate::bundle::{self, Flaw, Plan, Rootfs};
 use crate::process::Family;
 use crate::scratch::Scratch;
 use crate::script::Script;
-use crate::strategy::Command;
+use crun_capture_reactor::Command;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -65,11 +65,8 @@ impl Stage {
             cell: &self.cell,
         };
         let mut words = found.run_command(&container, false).into_iter();
-        Command {
-            stdout_path: Some(self.cell.join("stdout")),
-            stderr_path: Some(self.cell.join("stderr")),
-            ..Command::new(words.next().unwrap_or_default(), words)
-        }
+        let command = Command::new(words.next().unwrap_or_default()).args(words);
+        command.stdout_path(self.cell.join("stdout")).stderr_path(self.cell.join("stderr"))
     }
 
     /// Removes what was made for it, when the container has ended.

@@ -5,8 +5,8 @@
 //! stream, before, after, bytes offered, bytes accepted, errno. `after` is 0 while the write has not returned.
 
 use crate::script::{Buffering, Content, Script};
-use crate::stream::Stream;
 use crate::sys::SharedWords;
+use crun_capture_reactor::Stream;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read};

@@ -5,7 +5,7 @@
 //! The fields have fixed widths, so that a line can be given any length, and the payload follows from seed and sequence
 //! number, so that a reader can tell an altered line from a good one without having kept the original.
 
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 
 /// One stamped line, without its terminator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

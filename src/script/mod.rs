@@ -6,7 +6,7 @@ pub mod events;
 pub mod journal;
 pub mod line;
 
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 use serde::{Deserialize, Serialize};
 
 /// What a workload does, step by step.

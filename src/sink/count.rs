@@ -1,11 +1,9 @@
 //! Counts deliveries, and passes them on to another sink where there is one.
 
-use super::Sink;
-use crate::stream::{Delivery, Ending, Origin};
+use crun_capture_reactor::{Delivery, Ending, Origin, Sink};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What came from one origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,56 +14,48 @@ pub struct Tally {
     pub lines: u64,
 }
 
-/// A sink that counts.
+/// Counts deliveries, and passes them on to another sink where there is one.
+#[derive(Default)]
 pub struct Count<'a> {
-    next: Option<&'a dyn Sink>,
-    bytes: [AtomicU64; 3],
-    lines: [AtomicU64; 3],
-    first_ns: AtomicU64,
-    last_ns: AtomicU64,
+    next: Option<&'a mut dyn Sink>,
+    tallies: [Tally; 3],
+    first_ns: Option<u64>,
+    last_ns: Option<u64>,
 }
 
 impl<'a> Count<'a> {
-    /// Counts what it passes on to `next`, or discards.
-    pub fn new(next: Option<&'a dyn Sink>) -> Count<'a> {
-        Count {
-            next,
-            bytes: Default::default(),
-            lines: Default::default(),
-            first_ns: AtomicU64::new(u64::MAX),
-            last_ns: AtomicU64::new(0),
-        }
+    /// Counts what it passes on to `next`. None: it discards what it has counted.
+    pub fn new(next: Option<&'a mut dyn Sink>) -> Count<'a> {
+        Count { next, ..Count::default() }
     }
 
-    /// What came from `origin` so far.
+    /// How much came from `origin` so far.
     pub fn tally(&self, origin: Origin) -> Tally {
-        let at = origin as usize;
-        Tally { bytes: self.bytes[at].load(Ordering::Relaxed), lines: self.lines[at].load(Ordering::Relaxed) }
+        self.tallies[origin as usize]
     }
 
-    /// Receipt of the first delivery, CLOCK_MONOTONIC ns; None when there was none.
+    /// When the first delivery was received, in ns of CLOCK_MONOTONIC. None: there was none.
     pub fn first_ns(&self) -> Option<u64> {
-        Some(self.first_ns.load(Ordering::Relaxed)).filter(|&at| at != u64::MAX)
+        self.first_ns
     }
 
-    /// Receipt of the last delivery.
+    /// When the last delivery was received.
     pub fn last_ns(&self) -> Option<u64> {
-        self.first_ns().map(|_| self.last_ns.load(Ordering::Relaxed))
+        self.last_ns
     }
 }
 
 impl Sink for Count<'_> {
-    fn deliver(&self, delivery: &Delivery<'_>) -> io::Result<()> {
-        let at = delivery.origin as usize;
-        let bytes = delivery.bytes.len() + delivery.ending.terminator().len();
-        self.bytes[at].fetch_add(bytes as u64, Ordering::Relaxed);
-        self.lines[at].fetch_add(u64::from(delivery.ending != Ending::Partial), Ordering::Relaxed);
-        self.first_ns.fetch_min(delivery.at_ns, Ordering::Relaxed);
-        self.last_ns.fetch_max(delivery.at_ns, Ordering::Relaxed);
-        self.next.map_or(Ok(()), |next| next.deliver(delivery))
+    fn deliver(&mut self, delivery: &Delivery<'_>) -> io::Result<()> {
+        let tally = &mut self.tallies[delivery.origin as usize];
+        tally.bytes += (delivery.bytes.len() + delivery.ending.terminator().len()) as u64;
+        tally.lines += u64::from(delivery.ending != Ending::Partial);
+        self.first_ns = Some(self.first_ns.map_or(delivery.at_ns, |first_ns| first_ns.min(delivery.at_ns)));
+        self.last_ns = self.last_ns.max(Some(delivery.at_ns));
+        self.next.as_mut().map_or(Ok(()), |next| next.deliver(delivery))
     }
 
-    fn flush(&self) -> io::Result<()> {
-        self.next.map_or(Ok(()), |next| next.flush())
+    fn flush(&mut self) -> io::Result<()> {
+        self.next.as_mut().map_or(Ok(()), |next| next.flush())
     }
 }

@@ -2,10 +2,8 @@
 //!
 //! The last frame may be `outcome none - LENGTH\n` and the outcome as JSON. The same frames keep deliveries on disk.
 
-use super::Sink;
-use crate::stream::{Delivered, Delivery, Ending, Origin};
+use crun_capture_reactor::{Delivered, Delivery, Ending, Origin, Sink};
 use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
 
 /// No frame is longer: a guard against a capturer that writes something else.
 pub const LENGTH_MAX: usize = 256 << 20;
@@ -113,42 +111,38 @@ fn not_a_frame(bytes: &[u8]) -> NotAFrame {
     NotAFrame(String::from_utf8_lossy(&bytes[..bytes.len().min(HEADER_MAX)]).into_owned())
 }
 
-/// A sink that writes frames. Blocks while the reader of the pipe does not read.
+/// A sink that writes frames. It blocks while nobody reads the pipe.
 pub struct Frames<W: Write + Send> {
-    inner: Mutex<(W, Vec<u8>)>,
+    writer: W,
+    buffer: Vec<u8>,
 }
 
 impl<W: Write + Send> Frames<W> {
     /// Frames to `writer`.
     pub fn new(writer: W) -> Frames<W> {
-        Frames { inner: Mutex::new((writer, Vec::with_capacity(BUFFER_BYTES))) }
+        Frames { writer, buffer: Vec::with_capacity(BUFFER_BYTES) }
     }
 
-    /// Writes what waits, then the last frame.
+    /// Writes what is in the buffer, then the last frame.
     ///
     /// # Errors
-    /// The reader is gone.
-    pub fn finish(&self, outcome_json: &[u8]) -> io::Result<()> {
-        encode_outcome(outcome_json, &mut self.inner.lock().unwrap_or_else(PoisonError::into_inner).1);
+    /// Nobody reads any more.
+    pub fn finish(&mut self, outcome_json: &[u8]) -> io::Result<()> {
+        encode_outcome(outcome_json, &mut self.buffer);
         self.flush()
     }
 }
 
-fn write_out((writer, buffer): &mut (impl Write, Vec<u8>)) -> io::Result<()> {
-    let written = writer.write_all(buffer);
-    buffer.clear();
-    written
-}
-
 impl<W: Write + Send> Sink for Frames<W> {
-    fn deliver(&self, delivery: &Delivery<'_>) -> io::Result<()> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        encode(delivery.origin, delivery.ending, Some(delivery.at_ns), delivery.bytes, &mut inner.1);
-        if inner.1.len() >= BUFFER_BYTES { write_out(&mut inner) } else { Ok(()) }
+    fn deliver(&mut self, delivery: &Delivery<'_>) -> io::Result<()> {
+        encode(delivery.origin, delivery.ending, Some(delivery.at_ns), delivery.bytes, &mut self.buffer);
+        if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
     }
 
-    fn flush(&self) -> io::Result<()> {
-        write_out(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    fn flush(&mut self) -> io::Result<()> {
+        let written = self.writer.write_all(&self.buffer);
+        self.buffer.clear();
+        written
     }
 }
 

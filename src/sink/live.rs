@@ -1,41 +1,40 @@
 //! Passes deliveries on as they come: raw, each stream to its own, or as JSON lines.
 
-use super::Sink;
-use crate::stream::{Delivery, Origin};
+use crun_capture_reactor::{Delivery, Origin, Sink};
 use serde::Serialize;
 use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
 
-/// Raw bytes: stdout and merged to one writer, stderr to the other.
+/// Raw bytes: stdout and merged go to one writer, stderr to the other.
 pub struct Raw<O: Write + Send, E: Write + Send> {
-    writers: Mutex<(O, E)>,
+    stdout: O,
+    stderr: E,
 }
 
 impl<O: Write + Send, E: Write + Send> Raw<O, E> {
-    /// To these two.
+    /// Raw bytes to these two.
     pub fn new(stdout: O, stderr: E) -> Raw<O, E> {
-        Raw { writers: Mutex::new((stdout, stderr)) }
+        Raw { stdout, stderr }
     }
 }
 
 impl<O: Write + Send, E: Write + Send> Sink for Raw<O, E> {
-    fn deliver(&self, delivery: &Delivery<'_>) -> io::Result<()> {
-        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
-        let writer: &mut dyn Write = if delivery.origin == Origin::Stderr { &mut writers.1 } else { &mut writers.0 };
+    fn deliver(&mut self, delivery: &Delivery<'_>) -> io::Result<()> {
+        let writer: &mut dyn Write =
+            if delivery.origin == Origin::Stderr { &mut self.stderr } else { &mut self.stdout };
         writer.write_all(delivery.bytes)?;
         writer.write_all(delivery.ending.terminator())
     }
 
-    fn flush(&self) -> io::Result<()> {
-        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
-        writers.0.flush()?;
-        writers.1.flush()
+    fn flush(&mut self) -> io::Result<()> {
+        self.stdout.flush()?;
+        self.stderr.flush()
     }
 }
 
 /// One JSON object a delivery.
 pub struct Json<W: Write + Send> {
-    inner: Mutex<(W, u64)>,
+    writer: W,
+    arrival: u64,
 }
 
 #[derive(Serialize)]
@@ -57,14 +56,13 @@ struct Object<'a> {
 impl<W: Write + Send> Json<W> {
     /// To this writer.
     pub fn new(writer: W) -> Json<W> {
-        Json { inner: Mutex::new((writer, 0)) }
+        Json { writer, arrival: 0 }
     }
 }
 
 impl<W: Write + Send> Sink for Json<W> {
-    fn deliver(&self, delivery: &Delivery<'_>) -> io::Result<()> {
+    fn deliver(&mut self, delivery: &Delivery<'_>) -> io::Result<()> {
         use base64::Engine;
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let line = std::str::from_utf8(delivery.bytes).ok();
         let object = Object {
             origin: delivery.origin,
@@ -72,32 +70,34 @@ impl<W: Write + Send> Sink for Json<W> {
             base64: line.is_none().then(|| base64::engine::general_purpose::STANDARD.encode(delivery.bytes)),
             ending: delivery.ending.word(),
             at_ns: delivery.at_ns,
-            arrival: inner.1,
+            arrival: self.arrival,
             offset: delivery.offset,
         };
-        inner.1 += 1;
-        serde_json::to_writer(&mut inner.0, &object)?;
-        inner.0.write_all(b"\n")
+        self.arrival += 1;
+        serde_json::to_writer(&mut self.writer, &object)?;
+        self.writer.write_all(b"\n")
     }
 
-    fn flush(&self) -> io::Result<()> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).0.flush()
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::Ending;
+    use crun_capture_reactor::Ending;
 
     fn delivery(origin: Origin, bytes: &[u8], ending: Ending) -> Delivery<'_> {
-        Delivery { origin, bytes, ending, at_ns: 5, offset: Some(9).filter(|_| origin == Origin::Stderr) }
+        let mut delivery = Delivery::new(origin, bytes, ending, 5);
+        delivery.offset = Some(9).filter(|_| origin == Origin::Stderr);
+        delivery
     }
 
     #[test]
     fn raw_keeps_the_streams_apart_and_the_bytes_exact() {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let raw = Raw::new(&mut out, &mut err);
+        let mut raw = Raw::new(&mut out, &mut err);
         raw.deliver(&delivery(Origin::Stdout, b"a\xff", Ending::Crlf)).unwrap();
         raw.deliver(&delivery(Origin::Stderr, b"b", Ending::None)).unwrap();
         raw.deliver(&delivery(Origin::Merged, b"c", Ending::Partial)).unwrap();
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn json_names_the_arrival_and_keeps_bytes_that_are_no_text() {
         let mut out = Vec::new();
-        let json = Json::new(&mut out);
+        let mut json = Json::new(&mut out);
         json.deliver(&delivery(Origin::Stdout, b"a\x1b[1m", Ending::Lf)).unwrap();
         json.deliver(&delivery(Origin::Stderr, b"\xff\xfe", Ending::None)).unwrap();
         let text = String::from_utf8(out).unwrap();

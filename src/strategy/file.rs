@@ -1,9 +1,7 @@
 //! Redirection: the command writes the files itself; delivered after the exit by reading them.
 
-use super::{Capabilities, Capability, CaptureError, Command, SpikeRow, Strategy, whole};
-use crate::outcome::{Exit, Outcome};
-use crate::sink::Sink;
-use crate::stream::{Origin, Stream};
+use super::{Capabilities, Capability, SpikeRow, Strategy, go, whole};
+use crun_capture_reactor::{CaptureError, Command, Exit, Origin, Outcome, Sink, Stream};
 use std::io::{self, Read, Seek};
 
 /// How much of a file is in memory at a time, but for a line that is longer.
@@ -12,6 +10,10 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// The spike's fourth row, today's way in Nomad by its account.
 pub(super) struct File;
 
+/// Its row in the spike's table.
+pub(super) const ROW: SpikeRow =
+    SpikeRow { method: "File redirection", real_time: false, separation: true, file: true, recommended: false };
+
 impl Strategy for File {
     fn name(&self) -> &'static str {
         "file"
@@ -19,20 +21,6 @@ impl Strategy for File {
 
     fn summary(&self) -> &'static str {
         "the streams are files; delivered after the exit by reading them, stdout first (file redirection)"
-    }
-
-    fn spike_row(&self) -> Option<SpikeRow> {
-        Some(SpikeRow {
-            method: "File redirection",
-            real_time: false,
-            separation: true,
-            file: true,
-            recommended: false,
-        })
-    }
-
-    fn is_reference(&self) -> bool {
-        true
     }
 
     /// Neither `Reopen` nor `AnyProgram`: a program that opens /dev/stdout as a shell does empties the file, and what writes on
@@ -54,13 +42,10 @@ impl Strategy for File {
         ])
     }
 
-    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
-        let mut files = [command.create_file(Stream::Stdout)?, command.create_file(Stream::Stderr)?];
+    fn capture(&self, command: &Command, sink: &mut dyn Sink) -> Result<Outcome, CaptureError> {
+        let mut files = [go::create_file(command, Stream::Stdout)?, go::create_file(command, Stream::Stderr)?];
         let duplicate = |at: usize| files[at].try_clone().map_err(CaptureError::Descriptors);
-        let mut prepared = command.to_std();
-        prepared.stdout(duplicate(0)?).stderr(duplicate(1)?);
-        let started = prepared.spawn();
-        let mut child = started.map_err(|source| command.start_error(source))?;
+        let mut child = go::start(command, duplicate(0)?, duplicate(1)?)?;
         let status = child.wait().map_err(CaptureError::Wait)?;
         let mut outcome = Outcome::now(Exit::from(status));
         for (stream, file) in Stream::BOTH.into_iter().zip(&mut files) {
@@ -75,7 +60,7 @@ impl Strategy for File {
 
 /// Delivers a file in chunks, so that its size does not matter. A line that ends within a chunk is whole; what follows the last
 /// line feed of a chunk goes with the next.
-fn read_back(file: &mut std::fs::File, stream: Stream, sink: &dyn Sink, outcome: &mut Outcome) -> io::Result<()> {
+fn read_back(file: &mut std::fs::File, stream: Stream, sink: &mut dyn Sink, outcome: &mut Outcome) -> io::Result<()> {
     let mut buffer = Vec::with_capacity(2 * CHUNK_BYTES);
     loop {
         let read = file.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut buffer)?;

@@ -3,12 +3,16 @@
 //! A line that does not fit into 64 KiB stops its scanner, as in Go. Nothing reads that pipe any more, so the workload
 //! blocks once the pipe is full, and the capture never ends.
 
-use super::{Capabilities, Capability, CaptureError, Command, SpikeRow, Strategy, go};
-use crate::outcome::Outcome;
-use crate::sink::Sink;
+use super::{Capabilities, Capability, SpikeRow, Strategy, go};
+use crun_capture_reactor::{CaptureError, Command, Outcome, Sink};
+use std::sync::Mutex;
 
 /// The spike's third row, and the code of its finding 2.
 pub(super) struct Scanner;
+
+/// Its row in the spike's table.
+pub(super) const ROW: SpikeRow =
+    SpikeRow { method: "StdoutPipe() + Scanner", real_time: true, separation: true, file: false, recommended: false };
 
 impl Strategy for Scanner {
     fn name(&self) -> &'static str {
@@ -19,23 +23,14 @@ impl Strategy for Scanner {
         "a pipe and a line scanner for each stream, each line at once (StdoutPipe + bufio.Scanner)"
     }
 
-    fn spike_row(&self) -> Option<SpikeRow> {
-        Some(SpikeRow {
-            method: "StdoutPipe() + Scanner",
-            real_time: true,
-            separation: true,
-            file: false,
-            recommended: false,
-        })
-    }
-
     fn declares(&self) -> Capabilities {
         use Capability::{AnyProgram, AnyWrite, Apart, BoundedMemory, Live, Reopen};
         Capabilities::of(&[Live, Apart, BoundedMemory, Reopen, AnyWrite, AnyProgram])
     }
 
-    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
+    fn capture(&self, command: &Command, sink: &mut dyn Sink) -> Result<Outcome, CaptureError> {
         let child = go::start_with_pipes(command)?;
-        go::read_both_then_wait(child, |stream, pipe| go::scan_lines(stream, pipe, sink, |_, at_ns| at_ns))
+        let sink = Mutex::new(sink);
+        go::read_both_then_wait(child, |stream, pipe| go::scan_lines(stream, pipe, &sink, |_, at_ns| at_ns))
     }
 }

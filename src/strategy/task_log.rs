@@ -4,18 +4,21 @@
 //! the readers have not read by then is lost: "it is thus incorrect to call Wait before all reads from the pipe have
 //! completed" (documentation of os/exec.Cmd.StdoutPipe).
 
-use super::{Capabilities, Capability, CaptureError, Command, Strategy, go};
-use crate::clock::{now_ns, sleep_until};
-use crate::outcome::{Exit, Outcome};
-use crate::sink::Sink;
-use crate::stream::Stream;
+use super::{Capabilities, Capability, Needs, Strategy, go};
+use crun_capture_reactor::clock::{now_ns, sleep_until};
+use crun_capture_reactor::{CaptureError, Command, Exit, Outcome, Sink, Stream};
 use std::fs::File;
 use std::io::{self, Write};
 use std::process::Child;
+use std::sync::Mutex;
 use std::thread;
 
 /// The spike's Log Streaming Architecture.
-pub(super) struct TaskLog;
+#[derive(Default)]
+pub(super) struct TaskLog {
+    /// The spike's "Rate Limiting": how long to wait for a tick before each line. None: no limit.
+    pub(super) line_interval_ns: Option<u64>,
+}
 
 impl Strategy for TaskLog {
     fn name(&self) -> &'static str {
@@ -40,12 +43,13 @@ impl Strategy for TaskLog {
         ])
     }
 
-    fn syncs_each_line(&self) -> bool {
-        true
+    fn needs(&self) -> Needs {
+        Needs::FEW_LINES
     }
 
-    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
-        let files = [command.create_file(Stream::Stdout)?, command.create_file(Stream::Stderr)?];
+    fn capture(&self, command: &Command, sink: &mut dyn Sink) -> Result<Outcome, CaptureError> {
+        let files = [go::create_file(command, Stream::Stdout)?, go::create_file(command, Stream::Stderr)?];
+        let sink = &Mutex::new(sink);
         let mut child = go::start_with_pipes(command)?;
         let (mut stdout, stdout_closer) = take_pipe(child.stdout.take())?;
         let (mut stderr, stderr_closer) = take_pipe(child.stderr.take())?;
@@ -53,7 +57,7 @@ impl Strategy for TaskLog {
             let pipes = [(Stream::Stdout, &mut stdout), (Stream::Stderr, &mut stderr)];
             let threads = pipes.map(|(stream, pipe)| {
                 let file = &files[stream.index()];
-                scope.spawn(move || stream_logs(stream, pipe, file, command.line_interval_ns, sink))
+                scope.spawn(move || stream_logs(stream, pipe, file, self.line_interval_ns, sink))
             });
             let status = wait(&mut child, [stdout_closer, stderr_closer]);
             let mut reads = threads.map(|thread| thread.join().expect("a reader does not panic"));
@@ -62,7 +66,9 @@ impl Strategy for TaskLog {
                 read.error.take_if(|error| error.ends_with("file already closed"));
             }
             let (exit, exit_at_ns) = status?;
-            Ok(Outcome { exit_at_ns, ..go::outcome(exit, reads) })
+            let mut outcome = go::outcome(exit, reads);
+            outcome.exit_at_ns = exit_at_ns;
+            Ok(outcome)
         })
     }
 }
@@ -88,7 +94,7 @@ fn stream_logs(
     pipe: &mut go::PipeReader,
     mut file: &File,
     line_interval_ns: Option<u64>,
-    sink: &dyn Sink,
+    sink: &Mutex<&mut dyn Sink>,
 ) -> go::ReadEnd {
     let mut tick_ns = now_ns();
     go::scan_lines(stream, pipe, sink, |line, _| {
@@ -96,7 +102,7 @@ fn stream_logs(
             // A time.Ticker keeps one tick that nobody waited for and drops the others.
             tick_ns = (tick_ns + interval_ns).max(now_ns().saturating_sub(interval_ns));
             // The lines before this one are not held back by its tick; an error of the sink shows at its next delivery.
-            let _noted_later = sink.flush();
+            let _noted_later = go::lock(sink).flush();
             sleep_until(tick_ns);
         }
         // The published code ignores what becomes of the file; so does this.

@@ -3,15 +3,18 @@
 //! The scanner's limit is the same as `scanner`'s; and an error of the file is an error of the read, so a full disk
 //! ends the live stream too.
 
-use super::{Capabilities, Capability, CaptureError, Command, SpikeRow, Strategy, go};
-use crate::outcome::Outcome;
-use crate::sink::Sink;
-use crate::stream::Stream;
+use super::{Capabilities, Capability, SpikeRow, Strategy, go};
+use crun_capture_reactor::{CaptureError, Command, Outcome, Sink, Stream};
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::sync::Mutex;
 
 /// The spike's fifth row, the one it recommends.
 pub(super) struct Tee;
+
+/// Its row in the spike's table.
+pub(super) const ROW: SpikeRow =
+    SpikeRow { method: "TeeReader", real_time: true, separation: true, file: true, recommended: true };
 
 impl Strategy for Tee {
     fn name(&self) -> &'static str {
@@ -22,21 +25,18 @@ impl Strategy for Tee {
         "as scanner, and every chunk goes to a file before it is scanned (TeeReader)"
     }
 
-    fn spike_row(&self) -> Option<SpikeRow> {
-        Some(SpikeRow { method: "TeeReader", real_time: true, separation: true, file: true, recommended: true })
-    }
-
     fn declares(&self) -> Capabilities {
         use Capability::{AnyProgram, AnyWrite, Apart, BoundedMemory, Live, Reopen};
         Capabilities::of(&[Live, Apart, Capability::File, BoundedMemory, Reopen, AnyWrite, AnyProgram])
     }
 
-    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
-        let files = [command.create_file(Stream::Stdout)?, command.create_file(Stream::Stderr)?];
+    fn capture(&self, command: &Command, sink: &mut dyn Sink) -> Result<Outcome, CaptureError> {
+        let files = [go::create_file(command, Stream::Stdout)?, go::create_file(command, Stream::Stderr)?];
+        let sink = Mutex::new(sink);
         let child = go::start_with_pipes(command)?;
         go::read_both_then_wait(child, |stream, pipe| {
             let reader = TeeReader { reader: pipe, file: &files[stream.index()], failed: None };
-            go::scan_lines(stream, reader, sink, |_, at_ns| at_ns)
+            go::scan_lines(stream, reader, &sink, |_, at_ns| at_ns)
         })
     }
 }

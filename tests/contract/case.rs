@@ -2,7 +2,7 @@
 
 use crun_capture::bundle::Flaw;
 use crun_capture::script::{Data, End, Script, Step};
-use crun_capture::stream::Stream;
+use crun_capture_reactor::Stream;
 use serde_json::Value;
 
 /// One thing that crun does, shown by a container of its own.

@@ -145,7 +145,7 @@ fn shell(words: &str) -> (tempfile::TempDir, Option<i32>, String) {
 /// With fewer and fewer descriptors each strategy captures everything, or says in one line why it cannot.
 #[test]
 fn at_the_descriptor_limit_nothing_is_half_done() {
-    for strategy in crun_capture::strategy::ALL.iter().filter(|strategy| !strategy.needs_reader()) {
+    for strategy in crun_capture::strategy::ALL.iter().filter(|strategy| !strategy.needs().needs_reader) {
         let name = strategy.name();
         let (mut captured, mut refused) = (0, 0);
         for limit in 4..=14 {

@@ -4,7 +4,7 @@ use crun_capture::bundle;
 use crun_capture::process::readable;
 use crun_capture::script::journal::Journal;
 use crun_capture::script::{Buffering, Data, End, Lines, Script, Sigpipe, Step, Surroundings, line};
-use crun_capture::stream::Stream;
+use crun_capture_reactor::Stream;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;

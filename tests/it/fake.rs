@@ -2,7 +2,7 @@
 
 use crun_capture::bundle::{self, Flaw, Plan, Rootfs};
 use crun_capture::script::{Data, End, Lines, Script, Step};
-use crun_capture::stream::Stream;
+use crun_capture_reactor::Stream;
 use rstest::rstest;
 use serde_json::Value;
 use std::fs::File;

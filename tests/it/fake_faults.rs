@@ -4,7 +4,7 @@ use crate::fake::Site;
 use crun_capture::bundle::Flaw;
 use crun_capture::process::readable;
 use crun_capture::script::{Data, End, Script, Step, Surroundings};
-use crun_capture::stream::Stream;
+use crun_capture_reactor::Stream;
 use rstest::rstest;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde_json::{Value, json};

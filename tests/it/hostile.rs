@@ -3,7 +3,7 @@
 use crate::run::Run;
 use crun_capture::bundle::{self, Flaw, Plan, Rootfs};
 use crun_capture::script::{Data, End, Script, Step};
-use crun_capture::stream::Stream;
+use crun_capture_reactor::Stream;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};

@@ -3,7 +3,7 @@
 use crate::run::{Ended, Run};
 use crun_capture::bundle::{self, Flaw, OwnBundle, Plan, Rootfs};
 use crun_capture::script::{Data, End, Lines, Script, Step};
-use crun_capture::stream::Stream;
+use crun_capture_reactor::Stream;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;

@@ -3,10 +3,10 @@
 use crun_capture::capturer::Cost;
 use crun_capture::capturer::Summary;
 use crun_capture::capturer::protocol::Request;
-use crun_capture::clock::now_ns;
 use crun_capture::sink::count::Tally;
 use crun_capture::sink::frame::{encode, encode_outcome};
-use crun_capture::stream::{Delivered, Ending, Origin, Stream, lines};
+use crun_capture_reactor::clock::now_ns;
+use crun_capture_reactor::{Delivered, Ending, Origin, Stream, lines};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::ffi::OsString;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! How a capture ended: exit and errors. Errors stand beside partial output, never instead of it.
+//! How a capture ended.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -11,12 +11,12 @@ pub enum Exit {
     Code(i32),
     /// This signal killed it.
     Signal(i32),
-    /// Nobody here has waited for it: a capture that was resumed knows the streams only.
+    /// Nobody here has waited for it. A capture that was resumed knows its streams only.
     Unknown,
 }
 
 impl Exit {
-    /// The code a shell would give: 128 + n for a signal. None where the end is not known.
+    /// The code that a shell would give: 128 + n for signal n. None where the end is not known.
     pub fn shell_code(self) -> Option<i32> {
         match self {
             Exit::Code(code) => Some(code),
@@ -25,7 +25,8 @@ impl Exit {
         }
     }
 
-    /// The signal; None for a code, which may hide one: a foreground runtime exits with 128 + n.
+    /// The signal that killed it. A runtime in the foreground exits with 128 + n and hides the signal, so None does not
+    /// rule one out.
     pub fn signal(self) -> Option<i32> {
         match self {
             Exit::Code(_) | Exit::Unknown => None,
@@ -44,23 +45,24 @@ impl From<ExitStatus> for Exit {
     }
 }
 
-/// How a capture ended.
+/// How a capture ended. Its errors stand beside what was delivered, never instead of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Outcome {
     /// How the command ended.
     pub exit: Exit,
-    /// When the strategy learned of it, CLOCK_MONOTONIC ns.
+    /// When the strategy learned of that, in ns of CLOCK_MONOTONIC.
     pub exit_at_ns: u64,
-    /// Whether the strategy knows that it did not deliver everything.
+    /// Whether something is known not to have been delivered, or not to be in the file.
     pub truncated: bool,
-    /// What went wrong, each for a reader: what and where.
+    /// What went wrong: one sentence each, naming the stream.
     pub errors: Vec<String>,
-    /// What went otherwise than it might and lost nothing, as a way around that was taken.
+    /// What went differently and lost nothing, such as a file that does not take splice(2).
     pub notes: Vec<String>,
 }
 
 impl Outcome {
-    /// An outcome with nothing wrong, learned now.
+    /// An outcome without errors. The strategy learns of the exit now.
     pub fn now(exit: Exit) -> Outcome {
         Outcome { exit, exit_at_ns: crate::clock::now_ns(), truncated: false, errors: Vec::new(), notes: Vec::new() }
     }

@@ -1,6 +1,6 @@
-//! What is captured: streams, where a delivery came from, and how it ended.
+//! The two streams of a command, and what is delivered of them.
 
-/// One of the two streams that a workload writes.
+/// One of the two streams that a command writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Stream {
@@ -11,10 +11,10 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Both, in the order of their descriptors.
+    /// Both streams, stdout first.
     pub const BOTH: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
 
-    /// Its descriptor in the container.
+    /// Its descriptor number in the command: 1 or 2.
     pub fn descriptor(self) -> i32 {
         self.index() as i32 + 1
     }
@@ -25,23 +25,23 @@ impl Stream {
     }
 }
 
-/// The stream a delivery is said to come from.
+/// Where a delivery came from, as far as the strategy can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Origin {
-    /// The workload's stdout.
+    /// The command's stdout.
     Stdout,
-    /// The workload's stderr.
+    /// The command's stderr.
     Stderr,
-    /// The strategy cannot tell.
+    /// Either stream: the strategy cannot tell which. A terminal has one output.
     Merged,
 }
 
 impl Origin {
-    /// All three.
+    /// All three origins.
     pub const ALL: [Origin; 3] = [Origin::Stdout, Origin::Stderr, Origin::Merged];
 
-    /// The stream it names; None for `Merged`.
+    /// The stream that it names; None for `Merged`.
     pub fn stream(self) -> Option<Stream> {
         match self {
             Origin::Stdout => Some(Stream::Stdout),
@@ -50,7 +50,7 @@ impl Origin {
         }
     }
 
-    /// The word for it in frames and JSON.
+    /// Its word in JSON: `stdout`, `stderr`, `merged`.
     pub fn word(self) -> &'static str {
         match self {
             Origin::Stdout => "stdout",
@@ -69,25 +69,25 @@ impl From<Stream> for Origin {
     }
 }
 
-/// What stood behind the bytes of a delivery.
+/// What followed the bytes of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Ending {
     /// A line feed.
     Lf,
-    /// Carriage return and line feed.
+    /// A carriage return and a line feed.
     Crlf,
-    /// The end of the stream.
+    /// The end of the stream: the last line has no line feed.
     None,
-    /// More of the same line: the next delivery of this origin continues it.
+    /// More of the same line. The next delivery of this origin continues it.
     Partial,
 }
 
 impl Ending {
-    /// All of them.
+    /// All four endings.
     pub const ALL: [Ending; 4] = [Ending::Lf, Ending::Crlf, Ending::None, Ending::Partial];
 
-    /// The word for it in frames and JSON.
+    /// Its word in JSON: `lf`, `crlf`, `none`, `partial`.
     pub fn word(self) -> &'static str {
         match self {
             Ending::Lf => "lf",
@@ -97,7 +97,7 @@ impl Ending {
         }
     }
 
-    /// The bytes it stands for.
+    /// The bytes that it stands for. A delivery's bytes and its terminator are what the command wrote.
     pub fn terminator(self) -> &'static [u8] {
         match self {
             Ending::Lf => b"\n",
@@ -107,37 +107,56 @@ impl Ending {
     }
 }
 
-/// One line or piece, as it is handed to a sink.
+/// Names a capture. No two captures of one reactor ever have the same id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CaptureId(pub(crate) u64);
+
+impl CaptureId {
+    /// The id of a capture that runs outside a reactor, by itself.
+    pub const ALONE: CaptureId = CaptureId(u64::MAX);
+}
+
+/// One line, or a piece of one, as a sink receives it.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Delivery<'a> {
-    /// Where it came from.
+    /// The capture that it belongs to: one sink may serve many captures.
+    pub capture: CaptureId,
+    /// The stream that it came from.
     pub origin: Origin,
     /// Its bytes, without the terminator.
     pub bytes: &'a [u8],
-    /// What stood behind them.
+    /// What followed the bytes.
     pub ending: Ending,
-    /// When they were read, CLOCK_MONOTONIC ns: one clock read per read(2) or batch.
+    /// When the bytes were read, in ns of CLOCK_MONOTONIC. The clock is read once per read(2) or batch of datagrams.
     pub at_ns: u64,
-    /// The place of their first in what its origin has written, in bytes from 0. The place after the last delivery's terminator is
-    /// the checkpoint to go on from. None: the strategy changes bytes, or cannot know.
+    /// How many bytes its origin had written before these. Offset, length and terminator together give the place from
+    /// which a later capture can go on. None: the strategy changes bytes, or cannot know.
     pub offset: Option<u64>,
 }
 
-/// A delivery that was kept. Its arrival number is its place in the list.
+impl<'a> Delivery<'a> {
+    /// A delivery of a capture that runs by itself, without an offset.
+    pub fn new(origin: Origin, bytes: &'a [u8], ending: Ending, at_ns: u64) -> Delivery<'a> {
+        Delivery { capture: CaptureId::ALONE, origin, bytes, ending, at_ns, offset: None }
+    }
+}
+
+/// A delivery that owns its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivered {
-    /// Where it came from.
+    /// The stream that it came from.
     pub origin: Origin,
     /// Its bytes, without the terminator.
     pub bytes: Vec<u8>,
-    /// What stood behind them.
+    /// What followed the bytes.
     pub ending: Ending,
-    /// When they were read, CLOCK_MONOTONIC ns.
+    /// When the bytes were read, in ns of CLOCK_MONOTONIC.
     pub at_ns: u64,
 }
 
-/// Cuts `bytes` into lines: the content without its line feed, and `Lf`, or `None` for an unterminated rest.
-/// A carriage return stays part of the content, so nothing is lost by cutting.
+/// Cuts `bytes` into lines. Each item is a line without its line feed, and `Lf`; or the unterminated rest, and `None`.
+/// A carriage return stays part of the line, so joining the items gives the same bytes again.
 pub fn lines(bytes: &[u8]) -> impl Iterator<Item = (&[u8], Ending)> {
     let mut rest = bytes;
     std::iter::from_fn(move || {

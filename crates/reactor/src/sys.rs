@@ -93,6 +93,9 @@ pub(crate) struct Messages {
     received: usize,
 }
 
+// SAFETY: the pointers lead to memory that this structure owns alone, so it may be used from whichever thread has it.
+unsafe impl Send for Messages {}
+
 /// One datagram.
 pub(crate) struct Message<'a> {
     pub(crate) bytes: &'a [u8],

@@ -1,14 +1,14 @@
 //! Plays the steps of a script with raw write(2), paced by the absolute clock.
 
 use crate::surroundings;
-use crun_capture::clock::{now_ns, sleep_until};
 use crun_capture::script::journal::{Keeper, entries_of};
 use crun_capture::script::line::{StampedLine, encode};
 use crun_capture::script::{
     Buffering, End, Lines, NONBLOCKING, NOT_REOPENED, PAIR_FAILED, SURVIVED, Script, Sigpipe, Step, UNLIMITED, events,
 };
-use crun_capture::stream::Stream;
 use crun_capture::sys::{self, Disposition};
+use crun_capture_reactor::Stream;
+use crun_capture_reactor::clock::{now_ns, sleep_until};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;

@@ -3,7 +3,7 @@
 use super::super::Place;
 use super::{Event, GATE, Running, Stimulus, writes_no_files};
 use crate::strategy::{Capabilities, Capability};
-use crate::stream::Stream;
+use crun_capture_reactor::Stream;
 use std::fs::{self, File};
 use std::io;
 use std::time::Duration;

@@ -6,7 +6,7 @@
 use super::Place;
 use crate::process::Stranger;
 use crate::strategy::Capabilities;
-use crate::stream::{Delivered, Stream};
+use crun_capture_reactor::{Delivered, Stream};
 use rustix::process::Signal;
 use std::any::Any;
 use std::fmt;

@@ -2,7 +2,7 @@
 //! does not fit with its line feed stops the scanner for good. A final `\r` of a line is dropped, and a last line without
 //! a line feed looks like any other (bufio/scan.go of Go 1.26).
 
-use crate::clock::now_ns;
+use crun_capture_reactor::clock::now_ns;
 use std::io::Read;
 
 /// bufio.startBufSize.

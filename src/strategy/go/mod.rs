@@ -6,18 +6,43 @@ mod pipe;
 pub(super) use bufio::{Scan, Scanner};
 pub(super) use pipe::{Closer, PipeReader};
 
-use crate::outcome::{Exit, Outcome};
-use crate::sink::Sink;
-use crate::strategy::{CaptureError, Command};
-use crate::stream::{Delivery, Origin, Stream};
+use crun_capture_reactor::{CaptureError, Command, Delivery, Ending, Exit, Origin, Outcome, Sink, Stream};
+use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// Starts the command with a pipe for each stream, as `StdoutPipe`, `StderrPipe` and `Start` do.
 pub(super) fn start_with_pipes(command: &Command) -> Result<Child, CaptureError> {
-    let mut prepared = command.to_std();
-    prepared.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|source| command.start_error(source))
+    start(command, Stdio::piped(), Stdio::piped())
+}
+
+/// Starts the command with these as its fd 1 and 2.
+pub(super) fn start(
+    command: &Command,
+    stdout: impl Into<Stdio>,
+    stderr: impl Into<Stdio>,
+) -> Result<Child, CaptureError> {
+    let mut prepared = command.to_std().map_err(CaptureError::Descriptors)?;
+    let started = prepared.stdout(stdout).stderr(stderr).spawn();
+    started.map_err(|source| CaptureError::of_start(&command.program, source))
+}
+
+/// `os.Create`: the file for `stream`, created or emptied. As in Go it follows links, and blocks on a FIFO until that has a
+/// reader. Without a path it is a temporary file without a name.
+pub(super) fn create_file(command: &Command, stream: Stream) -> Result<File, CaptureError> {
+    let Some(path) = command.path(stream) else {
+        return tempfile::tempfile().map_err(|source| CaptureError::File { path: std::env::temp_dir(), source });
+    };
+    let opened = File::options().read(true).write(true).create(true).truncate(true).mode(0o600).open(path);
+    opened.map_err(|source| CaptureError::File { path: path.to_owned(), source })
+}
+
+/// The sink that both readers share. A reader that panicked leaves it as good as before.
+pub(super) fn lock<'a, 's>(sink: &'a Mutex<&'s mut dyn Sink>) -> MutexGuard<'a, &'s mut dyn Sink> {
+    sink.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What one reader did.
@@ -35,7 +60,7 @@ pub(super) struct ReadEnd {
 pub(super) fn scan_lines<R: Read>(
     stream: Stream,
     reader: R,
-    sink: &dyn Sink,
+    sink: &Mutex<&mut dyn Sink>,
     mut each: impl FnMut(&[u8], u64) -> u64,
 ) -> ReadEnd {
     let mut scanner = Scanner::new(reader);
@@ -44,15 +69,13 @@ pub(super) fn scan_lines<R: Read>(
         match scanner.scan() {
             Scan::Line { bytes, at_ns } => {
                 let at_ns = each(bytes, at_ns);
-                let ending = crate::stream::Ending::Lf;
-                let delivered =
-                    sink.deliver(&Delivery { origin: Origin::from(stream), bytes, ending, at_ns, offset: None });
+                let delivered = lock(sink).deliver(&Delivery::new(Origin::from(stream), bytes, Ending::Lf, at_ns));
                 note(&mut read.sink_error, delivered);
             }
-            Scan::NeedsInput => note(&mut read.sink_error, sink.flush()),
+            Scan::NeedsInput => note(&mut read.sink_error, lock(sink).flush()),
             Scan::End(error) => {
                 read.error = error.map(|error| format!("{stream:?}: {error}").to_lowercase());
-                note(&mut read.sink_error, sink.flush());
+                note(&mut read.sink_error, lock(sink).flush());
                 return read;
             }
         }

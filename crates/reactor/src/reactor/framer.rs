@@ -1,38 +1,45 @@
-//! Cuts the bytes of one origin into lines, in bounded memory, as they come: nothing is kept that could be delivered, and
-//! nothing is changed.
+//! Cuts bytes into lines as they come, in bounded memory. Joined again, the lines are the bytes.
 
 use crate::sink::Sink;
-use crate::stream::{Delivery, Ending, Origin};
+use crate::stream::{CaptureId, Delivery, Ending, Origin};
 use std::io;
 
-/// A line that is longer comes in pieces of this size, each but the last with the ending `partial`.
+/// A longer line comes in pieces of this size. Each but the last has the ending `partial`.
 pub(crate) const PIECE_MAX_BYTES: usize = 64 << 10;
 
-/// What has no line feed is delivered, as a piece, when nothing has followed it for so long: a prompt waits for an answer.
+/// An unterminated line is delivered as a piece when nothing has followed it for so long. It may be a prompt.
 pub(crate) const QUIET_NS: u64 = 20_000_000;
 
 /// What a stream keeps of its buffer while nothing is in it.
 const IDLE_BYTES: usize = 4 << 10;
 
-/// The lines of one origin. What comes out equals what went in, whatever the cuts.
+/// Cuts the bytes of one stream into lines, as every strategy here does: for a reader of one's own, such as that of a FIFO.
+///
+/// A line of at most 64 KiB is one delivery; a longer one comes in pieces. It keeps at most 64 KiB.
 #[derive(Debug)]
 pub struct Framer {
+    capture: CaptureId,
     origin: Origin,
-    /// What has come of a line that is not whole.
+    /// The part of a line that is not complete yet.
     open: Vec<u8>,
-    /// The place in the stream of the first byte that was not delivered.
+    /// How many bytes of the stream were delivered.
     offset: u64,
-    /// When the open part counts as a prompt, CLOCK_MONOTONIC ns.
+    /// When the open part counts as a prompt, in ns of CLOCK_MONOTONIC.
     quiet_at_ns: Option<u64>,
 }
 
 impl Framer {
-    /// Of a stream whose next byte is its `offset`-th.
+    /// Lines of this origin. `offset`: how many bytes of the stream came before the next one.
     pub fn new(origin: Origin, offset: u64) -> Framer {
-        Framer { origin, open: Vec::new(), offset, quiet_at_ns: None }
+        Framer { capture: CaptureId::ALONE, origin, open: Vec::new(), offset, quiet_at_ns: None }
     }
 
-    /// When `release` has something to do.
+    /// The same, with this capture's id in every delivery.
+    pub(crate) fn of(self, capture: CaptureId) -> Framer {
+        Framer { capture, ..self }
+    }
+
+    /// When [`release`](Framer::release) is due: 20 ms after the last byte of an unterminated line.
     pub fn quiet_at_ns(&self) -> Option<u64> {
         self.quiet_at_ns
     }
@@ -40,9 +47,9 @@ impl Framer {
     /// Takes bytes that were read at `at_ns`, and delivers every line that they complete.
     ///
     /// # Errors
-    /// The sink's; what follows in `bytes` is not delivered then.
-    pub fn push(&mut self, bytes: &[u8], at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
-        // An empty write says nothing, nor that a prompt is none.
+    /// The sink's. The rest of `bytes` is then not delivered.
+    pub fn push(&mut self, bytes: &[u8], at_ns: u64, sink: &mut dyn Sink) -> io::Result<()> {
+        // An empty write must not make a prompt wait any longer.
         if bytes.is_empty() {
             return Ok(());
         }
@@ -50,12 +57,14 @@ impl Framer {
         for end in memchr::memchr_iter(b'\n', bytes) {
             let line = &bytes[start..end];
             if self.open.is_empty() && line.len() <= PIECE_MAX_BYTES {
-                deliver_line(self.origin, line, &mut self.offset, at_ns, sink)?;
+                self.deliver_line(line, at_ns, sink)?;
             } else {
                 self.append(line, at_ns, sink)?;
-                let delivered = deliver_line(self.origin, &self.open, &mut self.offset, at_ns, sink);
-                self.open.clear();
-                self.open.shrink_to(IDLE_BYTES);
+                let mut line = std::mem::take(&mut self.open);
+                let delivered = self.deliver_line(&line, at_ns, sink);
+                line.clear();
+                line.shrink_to(IDLE_BYTES);
+                self.open = line;
                 delivered?;
             }
             start = end + 1;
@@ -68,47 +77,58 @@ impl Framer {
         Ok(())
     }
 
-    /// Delivers what has no line feed yet as a piece: nothing has followed for a while, or something of another stream has.
+    /// Delivers the unterminated line so far as a piece, because nothing has followed it for a while.
     ///
     /// # Errors
     /// The sink's.
-    pub fn release(&mut self, at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
+    pub fn release(&mut self, at_ns: u64, sink: &mut dyn Sink) -> io::Result<()> {
         self.deliver_open(Ending::Partial, self.open.len(), at_ns, sink)
     }
 
-    /// Delivers what is left, and counts from 0 again.
+    /// Delivers what is left, and counts from 0 again: the stream was emptied and begins anew.
     ///
     /// # Errors
     /// The sink's.
-    pub fn restart(&mut self, at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
+    pub(crate) fn restart(&mut self, at_ns: u64, sink: &mut dyn Sink) -> io::Result<()> {
         let delivered = self.end(at_ns, sink);
         self.offset = 0;
         delivered
     }
 
-    /// Delivers what is left, when nothing more can come.
+    /// Delivers what is left, at the end of the stream.
     ///
     /// # Errors
     /// The sink's.
-    pub fn end(&mut self, at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
+    pub fn end(&mut self, at_ns: u64, sink: &mut dyn Sink) -> io::Result<()> {
         self.deliver_open(Ending::None, self.open.len(), at_ns, sink)
     }
 
-    fn deliver_open(&mut self, ending: Ending, length: usize, at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
+    fn deliver_open(&mut self, ending: Ending, length: usize, at_ns: u64, sink: &mut dyn Sink) -> io::Result<()> {
         self.quiet_at_ns = None;
         if length == 0 {
             return Ok(());
         }
-        let (origin, offset) = (self.origin, Some(self.offset));
-        let delivered = sink.deliver(&Delivery { origin, bytes: &self.open[..length], ending, at_ns, offset });
+        let (capture, origin, offset) = (self.capture, self.origin, Some(self.offset));
+        let delivered = sink.deliver(&Delivery { capture, origin, bytes: &self.open[..length], ending, at_ns, offset });
         self.offset += length as u64;
         self.open.drain(..length);
         self.open.shrink_to(IDLE_BYTES);
         delivered
     }
 
+    /// A line that is complete, without its line feed.
+    fn deliver_line(&mut self, line: &[u8], at_ns: u64, sink: &mut dyn Sink) -> io::Result<()> {
+        let (bytes, ending) = match line.strip_suffix(b"\r") {
+            Some(bytes) => (bytes, Ending::Crlf),
+            None => (line, Ending::Lf),
+        };
+        let (capture, origin, offset) = (self.capture, self.origin, Some(self.offset));
+        self.offset += line.len() as u64 + 1;
+        sink.deliver(&Delivery { capture, origin, bytes, ending, at_ns, offset })
+    }
+
     /// Adds to the open part, and delivers a piece of it whenever it is full.
-    fn append(&mut self, mut bytes: &[u8], at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
+    fn append(&mut self, mut bytes: &[u8], at_ns: u64, sink: &mut dyn Sink) -> io::Result<()> {
         while self.open.len() + bytes.len() > PIECE_MAX_BYTES {
             let (now, later) = bytes.split_at(PIECE_MAX_BYTES - self.open.len());
             self.open.extend_from_slice(now);
@@ -122,35 +142,25 @@ impl Framer {
     }
 }
 
-fn deliver_line(origin: Origin, line: &[u8], offset: &mut u64, at_ns: u64, sink: &dyn Sink) -> io::Result<()> {
-    let (bytes, ending) = match line.strip_suffix(b"\r") {
-        Some(bytes) => (bytes, Ending::Crlf),
-        None => (line, Ending::Lf),
-    };
-    let delivery = Delivery { origin, bytes, ending, at_ns, offset: Some(*offset) };
-    *offset += line.len() as u64 + 1;
-    sink.deliver(&delivery)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::memory::Memory;
+    use crate::sink::Memory;
     use crate::stream::Delivered;
     use proptest::prelude::*;
 
     /// What was pushed in these pieces, with a quiet time after those that are marked.
     fn frame(pieces: &[(Vec<u8>, bool)]) -> Vec<Delivered> {
-        let (mut framer, sink) = (Framer::new(Origin::Stdout, 0), Memory::default());
+        let (mut framer, mut sink) = (Framer::new(Origin::Stdout, 0), Memory::default());
         for (piece, quiet) in pieces {
-            framer.push(piece, 1, &sink).unwrap();
+            framer.push(piece, 1, &mut sink).unwrap();
             assert!(framer.open.len() <= PIECE_MAX_BYTES);
             if *quiet {
-                framer.release(2, &sink).unwrap();
+                framer.release(2, &mut sink).unwrap();
             }
         }
-        framer.end(3, &sink).unwrap();
-        sink.into_deliveries()
+        framer.end(3, &mut sink).unwrap();
+        sink.take()
     }
 
     fn joined(deliveries: &[Delivered]) -> Vec<u8> {
@@ -199,19 +209,20 @@ mod tests {
 
     #[test]
     fn every_delivery_carries_its_place() {
-        struct Places(std::sync::Mutex<Vec<(u64, Vec<u8>)>>);
+        #[derive(Default)]
+        struct Places(Vec<(u64, Vec<u8>)>);
         impl Sink for Places {
-            fn deliver(&self, delivery: &Delivery<'_>) -> io::Result<()> {
+            fn deliver(&mut self, delivery: &Delivery<'_>) -> io::Result<()> {
                 let bytes = [delivery.bytes, delivery.ending.terminator()].concat();
-                self.0.lock().unwrap().push((delivery.offset.unwrap(), bytes));
+                self.0.push((delivery.offset.unwrap(), bytes));
                 Ok(())
             }
         }
         let whole = [b"a\nbc\r\n".as_slice(), &vec![b'z'; 2 * PIECE_MAX_BYTES], b"\r\nend"].concat();
-        let (mut framer, places) = (Framer::new(Origin::Stderr, 1_000), Places(Default::default()));
-        whole.chunks(777).for_each(|chunk| framer.push(chunk, 1, &places).unwrap());
-        framer.end(1, &places).unwrap();
-        let places = places.0.into_inner().unwrap();
+        let (mut framer, mut places) = (Framer::new(Origin::Stderr, 1_000), Places::default());
+        whole.chunks(777).for_each(|chunk| framer.push(chunk, 1, &mut places).unwrap());
+        framer.end(1, &mut places).unwrap();
+        let places = places.0;
         for (offset, bytes) in &places {
             let at = (offset - 1_000) as usize;
             assert_eq!(&whole[at..at + bytes.len()], bytes.as_slice());

@@ -1,83 +1,70 @@
-//! Captures driven by readiness: one thread, one epoll set, a pidfd for each command; one capture or a thousand.
-//!
-//! For the author of a driver: make a [`Reactor`], [`start`](Reactor::start) commands in it, each under a strategy that has a
-//! [`Strategy::reactive`](crate::strategy::Strategy::reactive) side and with a [`Sink`] of your own, and call
-//! [`next`](Reactor::next) until it has told of each one's end. All captures make progress inside `next`, and only there.
-//!
-//! **Who may block.** `next` waits for the kernel, and for nothing else of its own. Your sink is called from `next`: as long as
-//! it blocks, no capture of this reactor goes on, the pipes fill, and their programs stall (those of a strategy with
-//! `free-flow` write on). `start` forks, and waits where the strategy says so (`passthrough` for the reader of a FIFO, `pty` for
-//! `crun create`); at the end of a container with a terminal `next` waits for `crun delete`.
-//!
-//! **What is buffered.** A line that has no line feed yet, at most 64 KiB a stream; a pipe's content, in the kernel. Longer lines
-//! come in pieces, with the ending `partial`; so does what stays without a line feed for 20 ms, as a prompt does.
-//!
-//! **The end.** A capture has ended when its command was waited for, and its streams are at their end or 2 s have passed since
-//! the exit, whatever came in between: a child in the background may hold them for ever. The outcome then says truncated.
-//!
-//! **Errors.** A command that does not start is the error of `start`. What fails later stands in the outcome, beside everything
-//! that was delivered: a sink that fails gets nothing more, and its streams are drained all the same; a read that fails ends
-//! its stream. An error of `next` is the epoll set's own (there is no memory, or the descriptor is none).
-//!
-//! **Descriptors.** Three to five a capture. Those of 1,000 captures are over the usual soft limit of 1,024 (RLIMIT_NOFILE); at
-//! the limit `start` fails with [`CaptureError::Descriptors`], and everything that runs goes on.
-//!
-//! **Signals.** None is touched. A file that grows over RLIMIT_FSIZE sends SIGXFSZ, and a FIFO that has lost its reader SIGPIPE, to
-//! whoever writes it: where that is `splice`, have a handler for them, or ignore them, and the write's error is what counts.
+//! The event loop that drives all captures.
 
 mod framer;
 mod source;
 #[cfg(test)]
 mod tests;
+mod under_way;
+mod waker;
+mod watches;
 
 pub use framer::Framer;
-pub(crate) use source::{LAST_TAKES_MAX, Output, PIPE_BYTES, Port, Readable, Shared, Source, Taken, framers, pipe};
+pub use waker::Waker;
+
+pub(crate) use source::{
+    CLOSED_PORT, LAST_TAKES_MAX, Output, PIPE_BYTES, Port, Readable, Shared, Source, Taken, framers, pipe,
+};
 
 use crate::clock::{now_ns, timespec};
 use crate::command::{CaptureError, Command};
 use crate::outcome::{Exit, Outcome};
 use crate::sink::Sink;
+use crate::stream::CaptureId;
 use crate::sys;
-use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::inotify;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, waitid};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use under_way::UnderWay;
+use waker::Bell;
+use watches::Watches;
 
-/// How long after the exit of the command its streams are read, when something else holds them.
+/// How long after the exit of a command its streams are still read, when another process holds them.
 pub const DRAIN: Duration = Duration::from_secs(2);
 
-/// So many captures have enlarged pipes at the same time; those of an unprivileged user come out of one budget (pipe(7),
-/// pipe-user-pages-soft), and when that is used up every new pipe of the user's holds 8 KiB.
-const ENLARGED_MAX: usize = 16;
+/// So many captures at a time have large pipes. An unprivileged user has one budget for all pipes (pipe(7),
+/// pipe-user-pages-soft); when it is used up, every new pipe of that user holds 8 KiB.
+const LARGE_PIPES_MAX: usize = 16;
 
-/// When a source is looked at again that asks for it.
+/// When a source that asks for it is looked at again.
 const LATER: Duration = Duration::from_millis(20);
 
 /// How many events are taken from the kernel at a time.
 const EVENTS: usize = 64;
 
-/// A strategy as a state machine of the reactor.
+/// A strategy that runs in a [`Reactor`]. All those of this crate do. Strategies of one's own cannot be added.
 pub trait Reactive: Sync {
-    /// Starts the command, with whatever the strategy hands it as fd 1 and 2. `enlarged` asks for large pipes.
+    /// Starts the command with the strategy's descriptors as fd 1 and 2. `large` asks for large pipes.
     ///
     /// # Errors
     /// The command cannot be started, or the descriptors not be made.
-    fn begin(&self, command: &Command, enlarged: bool) -> Result<Begun, CaptureError>;
+    #[doc(hidden)]
+    fn begin(&self, command: &Command, large: bool) -> Result<Begun, CaptureError>;
 }
 
-/// A command that was started, and what is to be read of it.
+/// A command that was started, and the sources of its output.
+#[doc(hidden)]
 pub struct Begun {
-    /// What is waited for; None where nobody of ours is: a capture that was resumed ends with its streams.
+    /// The process to wait for. None: a capture that was resumed ends with its streams.
     pub(crate) process: Option<Pid>,
     pub(crate) sources: Vec<Box<dyn Source>>,
     pub(crate) framers: Vec<Framer>,
     /// What is to be done when the capture has ended.
-    pub(crate) at_end: Option<Box<dyn FnOnce()>>,
+    pub(crate) at_end: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl Begun {
@@ -87,84 +74,80 @@ impl Begun {
     }
 }
 
-/// Names a capture within its reactor. No two captures of a reactor have the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CaptureId(u64);
-
 /// A capture that has ended.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Ended {
-    /// Which.
+    /// Its id, as `start` returned it.
     pub id: CaptureId,
-    /// How. An error: its command could not be waited for, because somebody else has; what was read was delivered.
+    /// How it ended. An error: somebody else has waited for its command. What had been read was delivered all the same.
     pub outcome: Result<Outcome, CaptureError>,
 }
 
-/// Captures under way. Dropping it closes the streams of those that have not ended, and leaves their commands alone.
-pub struct Reactor<'a> {
+/// Why [`Reactor::next`] has returned.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A capture has ended.
+    Ended(Ended),
+    /// A [`Waker`] has woken the reactor. One event may stand for several wakes.
+    Woken,
+    /// The timeout has passed.
+    TimedOut,
+    /// No capture runs, and no [`Waker`] is left: nothing can ever happen here until the next `start`.
+    Idle,
+}
+
+/// Captures the output of many commands on the thread that calls [`next`](Reactor::next).
+///
+/// The lifetime is that of borrowed sinks. A reactor that lives long owns its sinks: it is a `Reactor<'static>`, and can
+/// be sent to another thread.
+///
+/// Dropping a reactor closes the streams of the captures that have not ended, and leaves their commands alone.
+pub struct Reactor<'s> {
     epoll: OwnedFd,
-    slots: Vec<Slot<'a>>,
+    slots: Vec<Slot<'s>>,
     free: Vec<u32>,
     running: usize,
     ended: VecDeque<Ended>,
-    /// When which capture wants to be looked at. One entry a capture at most counts; the others are stale.
+    /// When which capture wants to be looked at. At most one entry of a capture counts; the others are stale.
     timers: BinaryHeap<Reverse<(u64, u64)>>,
-    /// Room for those that are due, or told of: empty between two uses.
+    /// Room for the tokens that are due or told of. Empty between two uses.
     tokens: Vec<u64>,
     watches: Option<Watches>,
+    bell: Option<Bell>,
+    woken: bool,
+    /// Whether the kernel had more events than were taken from it at a time.
+    has_more: bool,
     shared: Shared,
 }
 
-/// A place for a capture. The generation tells events of one that has ended from those of the next in its place.
-struct Slot<'a> {
+/// A place for a capture. The generation tells events of one capture from those of the next in the same place.
+struct Slot<'s> {
     generation: u32,
-    running: Option<Box<Running<'a>>>,
+    under_way: Option<Box<UnderWay<'s>>>,
 }
 
-/// One inotify instance for all: a user has 128 of them (inotify(7), max_user_instances).
-struct Watches {
-    inotify: OwnedFd,
-    tokens: HashMap<i32, u64>,
-}
-
-struct Running<'a> {
-    process: Option<Pid>,
-    pidfd: Option<OwnedFd>,
-    /// How the command ended and when that was learned of, or why it could not be waited for.
-    exit: Option<Result<(Exit, u64), Errno>>,
-    sources: Vec<Option<Box<dyn Source>>>,
-    /// Those whose outlet is waited for, in place of their ports.
-    full: Vec<bool>,
-    watches: Vec<(i32, usize)>,
-    output: Output<'a>,
-    at_end: Option<Box<dyn FnOnce()>>,
-    drain_at_ns: Option<u64>,
-    kill_at_ns: Option<u64>,
-    again_at_ns: Option<u64>,
-    /// What stands in the heap for it.
-    armed_ns: Option<u64>,
-}
-
-/// The token's low byte: a source and its port, the pidfd, or the reactor's own.
+/// The low byte of a token: a source and its port, or the pidfd.
 const PIDFD: u8 = 0xff;
 const ANY_PORT: u8 = 0x0f;
-/// The port of a watched file that somebody has closed who could write it.
-pub(crate) const CLOSED_PORT: u8 = 0x0e;
+/// Tokens of the reactor's own.
 const WATCHES: u64 = u64::MAX;
+const BELL: u64 = u64::MAX - 1;
 
 fn token(slot: u32, generation: u32, what: u8) -> u64 {
     u64::from(generation) << 32 | u64::from(slot) << 8 | u64::from(what)
 }
 
-/// The captures that a reactor can have at a time.
+/// How many captures a reactor can have at a time.
 const SLOTS_MAX: usize = 1 << 24;
 
-impl<'a> Reactor<'a> {
+impl<'s> Reactor<'s> {
     /// Without captures.
     ///
     /// # Errors
     /// There is no descriptor left (EMFILE), or no memory.
-    pub fn new() -> io::Result<Reactor<'a>> {
+    pub fn new() -> io::Result<Reactor<'s>> {
         Ok(Reactor {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
             slots: Vec::new(),
@@ -174,67 +157,61 @@ impl<'a> Reactor<'a> {
             timers: BinaryHeap::new(),
             tokens: Vec::new(),
             watches: None,
+            bell: None,
+            woken: false,
+            has_more: false,
             shared: Shared::default(),
         })
     }
 
-    /// Starts `command` under `strategy`. What it writes goes to `sink`, from within [`next`](Reactor::next).
+    /// Starts `command` under `strategy`. Its output goes to `sink`, from within [`next`](Reactor::next). The sink is
+    /// dropped when the capture has ended.
+    ///
+    /// Blocks while it forks, and where the strategy says so: `passthrough` waits for the reader of a FIFO, `pty` for
+    /// the runtime's `create`.
     ///
     /// # Errors
-    /// The command cannot be started, or the descriptors not be made. Where the command itself was already running, it was killed
-    /// and waited for; a container that its runtime had started by then is the runtime's to stop.
+    /// The command cannot be started, or the descriptors not be made. Where the command itself was already running, it was
+    /// killed and waited for. A container that its runtime had started by then is the runtime's to stop.
     pub fn start(
         &mut self,
         strategy: &dyn Reactive,
         command: &Command,
-        sink: &'a dyn Sink,
+        sink: impl Sink + 's,
     ) -> Result<CaptureId, CaptureError> {
-        let begun = strategy.begin(command, self.running < ENLARGED_MAX)?;
+        let begun = strategy.begin(command, self.running < LARGE_PIPES_MAX)?;
         let process = begun.process;
-        self.add(begun, sink).map_err(|error| {
+        self.add(begun, Box::new(sink)).map_err(|error| {
             process.into_iter().for_each(kill_and_wait);
             CaptureError::Descriptors(error)
         })
     }
 
-    pub(crate) fn add(&mut self, begun: Begun, sink: &'a dyn Sink) -> io::Result<CaptureId> {
+    pub(crate) fn add(&mut self, begun: Begun, sink: Box<dyn Sink + 's>) -> io::Result<CaptureId> {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None if self.slots.len() < SLOTS_MAX => {
-                self.slots.push(Slot { generation: 0, running: None });
+                self.slots.push(Slot { generation: 0, under_way: None });
                 self.slots.len() as u32 - 1
             }
             None => return Err(io::Error::other("a reactor has 16,777,216 captures at most")),
         };
         let generation = self.slots[slot as usize].generation;
-        let mut running = Box::new(Running {
-            process: begun.process,
-            pidfd: None,
-            exit: None,
-            full: vec![false; begun.sources.len()],
-            sources: begun.sources.into_iter().map(Some).collect(),
-            watches: Vec::new(),
-            output: Output::new(sink, begun.framers),
-            at_end: begun.at_end,
-            drain_at_ns: None,
-            kill_at_ns: None,
-            // What was there before anybody watched is not told of; nor is the end of a capture with nothing to wait for.
-            again_at_ns: Some(0),
-            armed_ns: None,
-        });
+        let id = CaptureId(token(slot, generation, 0));
+        let mut running = Box::new(UnderWay::new(id, begun, sink));
         if let Err(error) = self.register(slot, generation, &mut running) {
             self.forget(&mut running);
             self.free.push(slot);
             running.act_at_end();
             return Err(error);
         }
-        self.slots[slot as usize].running = Some(running);
+        self.slots[slot as usize].under_way = Some(running);
         self.running += 1;
         self.arm(slot, now_ns());
-        Ok(CaptureId(token(slot, generation, 0)))
+        Ok(id)
     }
 
-    fn register(&mut self, slot: u32, generation: u32, running: &mut Running<'a>) -> io::Result<()> {
+    fn register(&mut self, slot: u32, generation: u32, running: &mut UnderWay<'s>) -> io::Result<()> {
         running.pidfd = running.process.map(|pid| pidfd_open(pid, PidfdFlags::empty())).transpose()?;
         if let Some(pidfd) = &running.pidfd {
             epoll::add(&self.epoll, pidfd, EventData::new_u64(token(slot, generation, PIDFD)), EventFlags::IN)?;
@@ -245,7 +222,7 @@ impl<'a> Reactor<'a> {
             if let Some(file) = source.watched() {
                 let watches = match &mut self.watches {
                     Some(watches) => watches,
-                    none => none.insert(Watches::new(&self.epoll)?),
+                    none => none.insert(Watches::new(&self.epoll, WATCHES)?),
                 };
                 let token = token(slot, generation, (at as u8) << 4 | ANY_PORT);
                 running.watches.push((watches.add(file, token)?, at));
@@ -256,7 +233,7 @@ impl<'a> Reactor<'a> {
 
     /// Takes a capture's descriptors out of the sets: a copy of one that a fork(2) of another thread's holds for a moment
     /// would keep it in there.
-    fn forget(&mut self, running: &mut Running<'a>) {
+    fn forget(&mut self, running: &mut UnderWay<'s>) {
         for at in 0..running.sources.len() {
             self.close_source(running, at);
         }
@@ -265,7 +242,7 @@ impl<'a> Reactor<'a> {
         }
     }
 
-    fn close_source(&mut self, running: &mut Running<'a>, at: usize) {
+    fn close_source(&mut self, running: &mut UnderWay<'s>, at: usize) {
         let Some(source) = running.sources[at].take() else { return };
         for descriptor in source.ports().into_iter().map(|(descriptor, _)| descriptor).chain(source.outlet()) {
             let _not_in_the_set = epoll::delete(&self.epoll, descriptor);
@@ -285,62 +262,103 @@ impl<'a> Reactor<'a> {
         self.running
     }
 
-    /// Asks the command of a capture to end: SIGTERM at once, SIGKILL when `grace` has passed. Its end is told by `next` as
-    /// any other; what it writes until then is captured. A runtime in the foreground passes the SIGTERM on to a container that
-    /// may ignore it, and a SIGKILL takes the runtime alone: a container is stopped by its runtime (`crun kill`).
-    /// Does nothing where the capture has ended.
+    /// Asks the command of a capture to end: SIGTERM at once, SIGKILL after `grace`. Everything that it writes until its
+    /// end is captured, and [`next`](Reactor::next) tells of its end as of any other. Does nothing when the capture has
+    /// ended.
+    ///
+    /// The signals go to the command itself. A runtime in the foreground passes SIGTERM on to its container, which may
+    /// ignore it; SIGKILL ends the runtime alone. To stop a container, call its runtime (`crun kill`).
     pub fn stop(&mut self, id: CaptureId, grace: Duration) {
         let Some(slot) = self.slot_of(id.0) else { return };
-        let Some(running) = self.slots[slot as usize].running.as_mut() else { return };
+        let Some(running) = self.slots[slot as usize].under_way.as_mut() else { return };
         running.signal(Signal::TERM);
         running.kill_at_ns = Some(now_ns().saturating_add(u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX)));
         self.arm_next(slot);
     }
 
-    /// Drives all captures until one of them ends, at most for `timeout` (None: without limit), and tells of it.
-    /// None: nothing ended in time, or nothing runs.
+    /// A handle that makes [`next`](Reactor::next) return, from any thread. Keep it as long as other threads may have
+    /// something to say: while one exists, `next` waits also when no capture runs.
     ///
     /// # Errors
-    /// The epoll set itself fails. The captures are as they were.
-    pub fn next(&mut self, timeout: Option<Duration>) -> io::Result<Option<Ended>> {
+    /// There is no descriptor left (EMFILE), or no memory.
+    pub fn waker(&mut self) -> io::Result<Waker> {
+        let bell = match &mut self.bell {
+            Some(bell) => bell,
+            none => {
+                let bell = Bell::new()?;
+                epoll::add(&self.epoll, &bell, EventData::new_u64(BELL), EventFlags::IN)?;
+                none.insert(bell)
+            }
+        };
+        Ok(bell.waker())
+    }
+
+    /// When `next` must be called at the latest, although the descriptor ([`AsFd`]) has not become readable: a prompt is
+    /// to be delivered, a drain deadline or a grace period ends. None: at no time. The time changes with every `next`,
+    /// `start` and `stop`.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let now = Instant::now();
+        if !self.ended.is_empty() || self.woken || self.has_more {
+            return Some(now);
+        }
+        let Reverse((at_ns, _)) = self.timers.peek()?;
+        Some(now + Duration::from_nanos(at_ns.saturating_sub(now_ns())))
+    }
+
+    /// Drives all captures, and returns when one has ended, a [`Waker`] wakes, or `timeout` has passed (None: no limit).
+    /// Blocks in epoll_pwait2(2), and in the sinks.
+    ///
+    /// With a timeout of zero it does what there is to do and does not wait: call it again until it returns
+    /// [`Event::TimedOut`] or [`Event::Idle`].
+    ///
+    /// # Errors
+    /// The epoll set itself fails: there is no memory. The captures stay as they were.
+    pub fn next(&mut self, timeout: Option<Duration>) -> io::Result<Event> {
         let until_ns = timeout.map(|timeout| now_ns().saturating_add(timeout.as_nanos() as u64));
+        let mut waited = false;
         loop {
             if let Some(ended) = self.ended.pop_front() {
-                return Ok(Some(ended));
+                return Ok(Event::Ended(ended));
             }
-            if self.running == 0 {
-                return Ok(None);
+            if std::mem::take(&mut self.woken) {
+                return Ok(Event::Woken);
             }
-            let wake_ns = self.timers.peek().map(|Reverse((at_ns, _))| *at_ns);
-            let wait_ns = match (wake_ns, until_ns) {
-                (None, None) => None,
-                (wake, until) => {
-                    let now_ns = now_ns();
-                    if until.is_some_and(|until_ns| until_ns <= now_ns) && timeout != Some(Duration::ZERO) {
-                        return Ok(None);
-                    }
-                    wake.into_iter().chain(until).min().map(|at_ns| at_ns.saturating_sub(now_ns))
+            if self.running == 0 && !self.bell.as_ref().is_some_and(Bell::has_wakers) {
+                // The last waker may have rung before it was dropped.
+                self.turn(Some(0))?;
+                if !self.woken {
+                    return Ok(Event::Idle);
                 }
-            };
-            self.turn(wait_ns)?;
-            if timeout == Some(Duration::ZERO) {
-                return Ok(self.ended.pop_front());
+                continue;
             }
+            let now_ns = now_ns();
+            if waited && until_ns.is_some_and(|until_ns| until_ns <= now_ns) {
+                return Ok(Event::TimedOut);
+            }
+            waited = true;
+            let wake_ns = self.timers.peek().map(|Reverse((at_ns, _))| *at_ns);
+            let next_ns = wake_ns.into_iter().chain(until_ns).min();
+            self.turn(next_ns.map(|at_ns| at_ns.saturating_sub(now_ns)))?;
         }
     }
 
     /// Waits once for the kernel, and does what it tells.
     fn turn(&mut self, wait_ns: Option<u64>) -> io::Result<()> {
-        let mut events = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS];
+        let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS];
         let timeout = wait_ns.map(timespec);
         let count = match sys::epoll_wait(&self.epoll, &mut events, timeout.as_ref()) {
             Ok(count) => count,
             Err(Errno::INTR) => 0,
             Err(errno) => return Err(errno.into()),
         };
+        self.has_more = count == EVENTS;
         for event in &events[..count] {
             match event.data.u64() {
                 WATCHES => self.read_watches(),
+                BELL => {
+                    self.bell.iter().for_each(Bell::silence);
+                    self.woken = true;
+                }
                 token => self.dispatch(token),
             }
         }
@@ -359,7 +377,7 @@ impl<'a> Reactor<'a> {
     fn slot_of(&self, token: u64) -> Option<u32> {
         let slot = (token >> 8) as u32 & (SLOTS_MAX as u32 - 1);
         let found = self.slots.get(slot as usize)?;
-        (found.generation == (token >> 32) as u32 && found.running.is_some()).then_some(slot)
+        (found.generation == (token >> 32) as u32 && found.under_way.is_some()).then_some(slot)
     }
 
     fn dispatch(&mut self, token: u64) {
@@ -376,7 +394,7 @@ impl<'a> Reactor<'a> {
     /// Lets a source take what is there.
     fn take(&mut self, slot: u32, at: usize, port: Option<usize>) {
         let Reactor { slots, shared, epoll, .. } = self;
-        let Slot { running: Some(running), generation } = &mut slots[slot as usize] else { return };
+        let Slot { under_way: Some(running), generation } = &mut slots[slot as usize] else { return };
         let Some(source) = running.sources.get_mut(at).and_then(Option::as_mut) else { return };
         let mut taken = source.take(port, shared, &mut running.output);
         if running.drain_at_ns.is_some() && taken != Taken::End {
@@ -401,15 +419,15 @@ impl<'a> Reactor<'a> {
         match taken {
             Taken::Some | Taken::Nothing => {}
             Taken::More | Taken::Later => {
-                if let Some(running) = self.slots[slot as usize].running.as_mut() {
+                if let Some(running) = self.slots[slot as usize].under_way.as_mut() {
                     let at_ns = if taken == Taken::More { 0 } else { now_ns() + LATER.as_nanos() as u64 };
                     running.again_at_ns = Some(running.again_at_ns.map_or(at_ns, |before_ns| before_ns.min(at_ns)));
                 }
             }
             Taken::End => {
-                if let Some(mut running) = self.slots[slot as usize].running.take() {
+                if let Some(mut running) = self.slots[slot as usize].under_way.take() {
                     self.close_source(&mut running, at);
-                    self.slots[slot as usize].running = Some(running);
+                    self.slots[slot as usize].under_way = Some(running);
                 }
             }
         }
@@ -417,7 +435,7 @@ impl<'a> Reactor<'a> {
 
     fn exited(&mut self, slot: u32) {
         let Reactor { slots, epoll, .. } = self;
-        let Some(running) = slots[slot as usize].running.as_mut() else { return };
+        let Some(running) = slots[slot as usize].under_way.as_mut() else { return };
         let Some(pidfd) = &running.pidfd else { return };
         match waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
             // Told of by the kernel and not there: the next turn will have it.
@@ -435,7 +453,7 @@ impl<'a> Reactor<'a> {
         running.pidfd = None;
         for at in 0..running.sources.len() {
             let Reactor { slots, shared, .. } = self;
-            let Some(running) = slots[slot as usize].running.as_mut() else { return };
+            let Some(running) = slots[slot as usize].under_way.as_mut() else { return };
             let Some(source) = running.sources[at].as_mut() else { continue };
             let taken = source.exited(shared, &mut running.output);
             running.output.flush();
@@ -446,9 +464,9 @@ impl<'a> Reactor<'a> {
 
     /// Ends a capture that is through; else sees to it that it is looked at in time.
     fn settle(&mut self, slot: u32) {
-        let Some(running) = self.slots[slot as usize].running.as_ref() else { return };
-        if running.is_through() {
-            let Some(mut running) = self.slots[slot as usize].running.take() else { return };
+        let Some(running) = self.slots[slot as usize].under_way.as_ref() else { return };
+        if running.has_ended() {
+            let Some(mut running) = self.slots[slot as usize].under_way.take() else { return };
             self.forget(&mut running);
             let place = &mut self.slots[slot as usize];
             let id = CaptureId(token(slot, place.generation, 0));
@@ -462,7 +480,7 @@ impl<'a> Reactor<'a> {
     }
 
     fn arm_next(&mut self, slot: u32) {
-        let next = self.slots[slot as usize].running.as_ref().and_then(|running| running.wake_at_ns());
+        let next = self.slots[slot as usize].under_way.as_ref().and_then(|running| running.wake_at_ns());
         if let Some(at_ns) = next {
             self.arm(slot, at_ns);
         }
@@ -471,7 +489,7 @@ impl<'a> Reactor<'a> {
     /// Has the capture looked at, at this time at the latest. An entry that is too early only arms again.
     fn arm(&mut self, slot: u32, at_ns: u64) {
         let place = &mut self.slots[slot as usize];
-        let Some(running) = place.running.as_mut() else { return };
+        let Some(running) = place.under_way.as_mut() else { return };
         if running.armed_ns.is_none_or(|armed_ns| at_ns < armed_ns) {
             running.armed_ns = Some(at_ns);
             self.timers.push(Reverse((at_ns, token(slot, place.generation, 0))));
@@ -482,7 +500,7 @@ impl<'a> Reactor<'a> {
     fn tick(&mut self, token: u64) {
         let Some(slot) = self.slot_of(token) else { return };
         let now_ns = now_ns();
-        let Some(running) = self.slots[slot as usize].running.as_mut() else { return };
+        let Some(running) = self.slots[slot as usize].under_way.as_mut() else { return };
         // A stale entry is one behind an earlier one; the capture has another of its own then.
         if running.armed_ns.is_none_or(|armed_ns| armed_ns > now_ns) {
             return;
@@ -498,7 +516,7 @@ impl<'a> Reactor<'a> {
                 self.take(slot, at, None);
             }
         }
-        let Some(running) = self.slots[slot as usize].running.as_ref() else { return };
+        let Some(running) = self.slots[slot as usize].under_way.as_ref() else { return };
         if running.drain_at_ns.is_some_and(|at_ns| at_ns <= now_ns) {
             self.cut(slot);
         }
@@ -506,14 +524,14 @@ impl<'a> Reactor<'a> {
     }
 
     fn sources_of(&self, slot: u32) -> usize {
-        self.slots[slot as usize].running.as_ref().map_or(0, |running| running.sources.len())
+        self.slots[slot as usize].under_way.as_ref().map_or(0, |running| running.sources.len())
     }
 
     /// At the drain deadline: takes what is there, and closes what is still open.
     fn cut(&mut self, slot: u32) {
         for at in 0..self.sources_of(slot) {
             let Reactor { slots, shared, .. } = self;
-            let Some(running) = slots[slot as usize].running.as_mut() else { return };
+            let Some(running) = slots[slot as usize].under_way.as_mut() else { return };
             let Some(source) = running.sources[at].as_mut() else { continue };
             source.cut(at, shared, &mut running.output);
             running.output.flush();
@@ -523,96 +541,24 @@ impl<'a> Reactor<'a> {
 
     fn read_watches(&mut self) {
         let Some(watches) = &self.watches else { return };
-        let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
-        let mut reader = inotify::Reader::new(&watches.inotify, &mut buffer);
         let mut tokens = std::mem::take(&mut self.tokens);
-        loop {
-            match reader.next() {
-                Ok(event) if event.events().contains(inotify::ReadFlags::QUEUE_OVERFLOW) => {
-                    tokens.extend(watches.tokens.values().copied());
-                }
-                Ok(event) => {
-                    let closed = event.events().contains(inotify::ReadFlags::CLOSE_WRITE);
-                    let told = |token: &u64| if closed { token & !0x0f | u64::from(CLOSED_PORT) } else { *token };
-                    tokens.extend(watches.tokens.get(&event.wd()).map(told));
-                }
-                Err(Errno::INTR) => continue,
-                Err(_) => break,
-            }
-            if reader.is_buffer_empty() {
-                break;
-            }
-        }
-        tokens.dedup();
+        watches.read(&mut tokens);
         tokens.drain(..).for_each(|token| self.dispatch(token));
         self.tokens = tokens;
     }
 }
 
-/// For an event loop of one's own: readable when [`Reactor::next`] with a timeout of zero has something to do. Timers are not in
-/// it (a prompt, the drain deadline), so `next` is to be called every now and then, too; and each time until it returns None.
+/// For an event loop of one's own. The descriptor becomes readable when [`Reactor::next`] with a timeout of zero has
+/// something to do. Timers are not part of it: see [`Reactor::next_deadline`].
 impl AsFd for Reactor<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.as_fd()
     }
 }
 
-impl Watches {
-    fn new(epoll: &OwnedFd) -> io::Result<Watches> {
-        let inotify = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
-        epoll::add(epoll, &inotify, EventData::new_u64(WATCHES), EventFlags::IN)?;
-        Ok(Watches { inotify, tokens: HashMap::new() })
-    }
-
-    fn add(&mut self, file: BorrowedFd<'_>, token: u64) -> io::Result<i32> {
-        use std::os::fd::AsRawFd;
-        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let flags = inotify::WatchFlags::MODIFY | inotify::WatchFlags::CLOSE_WRITE;
-        let watch = inotify::add_watch(&self.inotify, path, flags)?;
-        self.tokens.insert(watch, token);
-        Ok(watch)
-    }
-
-    fn remove(&mut self, watch: i32) {
-        self.tokens.remove(&watch);
-        let _already_gone = inotify::remove_watch(&self.inotify, watch);
-    }
-}
-
-impl Running<'_> {
-    fn is_through(&self) -> bool {
-        let waited = self.exit.is_some() || self.process.is_none();
-        waited && self.sources.iter().all(Option::is_none)
-    }
-
-    fn wake_at_ns(&self) -> Option<u64> {
-        let times = [self.output.quiet_at_ns(), self.drain_at_ns, self.kill_at_ns, self.again_at_ns];
-        times.into_iter().flatten().min()
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(pidfd) = &self.pidfd {
-            let _already_gone = pidfd_send_signal(pidfd, signal);
-        }
-    }
-
-    fn act_at_end(&mut self) {
-        if let Some(at_end) = self.at_end.take() {
-            at_end();
-        }
-    }
-
-    fn outcome(mut self: Box<Self>) -> Result<Outcome, CaptureError> {
-        self.output.end();
-        self.act_at_end();
-        let output = &mut self.output;
-        let mut errors = std::mem::take(&mut output.errors);
-        let consumer = output.take_consumer_error();
-        let truncated = output.truncated || consumer.is_some();
-        errors.extend(consumer.map(|error| format!("consumer: {error}")));
-        let exit = self.exit.unwrap_or_else(|| Ok((Exit::Unknown, now_ns())));
-        let (exit, exit_at_ns) = exit.map_err(|errno| CaptureError::Wait(errno.into()))?;
-        Ok(Outcome { exit, exit_at_ns, truncated, errors, notes: std::mem::take(&mut output.notes) })
+impl AsRawFd for Reactor<'_> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.epoll.as_raw_fd()
     }
 }
 
@@ -642,16 +588,29 @@ fn kill_and_wait(pid: Pid) {
     while let Err(Errno::INTR) = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty()) {}
 }
 
-/// Runs one command to its end.
+/// Captures one command in a reactor of its own. Blocks until the capture has ended.
 ///
 /// # Errors
-/// As [`Reactor::start`]; or the command could not be waited for.
-pub(crate) fn capture(strategy: &dyn Reactive, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
+/// As for [`Reactor::start`]; or somebody else has waited for the command.
+pub(crate) fn capture(
+    strategy: &dyn Reactive,
+    command: &Command,
+    sink: &mut dyn Sink,
+) -> Result<Outcome, CaptureError> {
     let mut reactor = Reactor::new().map_err(CaptureError::Descriptors)?;
     reactor.start(strategy, command, sink)?;
-    loop {
-        if let Some(ended) = reactor.next(None).map_err(CaptureError::Descriptors)? {
-            return ended.outcome;
+    reactor.finish()
+}
+
+impl Reactor<'_> {
+    /// Drives a reactor with one capture to its end.
+    pub(crate) fn finish(&mut self) -> Result<Outcome, CaptureError> {
+        loop {
+            match self.next(None).map_err(CaptureError::Descriptors)? {
+                Event::Ended(ended) => return ended.outcome,
+                Event::Idle => return Err(CaptureError::Wait(io::ErrorKind::NotFound.into())),
+                Event::Woken | Event::TimedOut => {}
+            }
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Where the bytes of a capture come from: what a strategy puts into the reactor.
+//! Where the bytes of a capture come from, and where they go: what a strategy puts into the reactor.
 
 use super::DRAIN;
 use super::framer::Framer;
 use crate::clock::now_ns;
 use crate::sink::Sink;
-use crate::stream::Stream;
+use crate::stream::{CaptureId, Stream};
 use crate::sys::{self, Messages};
 use rustix::event::epoll::EventFlags;
 use rustix::fd::{BorrowedFd, OwnedFd};
@@ -13,7 +13,7 @@ use rustix::pipe::{PipeFlags, fcntl_setpipe_size};
 use std::io;
 
 /// What a pipe is made to hold where that is allowed: the most that an unprivileged user may ask for (pipe-max-size), and the
-/// fastest of the sizes that were tried (benches/limits, "pipe size"; README.md has the figures).
+/// fastest of the sizes that were tried (benches/limits, "pipe size").
 pub(crate) const PIPE_BYTES: usize = 1 << 20;
 
 /// How much is read at a time: what stays in the cache until it is delivered.
@@ -40,11 +40,14 @@ pub(crate) enum Taken {
     End,
 }
 
+/// The port of a watched file that somebody has closed who could write it.
+pub(crate) const CLOSED_PORT: u8 = 0x0e;
+
 /// One thing to wait for: its place in the list is its port.
 pub(crate) type Port<'a> = (BorrowedFd<'a>, EventFlags);
 
 /// Where bytes come from. None of its methods blocks, unless it says so.
-pub(crate) trait Source {
+pub(crate) trait Source: Send {
     /// What to wait for. The list stays the same as long as the source lives.
     fn ports(&self) -> Vec<Port<'_>>;
 
@@ -131,7 +134,7 @@ impl Shared {
 
 /// What a capture has to tell: to its sink, and in its outcome.
 pub(crate) struct Output<'a> {
-    sink: &'a dyn Sink,
+    sink: Box<dyn Sink + 'a>,
     framers: Vec<Framer>,
     /// The sink's first error. Nothing is delivered after it, and the streams are drained all the same.
     consumer_error: Option<io::Error>,
@@ -141,7 +144,8 @@ pub(crate) struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    pub(crate) fn new(sink: &'a dyn Sink, framers: Vec<Framer>) -> Output<'a> {
+    pub(crate) fn new(capture: CaptureId, sink: Box<dyn Sink + 'a>, framers: Vec<Framer>) -> Output<'a> {
+        let framers = framers.into_iter().map(|framer| framer.of(capture)).collect();
         Output { sink, framers, consumer_error: None, truncated: false, errors: Vec::new(), notes: Vec::new() }
     }
 
@@ -159,7 +163,7 @@ impl<'a> Output<'a> {
     pub(crate) fn push_in_order(&mut self, at: usize, bytes: &[u8], at_ns: u64) {
         self.deliver(|framers, sink| {
             let mut others = framers.iter_mut().enumerate().filter(|(other, _)| *other != at);
-            others.try_for_each(|(_, framer)| framer.release(at_ns, sink))?;
+            others.try_for_each(|(_, framer)| framer.release(at_ns, &mut *sink))?;
             framers[at].push(bytes, at_ns, sink)
         });
     }
@@ -196,9 +200,9 @@ impl<'a> Output<'a> {
         self.deliver(|_, sink| sink.flush());
     }
 
-    fn deliver(&mut self, act: impl FnOnce(&mut [Framer], &dyn Sink) -> io::Result<()>) {
+    fn deliver(&mut self, act: impl FnOnce(&mut [Framer], &mut dyn Sink) -> io::Result<()>) {
         if self.consumer_error.is_none() {
-            self.consumer_error = act(&mut self.framers, self.sink).err();
+            self.consumer_error = act(&mut self.framers, &mut *self.sink).err();
         }
     }
 

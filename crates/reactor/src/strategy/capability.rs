@@ -1,42 +1,43 @@
-//! What a strategy can declare that it does.
+//! What a strategy can do, and what it needs.
 
-/// One thing that some capturers can do and others cannot. Duties, which no capturer may decline, are not among them.
+/// Something that some strategies can do and others cannot. Duties, such as losing nothing in silence, are not among them:
+/// every strategy has those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub enum Capability {
-    /// Delivers while the process runs, also an unterminated prompt after a short quiet time.
+    /// It delivers while the command runs. An unterminated prompt comes after a short quiet time.
     Live,
-    /// Tells which stream a delivery is from.
+    /// It tells which stream a delivery came from.
     Apart,
-    /// Leaves the bytes on disk.
+    /// It leaves the bytes on disk.
     File,
-    /// Delivers the writes of both streams in their exact order.
+    /// It delivers the writes of both streams in their exact order.
     Order,
-    /// Keeps every byte, carriage returns and a missing final line feed included.
+    /// It keeps every byte, carriage returns and a missing final line feed included.
     ExactBytes,
-    /// Takes lines of any length.
+    /// It takes lines of any length.
     AnyLine,
-    /// Needs no more memory for more output.
+    /// It needs no more memory for more output.
     BoundedMemory,
-    /// Ends soon after the container even though a grandchild keeps the streams open.
+    /// It ends soon after the command, even when a grandchild keeps the streams open.
     PromptDespiteGrandchild,
-    /// Does not stall the workload when its consumer stops.
+    /// A consumer that stops does not stall the command.
     FreeFlow,
-    /// Lets the workload run on when the capturer is killed.
+    /// The command runs on when the capturer is killed.
     SurvivesDeath,
-    /// Keeps the live stream going when the file fails, and the file when the live stream fails.
+    /// The live stream goes on when the file fails, and the file when the live stream fails.
     IndependentSinks,
-    /// Lets the program open /dev/stdout again.
+    /// The command may open /dev/stdout again.
     Reopen,
-    /// Takes one write(2) of 4 MiB.
+    /// It takes one write(2) of 4 MiB.
     AnyWrite,
-    /// Loses nothing of programs as they are.
+    /// It loses nothing of programs as they are: a shell, Python, Node.js, dd.
     AnyProgram,
 }
 
 impl Capability {
-    /// All of them, in the order of every report.
+    /// All capabilities, in the order of every report.
     pub const ALL: [Capability; 14] = [
         Capability::Live,
         Capability::Apart,
@@ -74,20 +75,22 @@ impl Capability {
         }
     }
 
-    /// What it means, in one line.
+    /// What it means, in one line of plain words.
     pub fn summary(self) -> &'static str {
         match self {
             Capability::Live => "delivers while the process runs",
             Capability::Apart => "tells which stream a delivery is from",
             Capability::File => "leaves the bytes on disk",
-            Capability::Order => "keeps the order of the writes across both streams",
+            Capability::Order => "delivers the writes of both streams in their order",
             Capability::ExactBytes => "keeps every byte, CR and a missing final LF included",
             Capability::AnyLine => "takes lines of any length",
             Capability::BoundedMemory => "needs no more memory for more output",
-            Capability::PromptDespiteGrandchild => "ends soon after the container, whoever keeps the streams open",
+            Capability::PromptDespiteGrandchild => {
+                "ends soon after the container, even when a grandchild keeps the streams open"
+            }
             Capability::FreeFlow => "a consumer that stops does not stall the workload",
             Capability::SurvivesDeath => "the workload runs on when the capturer is killed",
-            Capability::IndependentSinks => "a failing file does not stop the live stream, nor the reverse",
+            Capability::IndependentSinks => "the live stream goes on when the file fails, and the reverse",
             Capability::Reopen => "the program may open /dev/stdout again",
             Capability::AnyWrite => "takes one write of 4 MiB",
             Capability::AnyProgram => "loses nothing of programs as they are",
@@ -100,7 +103,7 @@ impl Capability {
 pub struct Capabilities(u16);
 
 impl Capabilities {
-    /// These.
+    /// The set of these capabilities.
     pub const fn of(capabilities: &[Capability]) -> Capabilities {
         let mut bits = 0;
         let mut at = 0;
@@ -123,11 +126,36 @@ impl FromIterator<Capability> for Capabilities {
     }
 }
 
+/// What a strategy needs of its surroundings. A declaration in TOML has the same fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
+#[non_exhaustive]
+pub struct Needs {
+    /// It syncs a file with every line, so it takes fewer lines a second than others.
+    pub syncs_each_line: bool,
+    /// A container must ask for a terminal in its config.json, so that the strategy can give it one.
+    pub wants_terminal: bool,
+    /// It delivers nothing itself: somebody must read the FIFOs that its paths name.
+    pub needs_reader: bool,
+}
+
+impl Needs {
+    /// It needs nothing.
+    pub const NONE: Needs = Needs { syncs_each_line: false, wants_terminal: false, needs_reader: false };
+    /// It syncs a file with every line.
+    pub const FEW_LINES: Needs = Needs { syncs_each_line: true, ..Needs::NONE };
+    /// The container must ask for a terminal.
+    pub const TERMINAL: Needs = Needs { wants_terminal: true, ..Needs::NONE };
+    /// Somebody must read the FIFOs.
+    pub const READER: Needs = Needs { needs_reader: true, ..Needs::NONE };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    #[cfg(feature = "serde")]
     fn names_are_the_ones_of_json() {
         for capability in Capability::ALL {
             assert_eq!(serde_json::to_value(capability).unwrap(), capability.name());

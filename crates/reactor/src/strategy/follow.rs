@@ -13,15 +13,15 @@
 //! shell's `>` does empties the file, with whatever was not read yet. A file that is emptied by somebody is read on from its new
 //! beginning, and the outcome says truncated.
 
-use super::lines::start;
-use super::{Capabilities, Capability, CaptureError, Command, Strategy};
+use super::{Capabilities, Capability, Strategy};
 use crate::clock::now_ns;
+use crate::command::{CaptureError, Command};
 use crate::outcome::Outcome;
 use crate::reactor::{
-    Begun, CLOSED_PORT, Framer, LAST_TAKES_MAX, Output, Port, Reactive, Reactor, Shared, Source, Taken,
+    self, Begun, CLOSED_PORT, Framer, LAST_TAKES_MAX, Output, Port, Reactive, Reactor, Shared, Source, Taken,
 };
 use crate::sink::Sink;
-use crate::stream::Stream;
+use crate::stream::{CaptureId, Stream};
 use crate::sys;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -74,16 +74,30 @@ impl Strategy for Follow {
         Some(self)
     }
 
-    fn resume(&self, files: [&Path; 2], offsets: [u64; 2], sink: &dyn Sink) -> Option<Result<Outcome, CaptureError>> {
-        Some(go_on(files, offsets, sink))
+    fn capture(&self, command: &Command, sink: &mut dyn Sink) -> Result<Outcome, CaptureError> {
+        reactor::capture(self, command, sink)
+    }
+
+    fn resume(
+        &self,
+        files: [&Path; 2],
+        offsets: [u64; 2],
+        sink: &mut dyn Sink,
+    ) -> Option<Result<Outcome, CaptureError>> {
+        let resume = || {
+            let mut reactor = Reactor::new().map_err(CaptureError::Descriptors)?;
+            self.resume_in(&mut reactor, files, offsets, sink)?;
+            reactor.finish()
+        };
+        Some(resume())
     }
 }
 
 impl Reactive for Follow {
-    fn begin(&self, command: &Command, _enlarged: bool) -> Result<Begun, CaptureError> {
+    fn begin(&self, command: &Command, _large: bool) -> Result<Begun, CaptureError> {
         let [stdout, stderr] = Stream::BOTH.map(|stream| open(command, stream));
         let ((stdout, stdout_reader), (stderr, stderr_reader)) = (stdout?, stderr?);
-        let child = start(command, stdout, stderr)?;
+        let child = command.start(stdout, stderr)?;
         let sources = [stdout_reader, stderr_reader].into_iter().enumerate();
         let sources = sources.map(|(at, file)| {
             Box::new(Followed { file, told: false, asks: ASKS, at, offset: 0, known: Vec::new() }) as Box<dyn Source>
@@ -103,36 +117,46 @@ fn open(command: &Command, stream: Stream) -> Result<(OwnedFd, File), CaptureErr
         let writer = File::options().append(true).open(&own)?;
         Ok((writer.into(), File::open(&own)?))
     };
-    let path = || command.path(stream).cloned().unwrap_or_else(std::env::temp_dir);
+    let path = || command.path(stream).map_or_else(std::env::temp_dir, Path::to_owned);
     again().map_err(|source| CaptureError::File { path: path(), source })
 }
 
-fn go_on(files: [&Path; 2], offsets: [u64; 2], sink: &dyn Sink) -> Result<Outcome, CaptureError> {
-    let mut sources: Vec<Box<dyn Source>> = Vec::new();
-    let mut framers = Vec::new();
-    for (at, stream) in Stream::BOTH.into_iter().enumerate() {
-        let (path, offset) = (files[at], offsets[at]);
-        let opened = File::open(path).and_then(|file| {
-            let length = file.metadata()?.len();
-            if length < offset {
-                let what = format!("it has {length} bytes, and the offset to go on from is {offset}");
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
-            }
-            sys::is_held_for_writing(&file)?;
-            Ok(file)
-        });
-        let file = opened.map_err(|source| CaptureError::File { path: path.to_owned(), source })?;
-        sources.push(Box::new(Resumed(Followed { file, told: false, asks: ASKS, at, offset, known: Vec::new() })));
-        framers.push(Framer::new(stream.into(), offset));
-    }
-    let mut reactor = Reactor::new().map_err(CaptureError::Descriptors)?;
-    let begun = Begun { process: None, sources, framers, at_end: None };
-    reactor.add(begun, sink).map_err(CaptureError::Descriptors)?;
-    loop {
-        if let Some(ended) = reactor.next(None).map_err(CaptureError::Descriptors)? {
-            return ended.outcome;
+impl Follow {
+    /// Goes on in `reactor` with a capture whose capturer has died, as [`Strategy::resume`] does. Does not block.
+    ///
+    /// # Errors
+    /// As for [`Strategy::resume`].
+    pub fn resume_in<'s>(
+        &self,
+        reactor: &mut Reactor<'s>,
+        files: [&Path; 2],
+        offsets: [u64; 2],
+        sink: impl Sink + 's,
+    ) -> Result<CaptureId, CaptureError> {
+        let mut sources: Vec<Box<dyn Source>> = Vec::new();
+        let mut framers = Vec::new();
+        for (at, stream) in Stream::BOTH.into_iter().enumerate() {
+            let (path, offset) = (files[at], offsets[at]);
+            let file =
+                open_again(path, offset).map_err(|source| CaptureError::File { path: path.to_owned(), source })?;
+            sources.push(Box::new(Resumed(Followed { file, told: false, asks: ASKS, at, offset, known: Vec::new() })));
+            framers.push(Framer::new(stream.into(), offset));
         }
+        let begun = Begun { process: None, sources, framers, at_end: None };
+        reactor.add(begun, Box::new(sink)).map_err(CaptureError::Descriptors)
     }
+}
+
+/// A file that a capture was following, of which so many bytes were delivered.
+fn open_again(path: &Path, offset: u64) -> io::Result<File> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    if length < offset {
+        let what = format!("it has {length} bytes, and the offset to go on from is {offset}");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    }
+    sys::is_held_for_writing(&file)?;
+    Ok(file)
 }
 
 struct Followed {

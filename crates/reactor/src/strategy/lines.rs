@@ -3,8 +3,11 @@
 //! `free-flow` and `survives-death` it does not declare: it stands in the data path, so a consumer that stops stalls the
 //! program once the pipe is full, and a capturer that dies leaves a pipe without a reader. `order` no two pipes have.
 
-use super::{Capabilities, Capability, CaptureError, Command, Strategy};
+use super::{Capabilities, Capability, Strategy};
+use crate::command::{CaptureError, Command};
+use crate::outcome::Outcome;
 use crate::reactor::{self, Begun, Reactive, Readable, Source};
+use crate::sink::Sink;
 use rustix::fd::OwnedFd;
 use rustix::process::Pid;
 use std::io;
@@ -42,11 +45,15 @@ impl Strategy for Lines {
     fn reactive(&self) -> Option<&dyn Reactive> {
         Some(self)
     }
+
+    fn capture(&self, command: &Command, sink: &mut dyn Sink) -> Result<Outcome, CaptureError> {
+        reactor::capture(self, command, sink)
+    }
 }
 
 impl Reactive for Lines {
-    fn begin(&self, command: &Command, enlarged: bool) -> Result<Begun, CaptureError> {
-        let (child, readers) = start_with_pipes(command, enlarged)?;
+    fn begin(&self, command: &Command, large: bool) -> Result<Begun, CaptureError> {
+        let (child, readers) = start_with_pipes(command, large)?;
         let sources = readers.into_iter().enumerate();
         let sources = sources.map(|(at, reader)| Ok(Box::new(Readable::new(reader, at)?) as Box<dyn Source>));
         let sources = sources.collect::<io::Result<_>>().map_err(CaptureError::Descriptors)?;
@@ -55,16 +62,9 @@ impl Reactive for Lines {
 }
 
 /// Starts the command with a pipe for each stream, and returns the read ends.
-pub(super) fn start_with_pipes(command: &Command, enlarged: bool) -> Result<(Child, [OwnedFd; 2]), CaptureError> {
-    let (stdout, stdout_writer) = reactor::pipe(enlarged).map_err(CaptureError::Descriptors)?;
-    let (stderr, stderr_writer) = reactor::pipe(enlarged).map_err(CaptureError::Descriptors)?;
-    let child = start(command, stdout_writer, stderr_writer)?;
+pub(super) fn start_with_pipes(command: &Command, large: bool) -> Result<(Child, [OwnedFd; 2]), CaptureError> {
+    let (stdout, stdout_writer) = reactor::pipe(large).map_err(CaptureError::Descriptors)?;
+    let (stderr, stderr_writer) = reactor::pipe(large).map_err(CaptureError::Descriptors)?;
+    let child = command.start(stdout_writer, stderr_writer)?;
     Ok((child, [stdout, stderr]))
-}
-
-/// Starts the command with these as fd 1 and 2, and keeps neither.
-pub(super) fn start(command: &Command, stdout: OwnedFd, stderr: OwnedFd) -> Result<Child, CaptureError> {
-    let mut prepared = command.to_std();
-    prepared.stdout(stdout).stderr(stderr);
-    prepared.spawn().map_err(|source| command.start_error(source))
 }

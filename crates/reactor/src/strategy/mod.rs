@@ -1,7 +1,7 @@
 //! The ways of capturing, one file each.
 //!
-//! A strategy decides which descriptors it hands to the command as fd 1 and 2, and how it reads them. It gives what it
-//! reads to a [`Sink`] and returns an [`Outcome`].
+//! A strategy decides which descriptors it hands to the command as fd 1 and 2, and how it reads them. Each declares what
+//! it can do ([`Capability`]) and what it needs of its surroundings ([`Needs`]).
 
 mod capability;
 mod follow;
@@ -11,7 +11,8 @@ mod pty;
 mod sequenced;
 mod splice;
 
-pub use capability::{Capabilities, Capability};
+pub use crate::reactor::Reactive;
+pub use capability::{Capabilities, Capability, Needs};
 pub use follow::Follow;
 pub use lines::Lines;
 pub use passthrough::Passthrough;
@@ -19,9 +20,8 @@ pub use pty::Pty;
 pub use sequenced::Sequenced;
 pub use splice::Splice;
 
-pub use crate::command::{CaptureError, Command};
+use crate::command::{CaptureError, Command};
 use crate::outcome::Outcome;
-use crate::reactor::{self, Reactive};
 use crate::sink::Sink;
 use std::fs::Permissions;
 use std::io;
@@ -31,91 +31,74 @@ use tempfile::TempDir;
 
 /// One way of capturing.
 pub trait Strategy: Sync {
-    /// Its name: the file's, in kebab case.
+    /// Its name, in kebab case. Its file has the same name.
     fn name(&self) -> &'static str;
 
     /// What it does, in one line.
     fn summary(&self) -> &'static str;
 
-    /// What the spike's table says of it; None where the table has no row.
-    fn spike_row(&self) -> Option<SpikeRow> {
-        None
-    }
-
-    /// What it can do by its author's word. What it declares and does not keep is a failure.
+    /// What it can do, by its author's word.
     fn declares(&self) -> Capabilities;
 
-    /// Whether it syncs a file with every line, so that experiments give it fewer lines.
-    fn syncs_each_line(&self) -> bool {
-        false
+    /// What it needs of its surroundings.
+    fn needs(&self) -> Needs {
+        Needs::NONE
     }
 
-    /// Whether what it captures is what the command itself wrote into a file, so that others are held against it where
-    /// nobody knows what was written.
-    fn is_reference(&self) -> bool {
-        false
-    }
-
-    /// Whether a bundle has to ask for a terminal, for it to give one.
-    fn wants_terminal(&self) -> bool {
-        false
-    }
-
-    /// Whether it delivers nothing, and somebody else reads the FIFOs that it is given as paths.
-    fn needs_reader(&self) -> bool {
-        false
-    }
-
-    /// The strategy as a state machine of a [`Reactor`](crate::reactor::Reactor); None where it needs threads of its own.
+    /// The strategy for a [`Reactor`](crate::Reactor); None where it needs threads of its own. Those of this crate are
+    /// all reactive: pass them to [`Reactor::start`](crate::Reactor::start) as they are.
     fn reactive(&self) -> Option<&dyn Reactive> {
         None
     }
 
-    /// Goes on with a capture whose capturer has died: delivers what stands in the files from `offsets` on (stdout, stderr), and
-    /// follows them until nobody writes them any more. An offset is the place after the last delivery that the consumer has: nothing is
-    /// lost then, and nothing doubled; a smaller one gives lines again. The exit is unknown here: whoever is the parent of the
-    /// orphan by now has it (prctl(2), PR_SET_CHILD_SUBREAPER). None: the strategy leaves nothing to go on with.
-    ///
-    /// Blocks for as long as the program runs.
+    /// Runs the command and captures it, on the caller's thread. Blocks until the capture has ended. That may be never:
+    /// a strategy that waits for the end of the streams waits for every process that holds them. The strategies of this
+    /// crate end at the latest 2 s after the command does.
     ///
     /// # Errors
-    /// A file cannot be opened, is shorter than its offset, or its file system cannot tell when nobody writes it any more.
+    /// The command could not be started, or the descriptors not be made. What goes wrong later stands in the outcome.
+    fn capture(&self, command: &Command, sink: &mut dyn Sink) -> Result<Outcome, CaptureError>;
+
+    /// Goes on with a capture whose capturer has died. It delivers what stands in the files (stdout, stderr) from
+    /// `offsets` on, and follows them until nobody has them open for writing any more. An offset is the number of bytes of
+    /// that stream which the consumer has received: with it nothing is lost and nothing comes twice.
+    ///
+    /// The exit is unknown here: the new parent of the orphaned command learns of it (prctl(2), PR_SET_CHILD_SUBREAPER).
+    /// None: the strategy leaves nothing behind from which a capture could go on. Blocks for as long as the command runs.
+    ///
+    /// # Errors
+    /// A file cannot be opened, is shorter than its offset, or lies on a file system that cannot tell when nobody writes
+    /// it any more.
     fn resume(
         &self,
         _files: [&Path; 2],
         _offsets: [u64; 2],
-        _sink: &dyn Sink,
+        _sink: &mut dyn Sink,
     ) -> Option<Result<Outcome, CaptureError>> {
         None
     }
-
-    /// Runs the command and captures it; one that is reactive in a reactor of its own. Blocks until the capture has ended, which is not bounded: a strategy that
-    /// waits for the end of the streams waits for every process that holds them, and one that stopped reading waits for ever.
-    ///
-    /// # Errors
-    /// The command could not be started, or the descriptors not be made. Whatever happens later is in the outcome.
-    fn capture(&self, command: &Command, sink: &dyn Sink) -> Result<Outcome, CaptureError> {
-        let reactive = self.reactive().expect("a strategy is reactive, or captures by itself");
-        reactor::capture(reactive, command, sink)
-    }
 }
 
-/// A row of the spike's table.
-#[derive(Clone, Copy, Debug)]
-pub struct SpikeRow {
-    /// The name it has there.
-    pub method: &'static str,
-    /// Its column "Real-time".
-    pub real_time: bool,
-    /// Its column "Stream Separation".
-    pub separation: bool,
-    /// Its column "File Output".
-    pub file: bool,
-    /// Whether the spike recommends it.
-    pub recommended: bool,
-}
-
-/// For sockets: nobody else may come to them, whatever the umask is. Its name is short, since an address has room for 108 bytes.
+/// A directory for sockets, which nobody else may enter whatever the umask is. The name is short, since the address of a
+/// socket has room for 108 bytes.
 fn private_directory(parent: &Path) -> io::Result<TempDir> {
     tempfile::Builder::new().prefix("cc-").permissions(Permissions::from_mode(0o700)).tempdir_in(parent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Exit;
+    use crate::sink::Memory;
+
+    const ALL: [&dyn Strategy; 6] = [&Follow, &Lines, &Passthrough, &Pty, &Sequenced, &Splice];
+
+    #[test]
+    fn every_strategy_tells_a_signal_from_a_code() {
+        for strategy in ALL {
+            let command = Command::new("sh").args(["-c", "kill -TERM $$"]);
+            let outcome = strategy.capture(&command, &mut Memory::default()).unwrap();
+            assert_eq!(outcome.exit, Exit::Signal(15), "{}", strategy.name());
+        }
+    }
 }

@@ -8,10 +8,12 @@
 //! Nothing is delivered: what is read is the reader's. `file`, `order` and `free-flow` it does not declare, since they are
 //! the reader's too: one that stops stalls the program, one that dies kills it (SIGPIPE).
 
-use super::lines::start;
-use super::{Capabilities, Capability, CaptureError, Command, Strategy};
+use super::{Capabilities, Capability, Needs, Strategy};
+use crate::command::{CaptureError, Command};
 use crate::command::{is_fifo, no_reader};
-use crate::reactor::{Begun, Reactive};
+use crate::outcome::Outcome;
+use crate::reactor::{self, Begun, Reactive};
+use crate::sink::Sink;
 use crate::stream::Stream;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::process::Pid;
@@ -57,22 +59,26 @@ impl Strategy for Passthrough {
         ])
     }
 
-    fn needs_reader(&self) -> bool {
-        true
+    fn needs(&self) -> Needs {
+        Needs::READER
     }
 
     fn reactive(&self) -> Option<&dyn Reactive> {
         Some(self)
     }
+
+    fn capture(&self, command: &Command, sink: &mut dyn Sink) -> Result<Outcome, CaptureError> {
+        reactor::capture(self, command, sink)
+    }
 }
 
 impl Reactive for Passthrough {
-    fn begin(&self, command: &Command, _enlarged: bool) -> Result<Begun, CaptureError> {
+    fn begin(&self, command: &Command, _large: bool) -> Result<Begun, CaptureError> {
         let stdout = open(command, Stream::Stdout)?;
         let stderr = open(command, Stream::Stderr)?;
         let copies = [&stdout, &stderr].map(OwnedFd::try_clone);
-        let child = start(command, stdout, stderr)?;
-        let at_end: Box<dyn FnOnce()> = Box::new(move || drop(copies));
+        let child = command.start(stdout, stderr)?;
+        let at_end: Box<dyn FnOnce() + Send> = Box::new(move || drop(copies));
         Ok(Begun { at_end: Some(at_end), ..Begun::new(Pid::from_child(&child), Vec::new()) })
     }
 }
@@ -87,7 +93,7 @@ fn open(command: &Command, stream: Stream) -> Result<OwnedFd, CaptureError> {
         return own.map_err(CaptureError::Descriptors);
     };
     let opened = if is_fifo(path) { open_fifo(path) } else { File::options().append(true).open(path) };
-    let opened = opened.map_err(|source| CaptureError::File { path: path.clone(), source: not_ready(source) })?;
+    let opened = opened.map_err(|source| CaptureError::File { path: path.to_owned(), source: not_ready(source) })?;
     Ok(opened.into())
 }
 

@@ -12,10 +12,12 @@
 //! `apart` it does not declare: a terminal is one stream. Nor `free-flow` and `survives-death`: a terminal that nobody reads is
 //! full at some KiB, and hung up when its master goes.
 
-use super::lines::start;
-use super::{Capabilities, Capability, CaptureError, Command, Strategy, private_directory};
+use super::{Capabilities, Capability, Needs, Strategy, private_directory};
 use crate::clock::{now_ns, timespec};
+use crate::command::{CaptureError, Command, Stdin};
+use crate::outcome::Outcome;
 use crate::reactor::{self, Begun, Framer, Reactive, Readable, Source};
+use crate::sink::Sink;
 use crate::stream::Origin;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -29,7 +31,7 @@ use std::io::{self, IoSliceMut};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -69,19 +71,23 @@ impl Strategy for Pty {
         ])
     }
 
-    fn wants_terminal(&self) -> bool {
-        true
+    fn needs(&self) -> Needs {
+        Needs::TERMINAL
     }
 
     fn reactive(&self) -> Option<&dyn Reactive> {
         Some(self)
     }
+
+    fn capture(&self, command: &Command, sink: &mut dyn Sink) -> Result<Outcome, CaptureError> {
+        reactor::capture(self, command, sink)
+    }
 }
 
 impl Reactive for Pty {
-    fn begin(&self, command: &Command, _enlarged: bool) -> Result<Begun, CaptureError> {
-        match Container::of(command) {
-            Some(container) => container.begin(command),
+    fn begin(&self, command: &Command, _large: bool) -> Result<Begun, CaptureError> {
+        match RunCommand::of(command) {
+            Some(run) => run.begin(command),
             None => begin_plain(command),
         }
     }
@@ -103,7 +109,7 @@ fn begin_plain(command: &Command) -> Result<Begun, CaptureError> {
         Ok([master, slave.try_clone()?, slave])
     };
     let [master, stdout, stderr] = open().map_err(CaptureError::Descriptors)?;
-    let child = start(command, stdout, stderr)?;
+    let child = command.start(stdout, stderr)?;
     begun(Pid::from_child(&child), master)
 }
 
@@ -116,7 +122,7 @@ fn set_raw(terminal: impl AsFd) -> io::Result<()> {
 }
 
 /// A command line that runs a bundle which asks for a terminal.
-struct Container {
+struct RunCommand {
     /// The runtime and its global options, and what stands before it.
     runtime: Vec<OsString>,
     /// The options of `run`.
@@ -125,9 +131,17 @@ struct Container {
     pid_file: Option<PathBuf>,
 }
 
-impl Container {
-    /// `… run OPTIONS ID`, with a bundle whose config.json has `process.terminal`, and without a console socket of its own.
-    fn of(command: &Command) -> Option<Container> {
+/// What became of `create`.
+enum Created {
+    /// The container waits for its start, and this is its terminal.
+    Waits(OwnedFd),
+    /// The runtime refused. Its words are what there is to capture, and its status is the command's.
+    Refused(Verb),
+}
+
+impl RunCommand {
+    /// `… run OPTIONS ID`, for a bundle whose config.json has `process.terminal`, and without a console socket already.
+    fn of(command: &Command) -> Option<RunCommand> {
         let words: Vec<&OsString> = std::iter::once(&command.program).chain(&command.arguments).collect();
         let run = words.iter().position(|word| *word == "run").filter(|&at| at > 0)?;
         let (id, options) = words[run + 1..].split_last()?;
@@ -145,95 +159,90 @@ impl Container {
             return None;
         }
         let bundle = value("--bundle", Some("-b")).unwrap_or_else(|| ".".into());
-        let config = std::fs::read(Path::new(&bundle).join("config.json")).ok()?;
+        let directory = command.directory.as_deref().unwrap_or(Path::new("."));
+        let config = std::fs::read(directory.join(bundle).join("config.json")).ok()?;
         let config: serde_json::Value = serde_json::from_slice(&config).ok()?;
         if config["process"]["terminal"] != true {
             return None;
         }
         let owned = |words: &[&OsString]| words.iter().map(|word| (*word).clone()).collect::<Vec<_>>();
-        Some(Container {
+        Some(RunCommand {
             runtime: owned(&words[..run]),
-            pid_file: value("--pid-file", None).map(PathBuf::from),
+            pid_file: value("--pid-file", None).map(|path| directory.join(path)),
             options: owned(options).into_iter().filter(|word| word != "--detach" && word != "-d").collect(),
             id: (*id).clone(),
         })
     }
 
-    fn verb(&self, command: &Command, verb: &str, words: impl IntoIterator<Item = OsString>) -> std::process::Command {
+    /// Another verb of the same runtime, in the surroundings of `command`.
+    fn verb(&self, command: &Command, verb: &str, words: impl IntoIterator<Item = OsString>) -> Command {
         let arguments = self.runtime[1..].iter().cloned().chain([verb.into()]).chain(words);
-        Command { program: self.runtime[0].clone(), arguments: arguments.collect(), ..command.clone() }.to_std()
+        Command { program: self.runtime[0].clone(), arguments: arguments.collect(), ..command.clone() }
+            .stdin(Stdin::Null)
     }
 
     fn begin(self, command: &Command) -> Result<Begun, CaptureError> {
         set_child_subreaper(Some(Pid::INIT)).map_err(|errno| CaptureError::Descriptors(errno.into()))?;
         let directory = socket_directory().map_err(CaptureError::Descriptors)?;
-        let socket = directory.path().join(SOCKET);
-        let listener = UnixListener::bind(&socket).map_err(CaptureError::Descriptors)?;
-        let own_pid_file = directory.path().join("pid");
-        let pid_file = self.pid_file.clone().unwrap_or_else(|| own_pid_file.clone());
-        let mut words = self.options.clone();
-        words.extend(["--console-socket".into(), socket.into()]);
-        if self.pid_file.is_none() {
-            words.extend(["--pid-file".into(), own_pid_file.into()]);
-        }
-        words.push(self.id.clone());
-        let create = Verb::start(self.verb(command, "create", words), command)?;
-        let until_ns = now_ns() + VERB.as_nanos() as u64;
-        let terminal = create.terminal(&listener, until_ns);
-        let created = create.succeeds(until_ns);
-        let terminal = match terminal {
-            Ok(Some(terminal)) if created => terminal,
-            // One that was created, or sent its terminal here, is ours; another of this id is not.
-            terminal if created => {
-                self.discard(command, &pid_file);
-                create.reap();
-                let none = || io::Error::other("the runtime created the container and sent no terminal");
-                return Err(CaptureError::Descriptors(terminal.err().unwrap_or_else(none)));
-            }
-            terminal => {
-                if matches!(terminal, Ok(Some(_))) {
-                    self.discard(command, &pid_file);
-                }
-                // Its words are what there is to be captured, and its status is the command's.
-                return create.begun();
-            }
+        let pid_file = self.pid_file.clone().unwrap_or_else(|| directory.path().join("pid"));
+        let terminal = match self.create(command, &directory, &pid_file)? {
+            Created::Waits(terminal) => terminal,
+            Created::Refused(create) => return create.begun(),
         };
-        create.reap();
-        let prepare = || -> io::Result<Pid> {
-            set_raw(&terminal)?;
-            read_pid(&pid_file)
-        };
-        let started = prepare().map_err(CaptureError::Descriptors).and_then(|pid| {
-            let start = Verb::start(self.verb(command, "start", [self.id.clone()]), command)?;
+        // From here on the container exists, and an error must not leave it behind.
+        let started = prepare(&terminal, &pid_file).and_then(|pid| {
+            let start = Verb::start(&self.verb(command, "start", [self.id.clone()]))?;
             Ok((pid, start))
         });
-        let (pid, start) = match started {
-            Ok(started) => started,
-            Err(error) => {
-                self.discard(command, &pid_file);
-                return Err(error);
-            }
-        };
+        let (pid, start) = started.inspect_err(|_| self.discard(command, &pid_file))?;
         if !start.succeeds(now_ns() + VERB.as_nanos() as u64) {
             self.discard(command, &pid_file);
             return start.begun();
         }
         start.reap();
-        let mut begun = match begun(pid, terminal) {
-            Ok(begun) => begun,
-            Err(error) => {
-                self.discard(command, &pid_file);
-                return Err(error);
-            }
-        };
+        let mut begun = begun(pid, terminal).inspect_err(|_| self.discard(command, &pid_file))?;
         let command = command.clone();
         begun.at_end = Some(Box::new(move || self.delete(&command)));
         Ok(begun)
     }
 
-    /// For one that is not captured after all: its init, killed by the `delete`, is a child of this subreaper.
+    /// Creates the container. Its terminal comes over a socket in `directory`.
+    fn create(&self, command: &Command, directory: &TempDir, pid_file: &Path) -> Result<Created, CaptureError> {
+        let socket = directory.path().join(SOCKET);
+        let listener = UnixListener::bind(&socket).map_err(CaptureError::Descriptors)?;
+        let mut words = self.options.clone();
+        words.extend(["--console-socket".into(), socket.into()]);
+        if self.pid_file.is_none() {
+            words.extend(["--pid-file".into(), pid_file.into()]);
+        }
+        words.push(self.id.clone());
+        let create = Verb::start(&self.verb(command, "create", words))?;
+        let until_ns = now_ns() + VERB.as_nanos() as u64;
+        let terminal = create.terminal(&listener, until_ns);
+        match (create.succeeds(until_ns), terminal) {
+            (true, Ok(Some(terminal))) => {
+                create.reap();
+                Ok(Created::Waits(terminal))
+            }
+            (true, terminal) => {
+                self.discard(command, pid_file);
+                create.reap();
+                let none = || io::Error::other("the runtime created the container and sent no terminal");
+                Err(CaptureError::Descriptors(terminal.err().unwrap_or_else(none)))
+            }
+            (false, terminal) => {
+                // A container that sent its terminal here is ours to remove; one of the same id that did not is not.
+                if matches!(terminal, Ok(Some(_))) {
+                    self.discard(command, pid_file);
+                }
+                Ok(Created::Refused(create))
+            }
+        }
+    }
+
+    /// Removes a container that is not captured after all. `delete` kills its init, which is a child of this subreaper.
     fn discard(&self, command: &Command, pid_file: &Path) {
-        // Without a pid there is nobody to be waited for: the runtime failed before it had an init.
+        // Without a pid there is nobody to wait for: the runtime failed before it had an init.
         let init = read_pid(pid_file).ok().and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
         self.delete(command);
         if let Some(pidfd) = init
@@ -243,15 +252,19 @@ impl Container {
         }
     }
 
-    /// What `run` does at its end: the state of a container that has ended is removed.
+    /// Does what `run` does at its end: removes the state of a container that has ended.
     fn delete(&self, command: &Command) {
         let words = ["--force".into(), self.id.clone()];
-        let delete = Verb::start(self.verb(command, "delete", words), command);
-        if let Ok(delete) = delete {
+        if let Ok(delete) = Verb::start(&self.verb(command, "delete", words)) {
             delete.succeeds(now_ns() + VERB.as_nanos() as u64);
             delete.reap();
         }
     }
+}
+
+/// Puts the terminal of a created container into raw mode; returns the container's init.
+fn prepare(terminal: &OwnedFd, pid_file: &Path) -> Result<Pid, CaptureError> {
+    set_raw(terminal).and_then(|()| read_pid(pid_file)).map_err(CaptureError::Descriptors)
 }
 
 /// Where the console socket is. The runtime gets its path, which must fit into an address (unix(7), 108 bytes with the null byte): where
@@ -278,11 +291,10 @@ struct Verb {
 }
 
 impl Verb {
-    fn start(mut prepared: std::process::Command, command: &Command) -> Result<Verb, CaptureError> {
+    fn start(command: &Command) -> Result<Verb, CaptureError> {
         let (reader, writer) = reactor::pipe(false).map_err(CaptureError::Descriptors)?;
         let again = writer.try_clone().map_err(CaptureError::Descriptors)?;
-        prepared.stdin(Stdio::null()).stdout(writer).stderr(again);
-        let mut child = prepared.spawn().map_err(|source| command.start_error(source))?;
+        let mut child = command.start(writer, again)?;
         let pidfd = match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
             Ok(pidfd) => pidfd,
             Err(errno) => {

@@ -12,10 +12,12 @@
 //! large blocks and Python with large writes fail; `free-flow`, since the receiver's queue takes 11 datagrams
 //! (net.unix.max_dgram_qlen), and then the writer waits; `survives-death`: without a receiver a write is ECONNREFUSED.
 
-use super::lines::start;
-use super::{Capabilities, Capability, CaptureError, Command, Strategy, private_directory};
+use super::{Capabilities, Capability, Strategy, private_directory};
 use crate::clock::now_ns;
-use crate::reactor::{Begun, Output, Port, Reactive, Shared, Source, Taken};
+use crate::command::{CaptureError, Command};
+use crate::outcome::Outcome;
+use crate::reactor::{self, Begun, Output, Port, Reactive, Shared, Source, Taken};
+use crate::sink::Sink;
 use rustix::event::epoll::EventFlags;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -49,12 +51,16 @@ impl Strategy for Sequenced {
     fn reactive(&self) -> Option<&dyn Reactive> {
         Some(self)
     }
+
+    fn capture(&self, command: &Command, sink: &mut dyn Sink) -> Result<Outcome, CaptureError> {
+        reactor::capture(self, command, sink)
+    }
 }
 
 impl Reactive for Sequenced {
-    fn begin(&self, command: &Command, _enlarged: bool) -> Result<Begun, CaptureError> {
+    fn begin(&self, command: &Command, _large: bool) -> Result<Begun, CaptureError> {
         let (receiver, [stdout, stderr]) = Receiver::new().map_err(CaptureError::Descriptors)?;
-        let child = start(command, stdout, stderr)?;
+        let child = command.start(stdout, stderr)?;
         Ok(Begun::new(Pid::from_child(&child), vec![Box::new(receiver)]))
     }
 }
@@ -185,8 +191,8 @@ impl Source for Receiver {
 mod tests {
     use super::*;
     use crate::reactor::framers;
-    use crate::sink::memory::Memory;
-    use crate::stream::{Delivered, Ending, Origin};
+    use crate::sink::Memory;
+    use crate::stream::{CaptureId, Delivered, Ending, Origin};
     use std::os::unix::fs::PermissionsExt;
 
     /// What is delivered of what `write` sends, what is said, and whether that was the end.
@@ -198,13 +204,13 @@ mod tests {
         change(&mut receiver);
         write(senders);
         let sink = Memory::default();
-        let mut output = Output::new(&sink, framers());
+        let mut output = Output::new(CaptureId::ALONE, Box::new(sink.clone()), framers());
         let mut shared = Shared::default();
         let taken = receiver.take(None, &mut shared, &mut output);
         output.end();
         let errors = output.errors.clone();
         drop(output);
-        (sink.into_deliveries(), errors, taken == Taken::End)
+        (sink.take(), errors, taken == Taken::End)
     }
 
     fn put(sender: &OwnedFd, bytes: &[u8]) {

@@ -10,9 +10,12 @@
 //! `free-flow` nor `survives-death`.
 
 use super::lines::start_with_pipes;
-use super::{Capabilities, Capability, CaptureError, Command, Strategy};
+use super::{Capabilities, Capability, Strategy};
 use crate::clock::{now_ns, timespec};
-use crate::reactor::{Begun, Output, PIPE_BYTES, Port, Reactive, Shared, Source, Taken};
+use crate::command::{CaptureError, Command};
+use crate::outcome::Outcome;
+use crate::reactor::{self, Begun, Output, PIPE_BYTES, Port, Reactive, Shared, Source, Taken};
+use crate::sink::Sink;
 use crate::stream::Stream;
 use crate::sys;
 use rustix::event::epoll::EventFlags;
@@ -62,12 +65,16 @@ impl Strategy for Splice {
     fn reactive(&self) -> Option<&dyn Reactive> {
         Some(self)
     }
+
+    fn capture(&self, command: &Command, sink: &mut dyn Sink) -> Result<Outcome, CaptureError> {
+        reactor::capture(self, command, sink)
+    }
 }
 
 impl Reactive for Splice {
-    fn begin(&self, command: &Command, enlarged: bool) -> Result<Begun, CaptureError> {
+    fn begin(&self, command: &Command, large: bool) -> Result<Begun, CaptureError> {
         let files = [command.open_output(Stream::Stdout)?, command.open_output(Stream::Stderr)?];
-        let (child, readers) = start_with_pipes(command, enlarged)?;
+        let (child, readers) = start_with_pipes(command, large)?;
         let sources = readers.into_iter().zip(files).enumerate().map(|(at, (pipe, file))| {
             rustix::io::ioctl_fionbio(&pipe, true)?;
             let seeks = rustix::fs::tell(&file).is_ok();
