@@ -6,11 +6,12 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use crun_capture::bundle::{self, Rootfs};
 use crun_capture::capturer::Capturer;
-use crun_capture::cell::{self, Ground};
-use crun_capture::experiment::{ExpectedEnd, Experiment};
-use crun_capture::plan::Matrix;
+use crun_capture::cell::{self, RunParts};
+use crun_capture::experiment::ExpectedEnd;
+use crun_capture::files;
+use crun_capture::plan::{Matrix, Wanted};
 use crun_capture::process::{Family, Interrupt};
-use crun_capture::runtime::{self, Programs};
+use crun_capture::runtime::{self, Parents, Programs};
 use crun_capture::script::{End, Script};
 use crun_capture::strategy;
 use std::hint::black_box;
@@ -23,17 +24,16 @@ fn cell_overhead(criterion: &mut Criterion) {
     let programs = Programs::beside(Path::new(env!("CARGO_BIN_EXE_crun-capture")), directory.path()).unwrap();
     let path = |name: &str| directory.path().join(name);
     let script = Script::new(1, End::Exit(0));
-    bundle::write_cell(&path("alone"), &script).unwrap();
+    bundle::make_exchange(&path("alone"), &script).unwrap();
     let rootfs = Rootfs::create(path("rootfs"), &programs.emit).unwrap();
     for name in ["scratch", "cells", "output"] {
-        bundle::make_directory(&path(name)).unwrap();
+        files::make_directory(&path(name)).unwrap();
     }
     Family::adopt_orphans().unwrap();
     let (family, interrupt) = (Family::of_run("bench", directory.path()), Interrupt::never().unwrap());
-    let ground = Ground {
+    let parts = RunParts {
         rootfs: &rootfs,
-        scratch: &path("scratch"),
-        cells: &path("cells"),
+        parents: Parents { disk: &path("scratch"), memory: &path("cells") },
         output: &path("output"),
         deadline: Duration::from_secs(10),
         interrupt: &interrupt,
@@ -52,7 +52,7 @@ fn cell_overhead(criterion: &mut Criterion) {
         std::sync::Arc::make_mut(&mut cell.case).script = script.clone();
         let expected = ExpectedEnd { code: 0, runtime_error: false, starts: true, may_be_refused: false };
         group.bench_function(strategy.name(), |bencher| {
-            bencher.iter(|| black_box(cell::run(&cell, expected, &found, &capturer, &ground).unwrap()));
+            bencher.iter(|| black_box(cell::run(&cell, expected, &found, &capturer, &parts).unwrap()));
         });
     }
     group.finish();
@@ -60,18 +60,15 @@ fn cell_overhead(criterion: &mut Criterion) {
 
 /// Any cell that does not measure time: its script is replaced.
 fn any_cell(capturer: &Capturer) -> crun_capture::plan::Cell {
-    let plain = |experiment: &&&Experiment| !experiment.measures_time;
-    let experiments: Vec<&Experiment> = crun_capture::experiment::ALL.iter().filter(plain).copied().collect();
     let matrix = Matrix {
         runtimes: &["bare".to_owned()],
         capturers: std::slice::from_ref(capturer),
-        experiments: &experiments,
-        filters: &[],
+        wanted: &Wanted::Everything,
         runs: 1,
         quick: true,
         seed: 1,
     };
-    matrix.cells().swap_remove(0)
+    matrix.cells().into_iter().find(|cell| !cell.experiment.measures_time).unwrap()
 }
 
 criterion_group!(benches, cell_overhead);

@@ -76,7 +76,7 @@ impl Sink for Consumer<'_> {
     }
 }
 
-struct Ground<'a> {
+struct Setup<'a> {
     found: &'a Found,
     rootfs: &'a Rootfs,
     scratch: &'a Scratch,
@@ -102,12 +102,12 @@ fn pipe_bytes() -> u64 {
     sizes.map(|size| size as u64).sum()
 }
 
-fn run(ground: &Ground<'_>, strategy_name: &str, containers: usize) -> Value {
+fn run(setup: &Setup<'_>, strategy_name: &str, containers: usize) -> Value {
     let strategy = strategy::find(strategy_name).unwrap();
     let script = script();
-    let stage = || Stage::prepare(ground.found, ground.rootfs, &script, ground.scratch, ground.family).unwrap();
+    let stage = || Stage::prepare(setup.found, setup.scratch.parents(), setup.family, setup.rootfs, &script).unwrap();
     let stages: Vec<Stage> = (0..containers).map(|_| stage()).collect();
-    let commands: Vec<Command> = stages.iter().map(|stage| stage.command(ground.found)).collect();
+    let commands: Vec<Command> = stages.iter().map(|stage| stage.command(setup.found)).collect();
     let lines: u64 = script.steps.iter().map(|step| if let Step::Lines(lines) = step { lines.count } else { 0 }).sum();
     let shared = Shared {
         latencies: Mutex::new(Histogram::new_with_bounds(1, 600_000_000_000, 3).unwrap()),
@@ -135,7 +135,7 @@ fn run(ground: &Ground<'_>, strategy_name: &str, containers: usize) -> Value {
     let gates: Vec<std::fs::File> = stages
         .iter()
         .map(|stage| {
-            let path = stage.cell.join(format!("gate-{GATE}"));
+            let path = stage.exchange.join(format!("gate-{GATE}"));
             let mut gate = std::fs::File::options().read(true).write(true).open(path).unwrap();
             io::Write::write_all(&mut gate, b"g").unwrap();
             gate
@@ -164,12 +164,12 @@ fn run(ground: &Ground<'_>, strategy_name: &str, containers: usize) -> Value {
     let out_of_order = sum(|consumer| consumer.out_of_order.load(Ordering::Relaxed));
     let wanted = lines * containers as u64;
     assert_eq!((delivered, out_of_order), (wanted, 0), "{containers} under {strategy_name}: nothing lost, in order");
-    stages.into_iter().for_each(|stage| stage.remove(ground.found).unwrap());
+    stages.into_iter().for_each(|stage| stage.remove(setup.found).unwrap());
     let latencies = shared.latencies.into_inner().unwrap();
     let cpu_ns = after_cpu.0 + after_cpu.1 - before_cpu.0 - before_cpu.1;
     json!({
         "containers": containers,
-        "runtime": ground.found.runtime.name(),
+        "runtime": setup.found.runtime.name(),
         "strategy": strategy_name,
         "lines": delivered,
         "lost_lines": wanted - delivered,
@@ -212,7 +212,7 @@ fn main() {
                 continue;
             }
         };
-        let ground = Ground { found: &found, rootfs: &rootfs, scratch: &scratch, family: &family };
+        let setup = Setup { found: &found, rootfs: &rootfs, scratch: &scratch, family: &family };
         for strategy in
             strategy::ALL.iter().filter(|one| one.reactive().is_some() && one.declares().has(Capability::Apart))
         {
@@ -224,7 +224,7 @@ fn main() {
                 if strategy.name() != "lines" && containers > 100 {
                     continue;
                 }
-                let one = run(&ground, strategy.name(), containers);
+                let one = run(&setup, strategy.name(), containers);
                 let number = |name: &str| one[name].as_u64().unwrap_or(0);
                 println!(
                     "{:<8} {:<11} {:>10} {:>7} {:>7} {:>8} {:>14.1} {:>10} {:>7.1} {:>9.1} {:>12} {:>7.1}",

@@ -26,13 +26,13 @@ fn measures() -> bool {
 }
 
 /// On tmpfs where there is one, so that no disk is measured.
-fn site(script: &Script) -> (TempDir, PathBuf) {
+fn exchange_of(script: &Script) -> (TempDir, PathBuf) {
     let shm = Path::new("/dev/shm");
     let parent = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
     let directory = tempfile::tempdir_in(parent).unwrap();
-    let cell = directory.path().join("cell");
-    bundle::write_cell(&cell, script).unwrap();
-    (directory, cell)
+    let exchange = directory.path().join("exchange");
+    bundle::make_exchange(&exchange, script).unwrap();
+    (directory, exchange)
 }
 
 fn lines(count: u64, length_bytes: usize, per_write: u64, interval_ns: u64) -> Script {
@@ -40,18 +40,18 @@ fn lines(count: u64, length_bytes: usize, per_write: u64, interval_ns: u64) -> S
     Script::new(SEED, End::Exit(0)).then(step)
 }
 
-fn command(directory: &TempDir, cell: &Path) -> Command {
+fn command(directory: &TempDir, exchange: &Path) -> Command {
     let [stdout, stderr] = ["stdout", "stderr"].map(|name| directory.path().join(name));
-    Command::new(EMIT).arg(cell).stdout_path(stdout).stderr_path(stderr)
+    Command::new(EMIT).arg(exchange).stdout_path(stdout).stderr_path(stderr)
 }
 
 fn throughput(criterion: &mut Criterion) {
     let writes = if measures() { 1_000 } else { 2 };
     let mut group = criterion.benchmark_group("throughput");
     group.sample_size(10).measurement_time(Duration::from_secs(5));
-    let (directory, cell) = site(&lines(655 * writes, 99, 655, 0));
+    let (directory, exchange) = exchange_of(&lines(655 * writes, 99, 655, 0));
     group.throughput(Throughput::Bytes(65_500 * writes));
-    let emit = || std::process::Command::new(EMIT).arg(&cell).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let emit = || std::process::Command::new(EMIT).arg(&exchange).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     group.bench_function("floor/read", |bencher| {
         bencher.iter(|| {
             let mut child = emit().unwrap();
@@ -67,17 +67,20 @@ fn throughput(criterion: &mut Criterion) {
     group.bench_function("floor/redirect", |bencher| {
         bencher.iter(|| {
             let file = std::fs::File::create(directory.path().join("stdout")).unwrap();
-            std::process::Command::new(EMIT).arg(&cell).stdout(file).status().unwrap()
+            std::process::Command::new(EMIT).arg(&exchange).stdout(file).status().unwrap()
         });
     });
     for strategy in strategies() {
         // One that syncs each line gets a hundredth, and its rate is still a rate.
         let few = lines(655 * (writes / 100).max(1), 99, 655, 0);
-        let (own, cell) =
-            if strategy.needs().syncs_each_line { site(&few) } else { site(&lines(655 * writes, 99, 655, 0)) };
+        let (own, exchange) = if strategy.needs().syncs_each_line {
+            exchange_of(&few)
+        } else {
+            exchange_of(&lines(655 * writes, 99, 655, 0))
+        };
         let bytes = if strategy.needs().syncs_each_line { 65_500 * (writes / 100).max(1) } else { 65_500 * writes };
         group.throughput(Throughput::Bytes(bytes));
-        let command = command(&own, &cell);
+        let command = command(&own, &exchange);
         group.bench_function(BenchmarkId::new("strategy", strategy.name()), |bencher| {
             bencher.iter(|| strategy.capture(&command, &mut Count::new(None)).unwrap());
         });
@@ -112,10 +115,10 @@ fn median(mut values: Vec<u64>) -> Duration {
 fn latency(criterion: &mut Criterion) {
     let count = if measures() { 500 } else { 5 };
     let script = lines(count, 99, 1, 200_000);
-    let (directory, cell) = site(&script);
+    let (directory, exchange) = exchange_of(&script);
     let mut group = criterion.benchmark_group("latency");
     group.sample_size(10).measurement_time(Duration::from_secs(2));
-    let emit = || std::process::Command::new(EMIT).arg(&cell).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let emit = || std::process::Command::new(EMIT).arg(&exchange).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     group.bench_function("floor/read", |bencher| {
         bencher.iter_custom(|runs| {
             (0..runs)
@@ -135,7 +138,7 @@ fn latency(criterion: &mut Criterion) {
                 .sum()
         });
     });
-    let command = command(&directory, &cell);
+    let command = command(&directory, &exchange);
     for strategy in strategies() {
         group.bench_function(BenchmarkId::new("strategy", strategy.name()), |bencher| {
             bencher.iter_custom(|runs| {

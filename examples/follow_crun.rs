@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rootfs = Rootfs::create(scratch.disk().join("rootfs"), &programs.emit)?;
     let lines = Lines { interval_ns: 100_000_000, ..Lines::fast(&Stream::BOTH, 10, 60) };
     let script = Script::new(1, End::Exit(7)).then(Step::Lines(lines));
-    let stage = Stage::prepare(&found, &rootfs, &script, &scratch, &family)?;
+    let stage = Stage::prepare(&found, scratch.parents(), &family, &rootfs, &script)?;
     let followed = follow(&stage.command(&found));
     stage.remove(&found)?;
     drop(rootfs);

@@ -18,7 +18,7 @@ pub enum Phase {
     /// The root file system is there.
     Rootfs,
     /// The directories and the bundle of a cell are there; nothing has been started.
-    Site,
+    Prepared,
     /// A capturer was started.
     Started,
     /// A capturer has delivered something, and goes on.
@@ -41,7 +41,7 @@ impl Phase {
         Phase::Scratch,
         Phase::Probe,
         Phase::Rootfs,
-        Phase::Site,
+        Phase::Prepared,
         Phase::Started,
         Phase::Delivering,
         Phase::Ended,
@@ -57,7 +57,7 @@ impl Phase {
             Phase::Scratch => "scratch",
             Phase::Probe => "probe",
             Phase::Rootfs => "rootfs",
-            Phase::Site => "site",
+            Phase::Prepared => "prepared",
             Phase::Started => "started",
             Phase::Delivering => "delivering",
             Phase::Ended => "ended",

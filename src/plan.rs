@@ -1,13 +1,15 @@
 //! The matrix: which cells there are, and in which order they run. Pure.
 
+use crate::bundle::OwnBundle;
 use crate::capturer::Capturer;
-use crate::experiment::{Case, Experiment, Size};
+use crate::experiment::{self, Case, Experiment, Size};
 use crate::recording::CellId;
+use crate::strategy;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 /// One cell to be run.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Cell {
     /// Its name.
     pub id: CellId,
@@ -22,17 +24,35 @@ pub struct Cell {
     pub case: Arc<Case>,
 }
 
+/// Which cells are wanted.
+#[derive(Clone, Debug)]
+pub enum Wanted {
+    /// Every experiment. With `quick`, without those experiments and cases that need much to show what they show.
+    Everything,
+    /// Some, by name.
+    Named {
+        /// The experiments; empty for all.
+        experiments: Vec<&'static Experiment>,
+        /// Parts of ids: a cell is wanted when its id contains one of them, or when there are none. One that is the whole id
+        /// of a cell means that cell alone: `…/code-7` is not `…/code-77`.
+        filters: Vec<String>,
+    },
+    /// Those that fit one of these: `STRATEGY/EXPERIMENT/CASE`, `*` for every case.
+    Matching(Vec<String>),
+    /// The user's own bundle, in place of the experiments. The strategy that the others are held against runs at least
+    /// twice: else nobody knew whether the output is the same each time.
+    Bundle(Arc<OwnBundle>),
+}
+
 /// What the matrix is made from.
+#[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
     /// The labels of the runtimes.
     pub runtimes: &'a [String],
     /// The capturers.
     pub capturers: &'a [Capturer],
-    /// The experiments.
-    pub experiments: &'a [&'static Experiment],
-    /// Parts of ids; a cell is in the plan when its id contains one of them, or when there are none. One that is the whole
-    /// id of a cell means that cell alone: `…/code-7` is not `…/code-77`.
-    pub filters: &'a [String],
+    /// Which cells are wanted.
+    pub wanted: &'a Wanted,
     /// How often each cell is run.
     pub runs: u32,
     /// Less of everything.
@@ -41,24 +61,45 @@ pub struct Matrix<'a> {
     pub seed: u64,
 }
 
+/// The strategy that the others are held against runs a bundle of the user's so often at least.
+const REFERENCE_RUNS_MIN: u32 = 2;
+
+/// The user's own bundle: its recordings lie beside those of the experiments.
+static OWN_BUNDLE: Experiment = Experiment {
+    name: "own-bundle",
+    question: "What does each strategy make of the user's own bundle?",
+    sources: &["the user"],
+    measures_time: false,
+    quick: true,
+    cases: |_| Vec::new(),
+};
+
 impl Matrix<'_> {
-    /// All cells: by runtime, strategy, experiment and case, in the order of their lists.
+    /// All cells that are wanted: by runtime, strategy, experiment and case, in the order of their lists.
     pub fn cells(&self) -> Vec<Cell> {
         let mut cells = self.all();
-        if self.filters.is_empty() {
-            return cells;
+        match self.wanted {
+            Wanted::Everything => cells.retain(|cell| !(self.quick && cell.case.full_only)),
+            Wanted::Named { filters, .. } if filters.is_empty() => {}
+            Wanted::Named { filters, .. } => {
+                let ids: HashSet<String> = cells.iter().map(|cell| cell.id.to_string()).collect();
+                cells.retain(|cell| {
+                    let id = cell.id.to_string();
+                    let fits =
+                        |part: &String| if ids.contains(part) { id == *part } else { id.contains(part.as_str()) };
+                    filters.iter().any(fits)
+                });
+            }
+            Wanted::Matching(patterns) => cells.retain(|cell| patterns.iter().any(|pattern| cell.id.fits(pattern))),
+            Wanted::Bundle(_) => {}
         }
-        let ids: HashSet<String> = cells.iter().map(|cell| cell.id.to_string()).collect();
-        cells.retain(|cell| {
-            let id = cell.id.to_string();
-            let fits = |part: &String| if ids.contains(part) { id == *part } else { id.contains(part.as_str()) };
-            self.filters.iter().any(fits)
-        });
         cells
     }
 
-    fn all(&self) -> Vec<Cell> {
+    /// All that the filters choose from.
+    pub fn all(&self) -> Vec<Cell> {
         let cases = [false, true].map(|syncs_each_line| self.cases(syncs_each_line));
+        let reference = strategy::reference().name();
         let mut cells = Vec::new();
         for (runtime, label) in self.runtimes.iter().enumerate() {
             for (capturer, one) in self.capturers.iter().enumerate() {
@@ -70,8 +111,10 @@ impl Matrix<'_> {
                         case: case.name.clone(),
                         run: 0,
                     };
+                    let is_reference = matches!(self.wanted, Wanted::Bundle(_)) && one.name == reference;
+                    let runs = if is_reference { self.runs.max(REFERENCE_RUNS_MIN) } else { self.runs };
                     // A crowd is so many runs at the same time.
-                    cells.extend((0..self.runs * case.at_once).map(|run| Cell {
+                    cells.extend((0..runs * case.at_once).map(|run| Cell {
                         id: CellId { run, ..id.clone() },
                         runtime,
                         capturer,
@@ -86,12 +129,38 @@ impl Matrix<'_> {
 
     fn cases(&self, syncs_each_line: bool) -> Vec<(&'static Experiment, Arc<Case>)> {
         let size = Size { seed: self.seed, quick: self.quick, syncs_each_line };
-        let of = |experiment: &&'static Experiment| {
-            let experiment = *experiment;
+        let experiments: Vec<&'static Experiment> = match self.wanted {
+            Wanted::Bundle(bundle) => return vec![(&OWN_BUNDLE, Arc::new(Case::of_own_bundle(Arc::clone(bundle))))],
+            Wanted::Named { experiments, .. } if !experiments.is_empty() => experiments.clone(),
+            Wanted::Everything => experiment::ALL.iter().copied().filter(|one| one.quick || !self.quick).collect(),
+            Wanted::Named { .. } | Wanted::Matching(_) => experiment::ALL.to_vec(),
+        };
+        let of = |experiment: &'static Experiment| {
             (experiment.cases)(size).into_iter().map(move |case| (experiment, Arc::new(case)))
         };
-        self.experiments.iter().flat_map(of).collect()
+        experiments.into_iter().flat_map(of).collect()
     }
+}
+
+/// What `quick` leaves out of everything, in words: experiments, and cases of others. Nothing where it was not asked for everything.
+pub fn left_out(wanted: &Wanted, quick: bool, seed: u64) -> Vec<String> {
+    if !(quick && matches!(wanted, Wanted::Everything)) {
+        return Vec::new();
+    }
+    let size = Size { seed, quick, syncs_each_line: false };
+    let of = |one: &&Experiment| -> Option<String> {
+        if !one.quick {
+            return Some(one.name.to_owned());
+        }
+        let cases = (one.cases)(size).into_iter().filter(|case| case.full_only);
+        let names: Vec<String> = cases.map(|case| case.name).collect();
+        match names.as_slice() {
+            [] => None,
+            [name] => Some(format!("{}/{name}", one.name)),
+            names => Some(format!("{}/{{{}}}", one.name, names.join(","))),
+        }
+    };
+    experiment::ALL.iter().filter_map(of).collect()
 }
 
 /// The order in which cells run: shuffled from the seed, so that no strategy always follows the same other one.
@@ -102,23 +171,14 @@ pub fn shuffle<T>(cells: &mut [T], seed: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::strategy;
     use std::path::Path;
 
     fn cells(filters: &[String], runs: u32) -> Vec<Cell> {
         let capturers: Vec<_> =
             strategy::ALL.iter().map(|&one| Capturer::built_in(one, Path::new("crun-capture"))).collect();
+        let wanted = Wanted::Named { experiments: Vec::new(), filters: filters.to_vec() };
         let runtimes = ["crun".to_owned(), "fake".to_owned()];
-        let matrix = Matrix {
-            runtimes: &runtimes,
-            capturers: &capturers,
-            experiments: crate::experiment::ALL,
-            filters,
-            runs,
-            quick: true,
-            seed: 7,
-        };
-        matrix.cells()
+        Matrix { runtimes: &runtimes, capturers: &capturers, wanted: &wanted, runs, quick: true, seed: 7 }.cells()
     }
 
     #[test]

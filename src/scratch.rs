@@ -6,10 +6,10 @@
 //! containers, kills what bears its mark, and removes it. Nothing else could be told by a pid, which may belong to
 //! somebody else by then, or lie across pid namespaces.
 
-use crate::bundle::with_path;
+use crate::files::with_path;
 use crate::phase::{Phase, reached};
 use crate::process::{Family, bearers};
-use crate::runtime::{Handle, pids_limit};
+use crate::runtime::{Handle, Parents, pids_limit};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstat, open, statat, statfs};
 use rustix::mount::{UnmountFlags, unmount};
@@ -35,20 +35,20 @@ const ROUNDS_MAX: u32 = 100;
 #[derive(Debug)]
 pub struct Scratch {
     run: String,
-    disk: Held,
-    memory: Held,
+    disk: LockedDirectory,
+    memory: LockedDirectory,
     /// Whether it was closed in good order, and there is nothing left to be looked for.
     closed: bool,
 }
 
 /// A directory that this process holds the lock of. Dropped, it is removed.
 #[derive(Debug)]
-struct Held {
+struct LockedDirectory {
     path: PathBuf,
     _lock: OwnedFd,
 }
 
-impl Drop for Held {
+impl Drop for LockedDirectory {
     fn drop(&mut self) {
         // Whoever drops it has nobody left to tell; what cannot be removed is found by the next start.
         let _found_by_the_next_start = fs::remove_dir_all(&self.path);
@@ -71,6 +71,11 @@ impl Scratch {
                 return Ok(Scratch { run, disk, memory, closed: false });
             }
         }
+    }
+
+    /// Where the directories of its containers are made.
+    pub fn parents(&self) -> Parents<'_> {
+        Parents { disk: self.disk(), memory: self.memory() }
     }
 
     /// The family of the run, still without members.
@@ -115,13 +120,13 @@ fn new_run() -> String {
 }
 
 /// Makes a directory and takes its lock; None where a sweep was faster.
-fn hold(parent: &Path, name: &str) -> io::Result<Option<Held>> {
+fn hold(parent: &Path, name: &str) -> io::Result<Option<LockedDirectory>> {
     let path = parent.join(name);
     let failed = |error: io::Error| with_path(&error, &path);
     fs::DirBuilder::new().mode(0o700).create(&path).map_err(failed)?;
     let Some(lock) = open_directory(&path)? else { return Ok(None) };
     flock(&lock, FlockOperation::LockExclusive).map_err(|errno| failed(errno.into()))?;
-    Ok(is_there(&path, &lock).then_some(Held { path, _lock: lock }))
+    Ok(is_there(&path, &lock).then_some(LockedDirectory { path, _lock: lock }))
 }
 
 /// A directory of this user's; None where there is none of that name, or a link, or somebody else's.
@@ -171,7 +176,7 @@ fn run_of(name: &str) -> Option<&str> {
 
 fn sweep_one(path: &Path, run: &str) -> Option<Swept> {
     let lock = open_directory(path).ok()??;
-    // Held until the end of this function: no other sweep does the same.
+    // LockedDirectory until the end of this function: no other sweep does the same.
     flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
     is_there(path, &lock).then(|| clear_away(path, run))
 }

@@ -3,16 +3,16 @@
 //! The contract (client/logmon in Nomad): the FIFO is read to its end once; the task's descriptor is opened once, handed to the
 //! child, and kept for its life. Files are `task.stdout.0`, `.1`, …, so large and so many at most.
 
-#[path = "support/ground.rs"]
-mod ground;
+#[path = "support/container.rs"]
+mod container;
 mod support;
 
 use crun_capture::process::Family;
 use crun_capture::script::journal::Journal;
 use crun_capture::script::{End, Lines, Script, Step};
 
+use container::ReadyContainer;
 use crun_capture_reactor::{Command, Stream};
-use ground::Ground;
 use libtest_mimic::{Arguments, Failed, Trial};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::{Pid, Signal, kill_process};
@@ -71,24 +71,24 @@ fn go() -> Result<&'static Path, String> {
 
 /// A container, and where its logs go.
 struct Task {
-    ground: Ground,
+    container: ReadyContainer,
     logs: PathBuf,
 }
 
 impl Task {
     fn new(runtime: &str, script: &Script) -> Result<Task, Failed> {
-        let ground = Ground::new(runtime, script)?;
-        let logs = ground.scratch.disk().join("logs");
+        let container = ReadyContainer::new(runtime, script)?;
+        let logs = container.scratch.disk().join("logs");
         fs::create_dir(&logs)?;
-        Ok(Task { ground, logs })
+        Ok(Task { container, logs })
     }
 
     fn command(&self) -> Command {
-        self.ground.stage.command(&self.ground.found)
+        self.container.stage.command(&self.container.found)
     }
 
     fn journal(&self) -> io::Result<Option<Journal>> {
-        Journal::read(&self.ground.stage.cell.join("journal"))
+        Journal::read(&self.container.stage.exchange.join("journal"))
     }
 
     fn fifo(&self, stream: &str) -> PathBuf {
@@ -186,7 +186,7 @@ fn every_byte(runtime: &str) -> Result<(), Failed> {
     let task = Task::new(runtime, &lines(20_000, 0))?;
     under_reader(&task, 64 << 10, 1_000)?;
     check_whole(&task, 20_000)?;
-    task.ground.close()
+    task.container.close()
 }
 
 fn the_last_is_kept(runtime: &str) -> Result<(), Failed> {
@@ -199,7 +199,7 @@ fn the_last_is_kept(runtime: &str) -> Result<(), Failed> {
         let last = crun_capture::script::line::decode(last, 5).ok_or("no stamp")?;
         assert!(last.sequence >= 19_998, "the tail is there: {}", last.sequence);
     }
-    task.ground.close()
+    task.container.close()
 }
 
 fn no_reader(runtime: &str) -> Result<(), Failed> {
@@ -213,7 +213,7 @@ fn no_reader(runtime: &str) -> Result<(), Failed> {
     assert!(text.contains("nobody reads this FIFO; start its reader first"), "{text}");
     let journal = task.journal()?;
     assert!(journal.is_none(), "the workload was not started");
-    task.ground.close()
+    task.container.close()
 }
 
 /// Nomad's part, under way.
@@ -255,7 +255,7 @@ fn under_logmon(runtime: &str) -> Result<(), Failed> {
     assert_eq!(task.passthrough().status()?.code(), Some(7));
     peer.end()?;
     check_whole(&task, 20_000)?;
-    task.ground.close()
+    task.container.close()
 }
 
 fn under_executor(runtime: &str) -> Result<(), Failed> {
@@ -266,7 +266,7 @@ fn under_executor(runtime: &str) -> Result<(), Failed> {
     assert_eq!(line(&mut peer.said)?["exit_code"], 7);
     peer.end()?;
     check_whole(&task, 20_000)?;
-    task.ground.close()
+    task.container.close()
 }
 
 /// A FIFO that is handed on makes its reader a single point of failure: with it the program's output ends.
@@ -294,5 +294,5 @@ fn logmon_killed(runtime: &str) -> Result<(), Failed> {
     }
     assert!(task.kept("stdout")?.len() < 100 * 1_500, "what was written later is in no log");
     peer.end()?;
-    task.ground.close()
+    task.container.close()
 }

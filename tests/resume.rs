@@ -2,14 +2,14 @@
 //!
 //! A program of its own, since this process becomes the one that orphans go to.
 
-#[path = "support/ground.rs"]
-mod ground;
+#[path = "support/container.rs"]
+mod container;
 mod support;
 
+use container::ReadyContainer;
 use crun_capture::process::Family;
 use crun_capture::script::{End, Lines, Script, Step};
 use crun_capture_reactor::{Command, Stream};
-use ground::Ground;
 use libtest_mimic::{Arguments, Failed, Trial};
 use rustix::fd::AsFd;
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
@@ -55,8 +55,8 @@ fn check(runtime_name: &str) -> Result<(), Failed> {
     Family::adopt_orphans()?;
     let lines = Lines { interval_ns: 1_000_000, ..Lines::fast(&Stream::BOTH, 400, 99) };
     let script = Script::new(3, End::Exit(7)).then(Step::Lines(lines));
-    let ground = Ground::new(runtime_name, &script)?;
-    let command = ground.stage.command(&ground.found);
+    let container = ReadyContainer::new(runtime_name, &script)?;
+    let command = container.stage.command(&container.found);
     let mut first = capture(&command);
     first.arg("--").arg(&command.program).args(&command.arguments).stdout(Stdio::piped());
     let mut first = first.spawn()?;
@@ -89,7 +89,7 @@ fn check(runtime_name: &str) -> Result<(), Failed> {
     }
     let status = waitid(WaitId::PidFd(front.as_fd()), WaitIdOptions::EXITED)?.ok_or("no status")?;
     assert_eq!(status.exit_status(), Some(7), "the orphan's status is the subreaper's");
-    ground.close()
+    container.close()
 }
 
 /// Adds what follows on what is there, and nothing else.

@@ -1,6 +1,6 @@
 //! The floors: the same job in plain system calls, one stream, one thread; and what others would write.
 
-use crate::work::{Pinned, Placement, Site, Work};
+use crate::work::{MemoryDirectory, Pinned, Placement, Work};
 use crun_capture_reactor::clock::now_ns;
 use crun_capture_reactor::{Delivery, Ending, Origin, Sink};
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
@@ -23,7 +23,13 @@ fn pipe_bytes() -> usize {
 }
 
 /// Runs the floor of this name, or `NAME@KIB` with pipes of that size; how long it took.
-pub(crate) fn run(name: &str, work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) -> Duration {
+pub(crate) fn run(
+    name: &str,
+    work: &Work,
+    memory: &MemoryDirectory,
+    placement: Option<Placement>,
+    sink: &mut dyn Sink,
+) -> Duration {
     let _pinned = Pinned::new(placement);
     let (name, kib) = name.split_once('@').unwrap_or((name, "1024"));
     PIPE_BYTES.store(kib.parse::<usize>().unwrap() << 10, Ordering::Relaxed);
@@ -45,12 +51,12 @@ pub(crate) fn run(name: &str, work: &Work, site: &Site, placement: Option<Placem
         _ => panic!("there is no floor {name}"),
     };
     let start = Instant::now();
-    floor(work, site, placement, sink);
+    floor(work, memory, placement, sink);
     start.elapsed()
 }
 
-fn spawn(work: &Work, site: &Site, placement: Option<Placement>, stdout: impl Into<Stdio>) -> Child {
-    let command = work.command(site, placement);
+fn spawn(work: &Work, memory: &MemoryDirectory, placement: Option<Placement>, stdout: impl Into<Stdio>) -> Child {
+    let command = work.command(memory, placement);
     std::process::Command::new(&command.program)
         .args(&command.arguments)
         .stdin(Stdio::null())
@@ -119,9 +125,9 @@ fn deliver_lines(bytes: &[u8], at_ns: u64, sink: &mut dyn Sink) -> usize {
     start
 }
 
-fn read(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
+fn read(work: &Work, memory: &MemoryDirectory, placement: Option<Placement>, sink: &mut dyn Sink) {
     let (reader, writer) = large_pipe();
-    let mut child = spawn(work, site, placement, writer);
+    let mut child = spawn(work, memory, placement, writer);
     let mut cutter = Cutter::new();
     while let count @ 1.. = rustix::io::read(&reader, cutter.room()).unwrap() {
         cutter.cut(count, sink);
@@ -129,10 +135,10 @@ fn read(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn S
     child.wait().unwrap();
 }
 
-fn read_write(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
+fn read_write(work: &Work, memory: &MemoryDirectory, placement: Option<Placement>, sink: &mut dyn Sink) {
     let (reader, writer) = large_pipe();
-    let file = File::create(site.path("stdout")).unwrap();
-    let mut child = spawn(work, site, placement, writer);
+    let file = File::create(memory.path("stdout")).unwrap();
+    let mut child = spawn(work, memory, placement, writer);
     let mut cutter = Cutter::new();
     while let count @ 1.. = rustix::io::read(&reader, cutter.room()).unwrap() {
         let mut left = &cutter.room()[..count];
@@ -155,9 +161,9 @@ fn epoll_of(descriptor: impl AsFd) -> OwnedFd {
     epoll
 }
 
-fn epoll_read(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
+fn epoll_read(work: &Work, memory: &MemoryDirectory, placement: Option<Placement>, sink: &mut dyn Sink) {
     let (reader, writer) = large_pipe();
-    let mut child = spawn(work, site, placement, writer);
+    let mut child = spawn(work, memory, placement, writer);
     let epoll = epoll_of(&reader);
     let mut cutter = Cutter::new();
     loop {
@@ -172,7 +178,7 @@ fn epoll_read(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut
 
 fn copied(
     work: &Work,
-    site: &Site,
+    memory: &MemoryDirectory,
     placement: Option<Placement>,
     sink: &mut dyn Sink,
     file: Option<&File>,
@@ -181,7 +187,7 @@ fn copied(
     let (reader, writer) = large_pipe();
     let epoll = polls.then(|| epoll_of(&reader));
     let (copy, copy_writer) = large_pipe();
-    let mut child = spawn(work, site, placement, writer);
+    let mut child = spawn(work, memory, placement, writer);
     let (null, mut cutter) = (File::options().write(true).open("/dev/null").unwrap(), Cutter::new());
     loop {
         epoll.as_ref().map(wait);
@@ -205,31 +211,31 @@ fn copied(
 }
 
 /// What was teed goes nowhere.
-fn tee_read(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
-    copied(work, site, placement, sink, None, false);
+fn tee_read(work: &Work, memory: &MemoryDirectory, placement: Option<Placement>, sink: &mut dyn Sink) {
+    copied(work, memory, placement, sink, None, false);
 }
 
-fn tee_splice(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
-    copied(work, site, placement, sink, Some(&File::create(site.path("stdout")).unwrap()), false);
+fn tee_splice(work: &Work, memory: &MemoryDirectory, placement: Option<Placement>, sink: &mut dyn Sink) {
+    copied(work, memory, placement, sink, Some(&File::create(memory.path("stdout")).unwrap()), false);
 }
 
-fn epoll_tee_splice(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
-    copied(work, site, placement, sink, Some(&File::create(site.path("stdout")).unwrap()), true);
+fn epoll_tee_splice(work: &Work, memory: &MemoryDirectory, placement: Option<Placement>, sink: &mut dyn Sink) {
+    copied(work, memory, placement, sink, Some(&File::create(memory.path("stdout")).unwrap()), true);
 }
 
-fn receive(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
-    received(work, site, placement, sink, false);
+fn receive(work: &Work, memory: &MemoryDirectory, placement: Option<Placement>, sink: &mut dyn Sink) {
+    received(work, memory, placement, sink, false);
 }
 
-fn epoll_receive(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
-    received(work, site, placement, sink, true);
+fn epoll_receive(work: &Work, memory: &MemoryDirectory, placement: Option<Placement>, sink: &mut dyn Sink) {
+    received(work, memory, placement, sink, true);
 }
 
-fn received(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink, polls: bool) {
+fn received(work: &Work, memory: &MemoryDirectory, placement: Option<Placement>, sink: &mut dyn Sink, polls: bool) {
     const BATCH: usize = 11;
     const LARGEST: usize = 212_992;
     let (receiver, sender) = socketpair(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None).unwrap();
-    let mut child = spawn(work, site, placement, sender);
+    let mut child = spawn(work, memory, placement, sender);
     let mut bytes = vec![0_u8; BATCH * LARGEST];
     let mut vectors: Vec<libc::iovec> = bytes
         .chunks_exact_mut(LARGEST)
@@ -265,17 +271,17 @@ fn received(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut d
     child.wait().unwrap();
 }
 
-fn redirect(work: &Work, site: &Site, placement: Option<Placement>, _sink: &mut dyn Sink) {
-    spawn(work, site, placement, File::create(site.path("stdout")).unwrap()).wait().unwrap();
+fn redirect(work: &Work, memory: &MemoryDirectory, placement: Option<Placement>, _sink: &mut dyn Sink) {
+    spawn(work, memory, placement, File::create(memory.path("stdout")).unwrap()).wait().unwrap();
 }
 
-fn inotify_read(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
-    let path = site.path("stdout");
+fn inotify_read(work: &Work, memory: &MemoryDirectory, placement: Option<Placement>, sink: &mut dyn Sink) {
+    let path = memory.path("stdout");
     let writer = File::create(&path).unwrap();
     let reader = File::open(&path).unwrap();
     let watch = inotify::init(inotify::CreateFlags::CLOEXEC).unwrap();
     inotify::add_watch(&watch, &path, inotify::WatchFlags::MODIFY).unwrap();
-    let mut child = spawn(work, site, placement, writer);
+    let mut child = spawn(work, memory, placement, writer);
     let (mut cutter, mut left, mut events) = (Cutter::new(), work.bytes(), [0_u8; 4096]);
     while left > 0 {
         rustix::io::read(&watch, &mut events[..]).unwrap();
@@ -304,8 +310,14 @@ fn keep(line: &str, whole: &mut Vec<u8>, mut file: Option<&File>) {
 }
 
 /// As a driver in Rust is usually written: a thread, a BufReader, a String a line.
-fn with_threads(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink, file: Option<File>) {
-    let mut child = spawn(work, site, placement, Stdio::piped());
+fn with_threads(
+    work: &Work,
+    memory: &MemoryDirectory,
+    placement: Option<Placement>,
+    sink: &mut dyn Sink,
+    file: Option<File>,
+) {
+    let mut child = spawn(work, memory, placement, Stdio::piped());
     let stdout = child.stdout.take().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || {
@@ -320,17 +332,23 @@ fn with_threads(work: &Work, site: &Site, placement: Option<Placement>, sink: &m
     child.wait().unwrap();
 }
 
-fn threads(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
-    with_threads(work, site, placement, sink, None);
+fn threads(work: &Work, memory: &MemoryDirectory, placement: Option<Placement>, sink: &mut dyn Sink) {
+    with_threads(work, memory, placement, sink, None);
 }
 
-fn threads_file(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
-    with_threads(work, site, placement, sink, Some(File::create(site.path("stdout")).unwrap()));
+fn threads_file(work: &Work, memory: &MemoryDirectory, placement: Option<Placement>, sink: &mut dyn Sink) {
+    with_threads(work, memory, placement, sink, Some(File::create(memory.path("stdout")).unwrap()));
 }
 
-fn with_tokio(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink, file: Option<&File>) {
+fn with_tokio(
+    work: &Work,
+    memory: &MemoryDirectory,
+    placement: Option<Placement>,
+    sink: &mut dyn Sink,
+    file: Option<&File>,
+) {
     use tokio::io::AsyncBufReadExt;
-    let command = work.command(site, placement);
+    let command = work.command(memory, placement);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
     runtime.block_on(async {
         let mut prepared = tokio::process::Command::new(&command.program);
@@ -346,10 +364,10 @@ fn with_tokio(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut
     });
 }
 
-fn tokio_lines(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
-    with_tokio(work, site, placement, sink, None);
+fn tokio_lines(work: &Work, memory: &MemoryDirectory, placement: Option<Placement>, sink: &mut dyn Sink) {
+    with_tokio(work, memory, placement, sink, None);
 }
 
-fn tokio_file(work: &Work, site: &Site, placement: Option<Placement>, sink: &mut dyn Sink) {
-    with_tokio(work, site, placement, sink, Some(&File::create(site.path("stdout")).unwrap()));
+fn tokio_file(work: &Work, memory: &MemoryDirectory, placement: Option<Placement>, sink: &mut dyn Sink) {
+    with_tokio(work, memory, placement, sink, Some(&File::create(memory.path("stdout")).unwrap()));
 }

@@ -12,7 +12,7 @@ mod work;
 
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, measurement::WallTime};
 use std::time::Duration;
-use work::{Latencies, Placement, Site, Tally, Work};
+use work::{Latencies, MemoryDirectory, Placement, Tally, Work};
 
 /// Whether criterion measures, or cargo test runs everything once.
 fn measures() -> bool {
@@ -43,7 +43,7 @@ fn settle(group: &mut BenchmarkGroup<'_, WallTime>) {
 
 /// By how much a contender is faster than its floor, or than its rival, in bytes a second.
 fn throughput(criterion: &mut Criterion, title: &str, work: Work, pairs: &[Pair]) {
-    let site = Site::new();
+    let memory = MemoryDirectory::new();
     let mut group = criterion.benchmark_group(title);
     settle(&mut group);
     group.throughput(Throughput::Bytes(work.bytes()));
@@ -54,9 +54,9 @@ fn throughput(criterion: &mut Criterion, title: &str, work: Work, pairs: &[Pair]
             bencher.iter_custom(|runs| {
                 (0..runs)
                     .map(|_| {
-                        let floor = floor::run(pair.floor, &work, &site, None, &mut Tally::default());
+                        let floor = floor::run(pair.floor, &work, &memory, None, &mut Tally::default());
                         let mut tally = Tally::default();
-                        let own = work::capture(pair.strategy, &work, &site, None, &mut tally);
+                        let own = work::capture(pair.strategy, &work, &memory, None, &mut tally);
                         assert_eq!(tally.bytes(), work.bytes(), "{} delivers every byte", pair.strategy);
                         ratios.push(floor.as_secs_f64() / own.as_secs_f64());
                         rates.push(work.bytes() as f64 / own.as_secs_f64() / 1e9);
@@ -85,7 +85,7 @@ fn throughput(criterion: &mut Criterion, title: &str, work: Work, pairs: &[Pair]
 fn pipe_size(criterion: &mut Criterion, work: Work) {
     const TITLE: &str = "pipe size, 100-byte lines in 64 KiB writes";
     const SIZES: [&str; 5] = ["64", "128", "256", "512", "1024"];
-    let site = Site::new();
+    let memory = MemoryDirectory::new();
     let mut group = criterion.benchmark_group(TITLE);
     settle(&mut group);
     let mut rows = Vec::new();
@@ -97,7 +97,7 @@ fn pipe_size(criterion: &mut Criterion, work: Work) {
                 for _ in 0..runs {
                     for (size, rates) in SIZES.iter().zip(&mut rates) {
                         let name = format!("{floor}@{size}");
-                        let took = floor::run(&name, &work, &site, None, &mut Tally::default());
+                        let took = floor::run(&name, &work, &memory, None, &mut Tally::default());
                         rates.push(work.bytes() as f64 / took.as_secs_f64() / 1e9);
                         all += took;
                     }
@@ -116,7 +116,7 @@ fn pipe_size(criterion: &mut Criterion, work: Work) {
 
 fn latency(criterion: &mut Criterion, title: &str, placement: Placement, pairs: &[Pair]) {
     let work = Work::paced(if measures() { 5_000 } else { 5 });
-    let site = Site::new();
+    let memory = MemoryDirectory::new();
     let mut group = criterion.benchmark_group(title);
     settle(&mut group);
     let mut rows = Vec::new();
@@ -128,12 +128,12 @@ fn latency(criterion: &mut Criterion, title: &str, placement: Placement, pairs: 
                 (0..runs)
                     .map(|_| {
                         let mut sink = Latencies::new(&work);
-                        floor::run(pair.floor, &work, &site, Some(placement), &mut sink);
+                        floor::run(pair.floor, &work, &memory, Some(placement), &mut sink);
                         let (floor, tail) = sink.p50_p99();
                         floor_p50.push(floor);
                         floor_p99.push(tail);
                         let mut sink = Latencies::new(&work);
-                        work::capture(pair.strategy, &work, &site, Some(placement), &mut sink);
+                        work::capture(pair.strategy, &work, &memory, Some(placement), &mut sink);
                         let (own, tail) = sink.p50_p99();
                         own_p50.push(own);
                         own_p99.push(tail);
@@ -171,12 +171,12 @@ fn memory() {
         [("lines", &[GIB, 16 * GIB][..]), ("sequenced", &[GIB, 16 * GIB]), ("splice", &[GIB]), ("follow", &[GIB])]
     {
         for &bytes in sizes {
-            let site = Site::new();
-            let command = Work::fast(bytes, 64 << 10).command(&site, None);
+            let memory = MemoryDirectory::new();
+            let command = Work::fast(bytes, 64 << 10).command(&memory, None);
             let mut capture = std::process::Command::new(env!("CARGO_BIN_EXE_crun-capture"));
             capture.args(["capture", "--strategy", strategy, "--live", "none", "--summary", "-"]);
             if strategy == "splice" || strategy == "follow" {
-                capture.arg("--stdout-path").arg(site.path("stdout")).arg("--stderr-path").arg(site.path("stderr"));
+                capture.arg("--stdout-path").arg(memory.path("stdout")).arg("--stderr-path").arg(memory.path("stderr"));
             }
             let output = capture.arg("--").arg(&command.program).args(&command.arguments).output().unwrap();
             let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

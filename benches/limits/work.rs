@@ -46,22 +46,22 @@ impl Work {
     }
 
     /// The command line of the writer.
-    pub(crate) fn command(&self, site: &Site, placement: Option<Placement>) -> Command {
+    pub(crate) fn command(&self, memory: &MemoryDirectory, placement: Option<Placement>) -> Command {
         let cpu = placement.map_or("-".to_owned(), |placement| u8::from(placement == Placement::Apart).to_string());
         let words = [WRITER.to_owned(), self.bytes.to_string(), self.write_bytes.to_string(), cpu];
         let command = Command::new(std::env::current_exe().unwrap()).args(words);
-        command.stdout_path(site.path("stdout")).stderr_path(site.path("stderr"))
+        command.stdout_path(memory.path("stdout")).stderr_path(memory.path("stderr"))
     }
 }
 
 /// A directory in memory.
-pub(crate) struct Site(TempDir);
+pub(crate) struct MemoryDirectory(TempDir);
 
-impl Site {
-    pub(crate) fn new() -> Site {
+impl MemoryDirectory {
+    pub(crate) fn new() -> MemoryDirectory {
         let shm = Path::new("/dev/shm");
         let parent = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
-        Site(tempfile::tempdir_in(parent).unwrap())
+        MemoryDirectory(tempfile::tempdir_in(parent).unwrap())
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -101,12 +101,12 @@ fn pin(cpu: usize) {
 pub(crate) fn capture(
     name: &str,
     work: &Work,
-    site: &Site,
+    memory: &MemoryDirectory,
     placement: Option<Placement>,
     sink: &mut dyn Sink,
 ) -> Duration {
     let strategy = strategy::find(name).unwrap();
-    let command = work.command(site, placement);
+    let command = work.command(memory, placement);
     let _pinned = Pinned::new(placement);
     let start = Instant::now();
     let outcome = strategy.capture(&command, sink).unwrap();

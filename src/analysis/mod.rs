@@ -23,7 +23,7 @@ use received::Received;
 use truth::Truth;
 
 /// A recording, with what was written held against what arrived.
-struct Held {
+struct Matching {
     /// The lines of each stream by itself.
     apart: Truth,
     /// The same for a reader that cannot tell the streams apart, where that makes a difference.
@@ -33,8 +33,8 @@ struct Held {
     background_lines: u64,
 }
 
-impl Held {
-    fn of(recording: &Recording) -> Held {
+impl Matching {
+    fn of(recording: &Recording) -> Matching {
         let script = &recording.facts.script;
         // A program of the host's keeps no journal. What it writes is known, and all of it is to arrive.
         let supposed = recording.facts.program.then(|| Journal::supposed(script));
@@ -44,7 +44,7 @@ impl Held {
         let background_lines = received.take_out(&script.background_lines());
         let merged = received.is_merged().then(|| apart.merged(script, journal)).flatten();
         let matched = loss::match_lines(merged.as_ref().unwrap_or(&apart), &received);
-        Held { apart, merged, received, matched, background_lines }
+        Matching { apart, merged, received, matched, background_lines }
     }
 
     /// What the deliveries are held against.
@@ -71,8 +71,8 @@ pub fn fates(recording: &Recording) -> Vec<Fate> {
     if !recording.facts.live {
         return Vec::new();
     }
-    let held = Held::of(recording);
-    let (truth, places) = (held.truth(), &held.matched.places);
+    let matching = Matching::of(recording);
+    let (truth, places) = (matching.truth(), &matching.matched.places);
     let swapped = |at: usize| {
         let before = at.checked_sub(1).filter(|&before| truth.lines[before].stream != truth.lines[at].stream);
         before.and_then(|before| Some(places[before]? > places[at]?)).unwrap_or(false)
@@ -80,7 +80,7 @@ pub fn fates(recording: &Recording) -> Vec<Fate> {
     let fate = |(at, line): (usize, &truth::TruthLine)| Fate {
         stream: line.stream,
         written_ns: line.written_ns,
-        delivered_ns: places[at].map(|place| held.received.lines[place].at_ns),
+        delivered_ns: places[at].map(|place| matching.received.lines[place].at_ns),
         swapped: swapped(at),
     };
     truth.accepted().map(fate).collect()
@@ -88,10 +88,10 @@ pub fn fates(recording: &Recording) -> Vec<Fate> {
 
 /// All findings of one recording.
 pub fn findings(recording: &Recording) -> Findings {
-    let held = Held::of(recording);
-    let (truth, received, matched) = (held.truth(), &held.received, &held.matched);
+    let matching = Matching::of(recording);
+    let (truth, received, matched) = (matching.truth(), &matching.received, &matching.matched);
     let accepted_lines = truth.accepted().count() as u64;
-    let mut findings = Findings { background_lines: held.background_lines, accepted_lines, ..Findings::default() };
+    let mut findings = Findings { background_lines: matching.background_lines, accepted_lines, ..Findings::default() };
     findings.deliveries = recording.deliveries.len() as u64;
     let bytes = |delivered: &Delivered| (delivered.bytes.len() + delivered.ending.terminator().len()) as u64;
     findings.delivered_bytes = recording.deliveries.iter().map(bytes).sum();
@@ -106,7 +106,7 @@ pub fn findings(recording: &Recording) -> Findings {
     } else {
         loss::counts(truth, recording, &mut findings);
     }
-    loss::files(&held.apart, recording, &mut findings);
+    loss::files(&matching.apart, recording, &mut findings);
     exit::measure(recording, &mut findings);
     outside::measure(recording, &mut findings);
     cost::measure(recording, &mut findings);

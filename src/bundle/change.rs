@@ -1,6 +1,7 @@
 //! What few bundles have otherwise than the others: another user, another program.
 
-use super::{config, with_path};
+use super::config;
+use crate::files::with_path;
 use rustix::fs::{Gid, Uid};
 use serde_json::{Value, json};
 use std::fs;
@@ -54,11 +55,11 @@ pub fn ask_for_terminal(bundle: &Path) -> io::Result<()> {
     })
 }
 
-/// Gives the directory that is mounted on `/cell`, with what is in it, to another user.
+/// Gives the directory that is mounted on `/exchange`, with what is in it, to another user.
 ///
 /// # Errors
 /// As chown(2), with the path.
-pub fn give_cell(directory: &Path, user: u32) -> io::Result<()> {
+pub fn give_exchange(directory: &Path, user: u32) -> io::Result<()> {
     let entries = fs::read_dir(directory)?.flatten().map(|entry| entry.path());
     for path in entries.chain([directory.to_owned()]) {
         let given = rustix::fs::chown(&path, Some(Uid::from_raw(user)), Some(Gid::from_raw(user)));
@@ -73,7 +74,7 @@ pub(super) fn make_mount_points(rootfs: &Path) -> io::Result<()> {
         let (host, own) = (Path::new("/").join(name), rootfs.join(name));
         match fs::read_link(&host) {
             Ok(target) => std::os::unix::fs::symlink(target, &own).map_err(|error| with_path(&error, &own))?,
-            Err(_) if host.is_dir() => super::make_directory(&own)?,
+            Err(_) if host.is_dir() => crate::files::make_directory(&own)?,
             Err(_) => {}
         }
     }

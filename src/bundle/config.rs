@@ -1,6 +1,6 @@
 //! config.json: the least that runs the workload.
 
-use super::{CELL_MOUNT, EMIT, Flaw, PIDS_MAX, Plan};
+use super::{Contents, EMIT, EXCHANGE_MOUNT, Flaw, PIDS_MAX};
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
     LinuxBuilder, LinuxCapabilitiesBuilder, LinuxNamespaceBuilder, LinuxNamespaceType, LinuxPidsBuilder,
@@ -14,14 +14,14 @@ use std::io;
 pub(super) const HOST_OPTIONS: [&str; 4] = ["rbind", "ro", "nosuid", "nodev"];
 
 /// The file's bytes.
-pub(super) fn json(plan: &Plan<'_>) -> io::Result<Vec<u8>> {
-    let spec = spec(plan).map_err(io::Error::other)?;
+pub(super) fn json(contents: &Contents<'_>) -> io::Result<Vec<u8>> {
+    let spec = spec(contents).map_err(io::Error::other)?;
     Ok(serde_json::to_vec_pretty(&spec)?)
 }
 
-/// No capabilities, no new privileges, a read-only root, an own empty network namespace; nothing of the host but `/cell`.
-fn spec(plan: &Plan<'_>) -> Result<Spec, OciSpecError> {
-    let program = if plan.flaw == Flaw::ExecutableNotFound { "/no-such-program" } else { EMIT };
+/// No capabilities, no new privileges, a read-only root, an own empty network namespace; nothing of the host but `/exchange`.
+fn spec(contents: &Contents<'_>) -> Result<Spec, OciSpecError> {
+    let program = if contents.flaw == Flaw::ExecutableNotFound { "/no-such-program" } else { EMIT };
     let none = HashSet::new();
     let capabilities = LinuxCapabilitiesBuilder::default()
         .bounding(none.clone())
@@ -33,20 +33,20 @@ fn spec(plan: &Plan<'_>) -> Result<Spec, OciSpecError> {
     let process = ProcessBuilder::default()
         .terminal(false)
         .user(UserBuilder::default().uid(0_u32).gid(0_u32).build()?)
-        .args([program, CELL_MOUNT].map(str::to_owned).to_vec())
-        .env(environment(plan))
+        .args([program, EXCHANGE_MOUNT].map(str::to_owned).to_vec())
+        .env(environment(contents))
         .cwd("/")
         .no_new_privileges(true)
         .rlimits(vec![most_processes()?])
         .capabilities(capabilities)
         .build()?;
-    let rootfs = match plan.flaw {
-        Flaw::MissingRootfs => plan.rootfs.path().join("no-such-rootfs"),
-        _ => plan.rootfs.path().to_owned(),
+    let rootfs = match contents.flaw {
+        Flaw::MissingRootfs => contents.rootfs.path().join("no-such-rootfs"),
+        _ => contents.rootfs.path().to_owned(),
     };
-    let mut linux = LinuxBuilder::default().namespaces(namespaces(plan.pid_namespace)?).build()?;
+    let mut linux = LinuxBuilder::default().namespaces(namespaces(contents.pid_namespace)?).build()?;
     // Rootless there is no control group to be had, and runc refuses what it cannot do.
-    linux.set_resources(if plan.user_namespace { None } else { Some(resources()?) });
+    linux.set_resources(if contents.user_namespace { None } else { Some(resources()?) });
     linux.set_masked_paths(None);
     linux.set_readonly_paths(None);
     let mut spec = SpecBuilder::default()
@@ -54,7 +54,7 @@ fn spec(plan: &Plan<'_>) -> Result<Spec, OciSpecError> {
         .root(RootBuilder::default().path(rootfs).readonly(true).build()?)
         .process(process)
         .hostname("crun-capture")
-        .mounts(mounts(plan)?)
+        .mounts(mounts(contents)?)
         .linux(linux)
         .build()?;
     spec.set_annotations(None);
@@ -73,8 +73,8 @@ fn most_processes() -> Result<PosixRlimit, OciSpecError> {
 }
 
 /// youki does not start a container that has no PATH.
-fn environment(plan: &Plan<'_>) -> Vec<String> {
-    std::iter::once("PATH=/".to_owned()).chain(plan.environment.iter().cloned()).collect()
+fn environment(contents: &Contents<'_>) -> Vec<String> {
+    std::iter::once("PATH=/".to_owned()).chain(contents.environment.iter().cloned()).collect()
 }
 
 fn namespaces(pid: bool) -> Result<Vec<oci_spec::runtime::LinuxNamespace>, OciSpecError> {
@@ -83,12 +83,12 @@ fn namespaces(pid: bool) -> Result<Vec<oci_spec::runtime::LinuxNamespace>, OciSp
     all.map(|typ| LinuxNamespaceBuilder::default().typ(typ).build()).collect()
 }
 
-fn mounts(plan: &Plan<'_>) -> Result<Vec<Mount>, OciSpecError> {
+fn mounts(contents: &Contents<'_>) -> Result<Vec<Mount>, OciSpecError> {
     let options = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
     let proc = MountBuilder::default().destination("/proc");
     // Only who owns the pid namespace may mount its proc. Without one of its own, a container in a user namespace sees
     // the host's processes anyway, and gets the host's /proc, as with `podman run --pid=host`.
-    let proc = if plan.pid_namespace || !plan.user_namespace {
+    let proc = if contents.pid_namespace || !contents.user_namespace {
         proc.typ("proc").source("proc").build()?
     } else {
         proc.typ("bind").source("/proc").options(options(&["rbind", "nosuid", "nodev", "noexec"])).build()?
@@ -103,9 +103,9 @@ fn mounts(plan: &Plan<'_>) -> Result<Vec<Mount>, OciSpecError> {
             .options(options(&["nosuid", "noexec", "mode=755", "size=65536k"]))
             .build()?,
         MountBuilder::default()
-            .destination(CELL_MOUNT)
+            .destination(EXCHANGE_MOUNT)
             .typ("bind")
-            .source(plan.cell)
+            .source(contents.exchange)
             .options(options(&["bind", "rw", "nosuid", "nodev", "noexec"]))
             .build()?,
     ]);

@@ -4,18 +4,19 @@ mod change;
 mod config;
 mod own;
 
-pub use change::{ask_for_terminal, give_cell, run_as, run_program};
+pub use change::{ask_for_terminal, give_exchange, run_as, run_program};
 pub use own::{OwnBundle, Snapshot};
 
+use crate::files::{make_directory, with_path, write_private};
 use crate::script::{Script, events, journal};
 use rustix::fs::{CWD, Mode};
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Where the workload's directory is mounted in the container.
-pub const CELL_MOUNT: &str = "/cell";
+pub const EXCHANGE_MOUNT: &str = "/exchange";
 
 /// So many processes and threads a container may have.
 pub const PIDS_MAX: u32 = 128;
@@ -37,7 +38,7 @@ impl Rootfs {
     pub fn create(path: PathBuf, emit: &Path) -> io::Result<Rootfs> {
         make_directory(&path)?;
         // All mount points exist beforehand: a runtime would else have to make them, in a rootfs that is read-only.
-        for mount_point in ["proc", "dev", &CELL_MOUNT[1..]] {
+        for mount_point in ["proc", "dev", &EXCHANGE_MOUNT[1..]] {
             make_directory(&path.join(mount_point))?;
         }
         change::make_mount_points(&path)?;
@@ -55,6 +56,14 @@ impl Rootfs {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Removes it. Otherwise it stays until the directory above it goes.
+    ///
+    /// # Errors
+    /// It cannot be removed, with the path.
+    pub fn remove(self) -> io::Result<()> {
+        fs::remove_dir_all(&self.path).map_err(|error| with_path(&error, &self.path))
     }
 }
 
@@ -83,11 +92,11 @@ pub fn has_config(flaw: Flaw) -> bool {
 
 /// What a bundle is made from.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan<'a> {
+pub struct Contents<'a> {
     /// The root file system.
     pub rootfs: &'a Rootfs,
-    /// The host's directory that is mounted on `/cell`.
-    pub cell: &'a Path,
+    /// The host's directory that is mounted on `/exchange`.
+    pub exchange: &'a Path,
     /// Whether the container gets a pid namespace of its own.
     pub pid_namespace: bool,
     /// Whether it runs in a user namespace that the harness makes around the runtime.
@@ -102,22 +111,22 @@ pub struct Plan<'a> {
 ///
 /// # Errors
 /// The directory or config.json cannot be written.
-pub fn write(directory: &Path, plan: &Plan<'_>) -> io::Result<()> {
+pub fn write(directory: &Path, contents: &Contents<'_>) -> io::Result<()> {
     make_directory(directory)?;
     let path = directory.join("config.json");
-    match plan.flaw {
+    match contents.flaw {
         Flaw::MissingConfig => Ok(()),
         Flaw::InvalidJson => write_private(&path, b"{ \"ociVersion\": \"1.0.2\", "),
-        _ => write_private(&path, &config::json(plan)?),
+        _ => write_private(&path, &config::json(contents)?),
     }
 }
 
-/// Makes the directory that is mounted on `/cell`: the script, room for the journal, the FIFO that shows the workload to
+/// Makes the directory that is mounted on `/exchange`: the script, room for the journal, the FIFO that shows the workload to
 /// be alive, that of its events, and those of the gates.
 ///
 /// # Errors
 /// The directory cannot be made.
-pub fn write_cell(directory: &Path, script: &Script) -> io::Result<()> {
+pub fn make_exchange(directory: &Path, script: &Script) -> io::Result<()> {
     make_directory(directory)?;
     write_private(&directory.join("script.json"), &serde_json::to_vec(script)?)?;
     let journal = directory.join("journal");
@@ -127,52 +136,6 @@ pub fn write_cell(directory: &Path, script: &Script) -> io::Result<()> {
         rustix::fs::mkfifoat(CWD, directory.join(name), Mode::RUSR | Mode::WUSR)?;
     }
     Ok(())
-}
-
-/// Makes a directory of mode 0700.
-///
-/// # Errors
-/// As mkdir(2), with the path.
-pub fn make_directory(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().mode(0o700).create(path).map_err(|error| with_path(&error, path))
-}
-
-/// Writes a new file of mode 0600.
-///
-/// # Errors
-/// It exists, or cannot be written; with the path.
-pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let file = fs::File::options().write(true).create_new(true).mode(0o600).open(path);
-    file.and_then(|mut file| io::Write::write_all(&mut file, bytes)).map_err(|error| with_path(&error, path))
-}
-
-/// No file of ours is larger; one that is was not written by a sound capturer, and would fill the memory.
-const FILE_MAX_BYTES: u64 = 2 << 30;
-
-/// A file that somebody else wrote: regular, no link, and not too large. None where there is none. Never blocks.
-///
-/// # Errors
-/// It is something else, or cannot be read; with the path.
-pub fn read_regular(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    use std::io::Read;
-    let opened = fs::File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path);
-    let mut file = match opened {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(|error| with_path(&error, path))?,
-    };
-    let metadata = file.metadata().map_err(|error| with_path(&error, path))?;
-    if !metadata.is_file() || metadata.len() > FILE_MAX_BYTES {
-        let message = format!("not a regular file of at most {FILE_MAX_BYTES} bytes");
-        return Err(with_path(&io::Error::new(io::ErrorKind::InvalidData, message), path));
-    }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(|error| with_path(&error, path))?;
-    Ok(Some(bytes))
-}
-
-/// The same error, naming the path.
-pub fn with_path(error: &io::Error, path: &Path) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// Whether the file at `path` is an ELF program without an interpreter: a static one.
@@ -202,18 +165,18 @@ mod tests {
         let emit = directory.path().join("emit");
         fs::write(&emit, "program").unwrap();
         let rootfs = Rootfs::create(directory.path().join("rootfs"), &emit).unwrap();
-        let cell = directory.path().join("cell");
-        write_cell(&cell, &Script::new(1, End::Exit(0))).unwrap();
-        let plan = Plan {
+        let exchange = directory.path().join("exchange");
+        make_exchange(&exchange, &Script::new(1, End::Exit(0))).unwrap();
+        let contents = Contents {
             rootfs: &rootfs,
-            cell: &cell,
+            exchange: &exchange,
             pid_namespace: true,
             user_namespace: false,
             flaw: Flaw::None,
             environment: &["CELL=1".to_owned()],
         };
         let bundle = directory.path().join("bundle");
-        write(&bundle, &plan).unwrap();
+        write(&bundle, &contents).unwrap();
         let spec = oci_spec::runtime::Spec::load(bundle.join("config.json")).unwrap();
         assert_eq!(spec.root().as_ref().unwrap().path(), rootfs.path());
         assert_eq!(spec.root().as_ref().unwrap().readonly(), Some(true));
@@ -228,7 +191,7 @@ mod tests {
         };
         assert!(types(&spec).contains(&"pid".into()) && types(&spec).contains(&"net".into()));
         let without = directory.path().join("without");
-        write(&without, &Plan { pid_namespace: false, ..plan }).unwrap();
+        write(&without, &Contents { pid_namespace: false, ..contents }).unwrap();
         let spec = oci_spec::runtime::Spec::load(without.join("config.json")).unwrap();
         assert!(!types(&spec).contains(&"pid".into()));
     }

@@ -1,6 +1,6 @@
 //! A bundle of the user's own, which is never written to: a runtime gets a copy of its config.json that leads into it.
 
-use super::{make_directory, with_path, write_private};
+use crate::files::{make_directory, with_path, write_private};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;

@@ -10,6 +10,7 @@
 
 use super::Capturer;
 use crate::strategy::{Capability, Needs};
+use crate::text::is_label;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -72,8 +73,7 @@ pub fn read(path: &Path) -> Result<Capturer, DeclarationError> {
         return Err(DeclarationError::Invalid { path: path_buf(), problem });
     }
     let invalid = |problem: &str| Err(DeclarationError::Invalid { path: path_buf(), problem: problem.to_owned() });
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
-    if declaration.name.is_empty() || declaration.name.starts_with('.') || !declaration.name.chars().all(plain) {
+    if !is_label(&declaration.name) {
         return invalid("`name` is made of letters, digits, dashes, underscores and dots");
     }
     if crate::strategy::find(&declaration.name).is_some() {

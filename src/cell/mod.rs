@@ -4,21 +4,28 @@
 //! by a FIFO that it alone holds open: unlike a pid file that is exact even for a container which lives under a
 //! millisecond. A pidfd shows the capturer's own end.
 
+mod grip;
+mod hands;
+mod home;
+mod inbox;
+mod launch;
 mod partner;
-mod site;
+mod poll;
+mod proc;
 mod watch;
 
-use crate::bundle::{self, Rootfs};
+use crate::bundle::Rootfs;
 use crate::capturer::Capturer;
 use crate::experiment::ExpectedEnd;
+use crate::files::{read_regular, replace, with_path};
 use crate::phase::{Phase, reached};
 use crate::plan::Cell;
 use crate::process::{Family, Interrupt};
 use crate::recording::{Facts, Recording, store};
-use crate::runtime::{self, Found};
+use crate::runtime::{self, Found, Parents, Stop};
 use crate::script::journal::Journal;
-use crun_capture_reactor::Stream;
-use site::Site;
+use crun_capture_reactor::{Exit, Stream};
+use home::Home;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,13 +33,11 @@ use std::time::Duration;
 use watch::{End, Watch};
 
 /// What all cells of a run share.
-pub struct Ground<'a> {
+pub struct RunParts<'a> {
     /// The root file system of all containers.
     pub rootfs: &'a Rootfs,
-    /// Where bundles and the runtimes' states are.
-    pub scratch: &'a Path,
-    /// Where the directories that are mounted on `/cell` are: memory, so that a journal never waits for a disk.
-    pub cells: &'a Path,
+    /// Where the directories of the containers are made.
+    pub parents: Parents<'a>,
     /// The run's directory, which takes the recordings.
     pub output: &'a Path,
     /// How long a cell may take.
@@ -52,84 +57,120 @@ pub fn run(
     expected: ExpectedEnd,
     found: &Found,
     capturer: &Capturer,
-    ground: &Ground<'_>,
+    run: &RunParts<'_>,
 ) -> io::Result<Option<Recording>> {
-    let site = Site::prepare(cell, found, capturer, ground)?;
-    reached(Phase::Site);
-    let folder = store::prepare(ground.output, &cell.id)?;
-    let mut watch = Watch::start(cell, found, capturer, ground, &site, &folder)?;
+    let home = Home::prepare(cell, found, capturer, run)?;
+    reached(Phase::Prepared);
+    let folder = store::prepare(run.output, &cell.id)?;
+    let launched = launch::launch(cell, found, capturer, run, &home, &folder)?;
+    let mut watch = Watch::new(launched, cell, found, capturer, &home);
     reached(Phase::Started);
-    let end = watch.until_end(ground)?;
+    let end = watch.until_end(run)?;
     reached(Phase::Ended);
-    let taken_down = watch.take_down(&end, ground, &site);
+    let taken_down = watch.take_down(end, run, &home);
     reached(Phase::TakenDown);
-    let capturer_exit = watch.reap(ground, &end)?;
+    let capturer_exit = watch.reap(run, end)?;
     // What a capturer says while it is being killed counts no more than what it delivers then.
     if end == End::Capturer {
-        watch.read_account(&site.summary);
+        watch.inbox.read_account(&home.summary);
         watch.take_over_counts();
     }
-    let (left_behind, cleared) = site.clear_away(found, ground);
+    let (left_behind, cleared) = home.clear_away(found, run);
     reached(Phase::Cleared);
-    let journal = Journal::read(&site.cell.join("journal")).unwrap_or_else(|error| {
-        watch.fault(format!("the workload's journal: {error}"));
+    let journal = Journal::read(&home.stage.exchange.join("journal")).unwrap_or_else(|error| {
+        watch.inbox.fault(format!("the workload's journal: {error}"));
         None
     });
-    // Where something was killed, a log that is not there says nothing of the runtime.
-    let undisturbed = end == End::Capturer && left_behind.is_empty();
-    let (file_owner, file_owner_changed) = owners(watch.files());
-    let files = Stream::BOTH.map(|stream| {
-        take_file(&mut watch, &folder, stream).unwrap_or_else(|error| {
-            watch.fault(error.to_string());
-            None
-        })
-    });
-    let runtime_errors = if found.runtime.is_oci() { runtime_errors(&site.log, undisturbed)? } else { Vec::new() };
-    site.remove(found)?;
+    let ended = Ended { end, capturer_exit, stop: taken_down.or(cleared), left_behind };
+    let owners = owners(&watch.grip.files);
+    let files = take_files(&mut watch, &folder);
+    let runtime_errors = match found.runtime.is_oci() {
+        true => runtime_errors(&home.stage.log(), ended.is_undisturbed())?,
+        false => Vec::new(),
+    };
+    home.remove(found)?;
     if end == End::Interrupted {
         fs::remove_dir_all(&folder)?;
         return Ok(None);
     }
+    let deliveries = std::mem::take(&mut watch.inbox.deliveries);
     let facts = Facts {
+        diagnostics_bytes: fs::metadata(store::diagnostics(&folder)).map_or(0, |found| found.len()),
+        runtime_errors,
+        file_owner: owners.as_ref().map(|owners| owners.first.clone()),
+        file_owner_changed: owners.map(|owners| owners.changed),
+        ..facts(cell, expected, found, watch, ended)
+    };
+    let recording = Recording { facts, journal, deliveries, files };
+    store::write(&folder, &recording)?;
+    reached(Phase::Recorded);
+    Ok(Some(recording))
+}
+
+/// How the capturer ended, and what was left then.
+struct Ended {
+    end: End,
+    capturer_exit: Option<Exit>,
+    stop: Option<Stop>,
+    left_behind: Vec<String>,
+}
+
+impl Ended {
+    /// Where something was killed, a log that is not there says nothing of the runtime.
+    fn is_undisturbed(&self) -> bool {
+        self.end == End::Capturer && self.left_behind.is_empty()
+    }
+}
+
+/// What the watch has seen. What stands in files is added by the caller.
+fn facts(cell: &Cell, expected: ExpectedEnd, found: &Found, watch: Watch, ended: Ended) -> Facts {
+    let (seen, grip) = (watch.seen, watch.grip);
+    Facts {
         id: cell.id.clone(),
         script: cell.case.script.clone(),
         expected,
         live: !cell.case.measures_cost,
         placement: "unpinned".to_owned(),
         pids_limit: found.pids_limit(),
-        started_ns: watch.started_ns,
-        init_ended_ns: watch.init_ended_ns,
-        capturer_ended_ns: watch.capturer_ended_ns,
-        capturer_exit,
-        summary: watch.summary,
-        runtime_errors,
-        deadline_hit: end == End::Deadline,
-        left_behind,
-        stop: taken_down.or(cleared),
-        threads: watch.threads,
-        syscalls: watch.syscalls,
-        protocol_error: watch.protocol_error,
+        started_ns: seen.started_ns,
+        init_ended_ns: seen.init_ended_ns,
+        capturer_ended_ns: seen.capturer_ended_ns,
+        capturer_exit: ended.capturer_exit,
+        summary: watch.inbox.summary,
+        runtime_errors: Vec::new(),
+        deadline_hit: ended.end == End::Deadline,
+        left_behind: ended.left_behind,
+        stop: ended.stop,
+        threads: seen.threads,
+        syscalls: seen.syscalls,
+        protocol_error: watch.inbox.protocol_error,
         program: cell.case.program.is_some(),
         stimulus: cell.case.stimulus.map(|stimulus| stimulus.0.name().to_owned()),
-        notes: watch.notes,
-        stimulus_error: watch.stimulus_error,
-        capturer_cpu_ns: watch.cpu_ns,
-        diagnostics_bytes: fs::metadata(store::diagnostics(&folder)).map_or(0, |found| found.len()),
-        capturer_rss_bytes: watch.rss_bytes,
-        file_owner,
-        file_owner_changed,
-    };
-    let recording = Recording { facts, journal, deliveries: watch.deliveries, files };
-    store::write(&folder, &recording)?;
-    reached(Phase::Recorded);
-    Ok(Some(recording))
+        notes: grip.notes,
+        stimulus_error: grip.error,
+        capturer_cpu_ns: seen.cpu_ns,
+        diagnostics_bytes: 0,
+        capturer_rss_bytes: seen.rss_bytes,
+        file_owner: None,
+        file_owner_changed: None,
+    }
+}
+
+/// The files of both streams. What is wrong with one is the capturer's fault.
+fn take_files(watch: &mut Watch, folder: &Path) -> [Option<Vec<u8>>; 2] {
+    Stream::BOTH.map(|stream| {
+        take_file(watch, folder, stream).unwrap_or_else(|error| {
+            watch.inbox.fault(error.to_string());
+            None
+        })
+    })
 }
 
 /// The file of a stream as it is in the end: what the stimulus has kept of it, or what is where the capturer was told to put
 /// it. Either way it is in the folder of the recording then.
 fn take_file(watch: &mut Watch, folder: &Path, stream: Stream) -> io::Result<Option<Vec<u8>>> {
-    let (path, own) = (watch.files()[stream.index()].clone(), store::file(folder, stream));
-    let bytes = match watch.kept[stream.index()].take() {
+    let (path, own) = (watch.grip.files[stream.index()].clone(), store::file(folder, stream));
+    let bytes = match watch.grip.kept[stream.index()].take() {
         Some(mut kept) => {
             let mut bytes = Vec::new();
             io::Seek::rewind(&mut kept)?;
@@ -138,21 +179,30 @@ fn take_file(watch: &mut Watch, folder: &Path, stream: Stream) -> io::Result<Opt
         }
         // What a stimulus has put there is none of the capturer's.
         None if path != own && !fs::symlink_metadata(&path).is_ok_and(|found| found.is_file()) => None,
-        None => bundle::read_regular(&path)?,
+        None => read_regular(&path)?,
     };
     if let Some(bytes) = bytes.as_ref().filter(|_| path != own || !own.exists()) {
-        store::replace(&own, bytes)?;
+        replace(&own, bytes)?;
     }
     Ok(bytes)
 }
 
-/// Whose the first file is and its mode, and whether one is somebody else's than this user's; None where there is no file.
-fn owners(files: &[PathBuf; 2]) -> (Option<String>, Option<bool>) {
+/// Whose the capturer's files are.
+struct Owners {
+    /// Owner and mode of the first file.
+    first: String,
+    /// Whether one of them is somebody else's than this user's.
+    changed: bool,
+}
+
+/// None: there is no file.
+fn owners(files: &[PathBuf; 2]) -> Option<Owners> {
     use std::os::unix::fs::MetadataExt;
     let own = rustix::process::geteuid().as_raw();
     let found: Vec<fs::Metadata> = files.iter().filter_map(|file| fs::symlink_metadata(file).ok()).collect();
-    let words = |file: &fs::Metadata| format!("{}:{} {:04o}", file.uid(), file.gid(), file.mode() & 0o7777);
-    (found.first().map(words), (!found.is_empty()).then(|| found.iter().any(|file| file.uid() != own)))
+    let first = found.first()?;
+    let first = format!("{}:{} {:04o}", first.uid(), first.gid(), first.mode() & 0o7777);
+    Some(Owners { first, changed: found.iter().any(|file| file.uid() != own) })
 }
 
 /// The errors in a runtime's log, which is JSON lines; never its text on stderr, which the program could have written.
@@ -165,7 +215,7 @@ fn runtime_errors(log: &Path, undisturbed: bool) -> io::Result<Vec<String>> {
             let failed = undisturbed.then(|| "the runtime failed before it opened its log".to_owned());
             return Ok(failed.into_iter().collect());
         }
-        Err(error) => return Err(bundle::with_path(&error, log)),
+        Err(error) => return Err(with_path(&error, log)),
     };
     Ok(runtime::errors_in_log(&text))
 }

@@ -1,7 +1,7 @@
 //! The spike's "Buffering Strategy".
 
-use super::evidence::time;
 use super::{Claim, Evidence, Judgement};
+use crate::text::time;
 
 /// Two medians of one run that differ by less are alike.
 const ALIKE: f64 = 1.5;

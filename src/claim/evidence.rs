@@ -87,12 +87,3 @@ pub(super) fn is_whole(found: &Findings) -> bool {
 pub(super) fn has_file(found: &Findings) -> bool {
     found.file_lost_bytes == Some(0) && found.file_altered_lines == Some(0)
 }
-
-/// `12.3 us`, `4.5 ms`, `6.7 s`.
-pub fn time(ns: u64) -> String {
-    match ns {
-        0..1_000_000 => format!("{:.1} us", ns as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} ms", ns as f64 / 1e6),
-        _ => format!("{:.1} s", ns as f64 / 1e9),
-    }
-}

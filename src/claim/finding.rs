@@ -1,8 +1,9 @@
 //! The spike's key findings 2 to 4 (the first is its table).
 
-use super::evidence::{is_live, is_whole, time};
+use super::evidence::{is_live, is_whole};
 use super::{Claim, Evidence, Judgement};
 use crate::analysis::{DRAIN_NS, STALLED_NS};
+use crate::text::time;
 
 /// A sync that makes a line come so much later than without is worth a word. A difference and no ratio: what a busy machine adds it
 /// adds to both.

@@ -15,7 +15,7 @@ mod recommendation;
 mod table;
 mod verification;
 
-pub use evidence::{Evidence, Handles, time};
+pub use evidence::{Evidence, Handles};
 pub use rate::{INTERVAL_NS, TICKER};
 
 use schemars::JsonSchema;

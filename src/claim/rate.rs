@@ -1,8 +1,8 @@
 //! The spike's "Rate Limiting": a ticker before each line.
 
-use super::evidence::time;
 use super::{Claim, Judgement};
 use crate::analysis::STALLED_NS;
+use crate::text::time;
 
 /// What the capturer with the ticker is called; it is a strategy with one option more.
 pub const TICKER: &str = "task-log-ticker";

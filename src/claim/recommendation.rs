@@ -1,8 +1,9 @@
 //! What the spike recommends: to start crun oneself, and TeeReader.
 
-use super::evidence::{is_whole, time};
+use super::evidence::is_whole;
 use super::{Claim, Judgement};
 use crate::analysis::STALLED_NS;
+use crate::text::time;
 
 pub(super) static ALL: &[Claim] = &[
     Claim {

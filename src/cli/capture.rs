@@ -2,9 +2,9 @@
 
 use super::complain;
 use clap::ValueEnum;
-use crun_capture::bundle::write_private;
 use crun_capture::capturer::Summary;
 use crun_capture::capturer::protocol::{self, Request};
+use crun_capture::files::{is_fifo, write_private};
 use crun_capture::sink::frame::Frames;
 use crun_capture::sink::live::{Json, Raw};
 use crun_capture::strategy::{self, Capability, Strategy};
@@ -230,10 +230,4 @@ fn write_summary(arguments: &Arguments, summary: &Summary) -> Result<(), String>
         false => fs::write(path, json),
     };
     written.map_err(|error| format!("cannot write the summary {}: {error}", path.display()))
-}
-
-/// Whether the path leads to a FIFO.
-fn is_fifo(path: &Path) -> bool {
-    use std::os::unix::fs::FileTypeExt;
-    fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo())
 }

@@ -1,15 +1,16 @@
 //! `claims`: the spike on trial. Runs the cells that its claims need on one runtime, and judges each claim by their findings.
 
-use super::compare::{Arguments as Compare, Measured, Plan};
-use super::prepare::{self, Chosen, Host};
+use super::compare::{expectations, interrupted, tell_of_output};
+use super::prepare::{self, DEADLINE, DEADLINE_QUICK, Progress, worded};
 use super::{Usage, complain, unknown};
 use anyhow::Context;
 use clap::ValueEnum;
 use crun_capture::capturer::{Capturer, SCHEMA_VERSION};
 use crun_capture::claim::{self, Claim, Evidence, Handles, TICKER, Tried};
-use crun_capture::comparison::NotRun;
-use crun_capture::plan::Cell;
+use crun_capture::plan::Wanted;
+use crun_capture::recording::{NotRun, RuntimeInfo};
 use crun_capture::report::{ClaimsExport, write_claims_markdown, write_claims_text};
+use crun_capture::session::{self, Host, Measured, Output, Request, Runtimes};
 use crun_capture::sink::count::Count;
 use crun_capture::strategy;
 use crun_capture_reactor::Command;
@@ -50,7 +51,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     quick: bool,
     /// Determines the scripts and the order of the cells
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = prepare::SEED)]
     seed: u64,
     /// Where the recordings go [default: .crun-capture/UTC-SEED]
     #[arg(long, value_name = "DIR")]
@@ -72,52 +73,42 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return Err(Usage("claims are tried on one runtime: name it".to_owned()).into());
     }
     let chosen = chosen(&arguments.claims)?;
-    let compare = Compare {
-        runtime: arguments.runtime.iter().cloned().collect(),
-        experiment: experiments(&chosen),
-        runs: 1,
-        quick: arguments.quick,
-        seed: arguments.seed,
-        output: arguments.output.clone(),
-        ..Compare::default()
-    };
-    let own = prepare::own_path()?;
-    let capturers = capturers(&chosen, &own);
+    let request = request(arguments, &chosen)?;
     let host = prepare::host()?;
-    let Chosen { wanted, found } = prepare::first_that_works(arguments.runtime.as_deref(), &host)?;
     let compiled = chosen.iter().any(|claim| claim.id == "arch/code-compiles").then(|| compile(&host)).transpose()?;
     let handles = chosen.iter().any(|claim| claim.id == "memory/close-handles").then(count_handles).transpose()?;
     let mut evidence = Evidence::default();
     (evidence.compiled, evidence.handles) = (compiled.flatten(), handles);
-    let mut measured = None;
-    if !compare.experiment.is_empty() {
-        let needed = |cell: &Cell| {
-            let (strategy, experiment, case) = (&cell.id.strategy, &cell.id.experiment, &cell.id.case);
-            chosen.iter().any(|claim| claim.needs(strategy, experiment, case))
-        };
-        let plan = Plan::new(&compare, &wanted, capturers, &needed)?;
-        let ran = plan.measure(&host, &wanted, &found)?;
-        fill(&mut evidence, &ran);
-        measured = Some(ran);
-    }
+    // Where no claim needs a cell, the runtime is looked for all the same: the report names it.
+    let (runtime, ran) = match &request.wanted {
+        Wanted::Matching(patterns) if patterns.is_empty() => {
+            let wanted = prepare::runtimes(&named(arguments), &[])?;
+            (host.seek_first(&wanted, &Progress::default()).context("there is no runtime")?, None)
+        }
+        _ => {
+            let measured = session::measure(&request, &host, &Progress::default()).map_err(worded)?;
+            fill(&mut evidence, &measured);
+            (measured.ran.runtimes[0].clone(), Some(measured.ran))
+        }
+    };
     host.close()?;
     let options = options(arguments);
     // The verdicts on record are those of crun, and the fake is held to crun.
-    let on_record = matches!(wanted[0].label(), "crun" | "fake");
+    let on_record = matches!(&*runtime.wanted.label, "crun" | "fake");
     let export = ClaimsExport {
         schema_version: SCHEMA_VERSION,
         tool: format!("crun-capture {}", env!("CARGO_PKG_VERSION")),
         machine: crun_capture::machine::this(),
-        runtime: wanted[0].info(&found[0]),
+        runtime: RuntimeInfo::of(&runtime),
         quick: arguments.quick,
         seed: arguments.seed,
         claims: chosen.iter().map(|claim| claim.tried(&evidence, &options, on_record)).collect(),
     };
     report(&export, arguments.format)?;
-    if let Some(Measured { run, output, .. }) = &measured {
-        complain(&format!("recordings: {}", output.display()));
-        if run.interrupted {
-            return Ok(130);
+    if let Some(ran) = &ran {
+        tell_of_output(&ran.output, ran.not_latest.as_deref());
+        if let Some(code) = interrupted(ran) {
+            return Ok(code);
         }
     }
     let differing: Vec<&Tried> = export.claims.iter().filter(|tried| tried.differs()).collect();
@@ -126,6 +117,31 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         complain(&format!("{} is {}, and {recorded} by fixtures/verdicts.toml", tried.id, tried.verdict.word()));
     }
     Ok(if differing.is_empty() { 0 } else { 100 })
+}
+
+fn named(arguments: &Arguments) -> Vec<String> {
+    arguments.runtime.iter().cloned().collect()
+}
+
+/// The cells that the claims need.
+fn request(arguments: &Arguments, chosen: &[&Claim]) -> anyhow::Result<Request> {
+    let mut patterns: Vec<String> =
+        chosen.iter().flat_map(|claim| claim.tried_by).map(|&pattern| pattern.to_owned()).collect();
+    patterns.sort();
+    patterns.dedup();
+    Ok(Request {
+        runtimes: Runtimes::FirstThatWorks(prepare::runtimes(&named(arguments), &[])?),
+        capturers: capturers(&patterns, &prepare::own_path()?),
+        wanted: Wanted::Matching(patterns),
+        runs: 1,
+        quick: arguments.quick,
+        seed: arguments.seed,
+        deadline: if arguments.quick { DEADLINE_QUICK } else { DEADLINE },
+        jobs: Request::jobs_of_this_machine(),
+        expectations: expectations(None)?,
+        output: arguments.output.clone().map_or(Output::Default, Output::Directory),
+        repeat_options: String::new(),
+    })
 }
 
 /// The claims whose ids contain one of the parts; one that is the whole id of a claim means that one.
@@ -145,26 +161,14 @@ pub(super) fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
     claim::all().map(|claim| (claim.id, claim.says))
 }
 
-fn experiments(chosen: &[&Claim]) -> Vec<String> {
-    let patterns = chosen.iter().flat_map(|claim| claim.tried_by);
-    let mut names: Vec<String> = patterns.filter_map(|pattern| Some(pattern.split('/').nth(1)?.to_owned())).collect();
-    names.sort();
-    names.dedup();
-    names
-}
-
 /// The strategies that the claims are about, and the one with the spike's ticker.
-fn capturers(chosen: &[&Claim], own: &Path) -> Vec<Capturer> {
-    let needs = |name: &str| {
-        let patterns = chosen.iter().flat_map(|claim| claim.tried_by);
-        patterns.into_iter().any(|pattern| pattern.split('/').next() == Some(name))
-    };
+fn capturers(patterns: &[String], own: &Path) -> Vec<Capturer> {
+    let needs = |name: &str| patterns.iter().any(|pattern| pattern.split('/').next() == Some(name));
     let wanted = strategy::ALL.iter().filter(|one| needs(one.name()));
     let mut capturers: Vec<Capturer> = wanted.map(|&one| Capturer::built_in(one, own)).collect();
-    if needs(TICKER)
-        && let Some(strategy) = strategy::ALL.iter().find(|one| one.needs().syncs_each_line)
-    {
-        let mut ticker = Capturer { name: TICKER.to_owned(), ..Capturer::built_in(*strategy, own) };
+    if needs(TICKER) {
+        let limited = Capturer::built_in(&strategy::rate_limited(claim::INTERVAL_NS), own);
+        let mut ticker = Capturer { name: TICKER.to_owned(), ..limited };
         ticker.program.extend(["--line-interval-ns".into(), claim::INTERVAL_NS.to_string().into()]);
         capturers.push(ticker);
     }
@@ -218,11 +222,11 @@ fn count_handles() -> anyhow::Result<Handles> {
 }
 
 fn fill(evidence: &mut Evidence, measured: &Measured) {
-    for planned in &measured.run.plan {
+    for planned in &measured.ran.run.plan {
         match (&planned.expected, measured.findings.get(&planned.id)) {
-            (_, Some(findings)) => evidence.add(&planned.id, findings.clone()),
-            (Err(NotRun::Unsupported(reason) | NotRun::Skipped(reason)), None) => evidence.miss(&planned.id, reason),
-            (Ok(_), None) => evidence.miss(&planned.id, "the run ended before it"),
+            (Err(NotRun::Unsupported(reason) | NotRun::Skipped(reason)), _) => evidence.miss(&planned.id, reason),
+            (Ok(_), Some(found)) => evidence.add(&planned.id, found.clone()),
+            (Ok(_), None) => evidence.miss(&planned.id, "the run ended before this cell"),
         }
     }
 }
@@ -231,7 +235,7 @@ fn fill(evidence: &mut Evidence, measured: &Measured) {
 fn options(arguments: &Arguments) -> String {
     let runtime = arguments.runtime.as_ref().map(|name| format!(" --runtime {name}")).unwrap_or_default();
     let quick = if arguments.quick { " --quick" } else { "" };
-    let seed = if arguments.seed == 7 { String::new() } else { format!(" --seed {}", arguments.seed) };
+    let seed = if arguments.seed == prepare::SEED { String::new() } else { format!(" --seed {}", arguments.seed) };
     format!("{runtime}{quick}{seed}")
 }
 

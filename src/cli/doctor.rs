@@ -2,8 +2,8 @@
 
 use super::list::Format;
 use super::prepare;
-use crun_capture::comparison::RuntimeInfo;
 use crun_capture::machine::{self, Machine};
+use crun_capture::recording::RuntimeInfo;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -24,8 +24,8 @@ struct Diagnosis {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let host = prepare::host()?;
     let mut runtimes = Vec::new();
-    for one in prepare::wanted(&["all".to_owned()], &[])? {
-        runtimes.push(one.info(&one.find(&host)?));
+    for one in prepare::runtimes(&["all".to_owned()], &[])? {
+        runtimes.push(RuntimeInfo::of(&host.seek(one)));
     }
     let diagnosis = Diagnosis { machine: machine::this(), load: machine::load(), runtimes };
     let mut stdout = io::stdout().lock();

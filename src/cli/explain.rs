@@ -1,17 +1,19 @@
 //! `explain`: runs one cell again and draws it.
 
-use super::compare::{Arguments as Compare, Plan, place};
-use super::prepare;
+use super::compare::{expectations, interrupted, repeat_options};
+use super::prepare::{self, DEADLINE, DEADLINE_QUICK, Progress, worded};
 use super::{Usage, complain};
 use anyhow::Context;
-use crun_capture::capturer::{self, Capturer};
-use crun_capture::comparison::{Comparison, NotRun, Outlook};
-use crun_capture::experiment;
-use crun_capture::recording::store;
+use crun_capture::comparison::{Comparison, Outlook};
+use crun_capture::experiment::{self, Conditions};
+use crun_capture::plan::{Cell, Wanted};
+use crun_capture::recording::{NotRun, store};
 use crun_capture::report::{Explained, write_explained};
+use crun_capture::session::{self, Measured, Output, Ran, Request, Runtimes};
 use crun_capture::strategy;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A cell that is known to hang is given up after a second: longer it looks the same.
 const HANGS_S: u64 = 1;
@@ -37,7 +39,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     full: bool,
     /// Determines the script
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = prepare::SEED)]
     seed: u64,
     /// How long it may take, in seconds [default: 3, and 1 where it is known to hang]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -48,77 +50,36 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
-    let parts: Vec<&str> = arguments.cell.split('/').collect();
-    let [runtime, name, experiment, _] = parts.as_slice() else {
-        let message = format!("{:?} is no id of a cell: runtime/strategy/experiment/case", arguments.cell);
-        return Err(Usage(message).into());
-    };
-    if *runtime == "all" {
-        return Err(Usage("a cell is of one runtime: name it".to_owned()).into());
-    }
-    let wanted = prepare::wanted(&[arguments.runtime.clone().unwrap_or_else(|| (*runtime).to_owned())], &[])?;
-    let own = prepare::own_path()?;
-    let capturer = match &arguments.capturer {
-        Some(path) => capturer::read_declaration(path)?,
-        None => {
-            let known: Vec<&str> = strategy::ALL.iter().map(|one| one.name()).collect();
-            let found = strategy::find(name).ok_or_else(|| super::unknown("strategy", name, &known))?;
-            Capturer::built_in(found, &own)
-        }
-    };
-    let mut compare = Compare {
-        filter: vec![arguments.cell.clone()],
-        experiment: vec![(*experiment).to_owned()],
-        runs: 1,
-        quick: !arguments.full,
-        seed: arguments.seed,
-        deadline: arguments.deadline,
-        ..Compare::default()
-    };
-    let probe = Plan::new(&compare, &wanted, vec![capturer.clone()], &|_| true)?;
-    let cell = probe.cells.first().context("a plan without cells was refused")?;
+    let mut request = request(arguments)?;
+    let cells = request.cells(&request.labels()).map_err(worded)?;
+    let cell = cells.first().context("a request without cells was refused")?;
     if cell.id.to_string() != arguments.cell {
-        let message = format!("{:?} is part of an id; the first one is {:?}", arguments.cell, cell.id.to_string());
+        let message = format!("{:?} is part of an id; the first such id is {:?}", arguments.cell, cell.id.to_string());
         return Err(Usage(message).into());
     }
-    if compare.deadline.is_none() && probe.expectations.waits_for_deadline(&cell.id) {
-        compare.deadline = Some(HANGS_S);
+    if arguments.deadline.is_none() && request.expectations.waits_for_deadline(&cell.id) {
+        request.deadline = Duration::from_secs(HANGS_S);
     }
     let host = prepare::host()?;
-    let found = wanted.iter().map(|one| one.find(&host)).collect::<anyhow::Result<Vec<_>>>()?;
-    let place = match &found[0] {
-        Ok(found) => place(found, &capturer),
-        Err(unusable) => {
-            complain(&format!("{runtime} does not work here: {}", unusable.reason));
-            return Ok(4);
-        }
-    };
-    // What is drawn is not kept.
-    compare.output = Some(host.scratch.disk().join("recordings"));
-    let plan = Plan::new(&compare, &wanted, vec![capturer], &|cell| cell.id.run == 0)?;
-    let measured = plan.measure(&host, &wanted, &found)?;
-    let planned = measured.run.plan.first().context("the plan has one cell")?;
-    let folder = store::folder(&measured.output, &planned.id);
+    let Measured { ran, findings } = session::measure(&request, &host, &Progress::default()).map_err(worded)?;
+    let planned = ran.run.plan.first().context("the run has one cell")?;
+    let folder = store::folder(&ran.output, &planned.id);
     let recording = store::is_whole(&folder).then(|| store::read(&folder)).transpose()?;
     host.close()?;
     if let Err(NotRun::Unsupported(reason) | NotRun::Skipped(reason)) = &planned.expected {
         complain(&format!("{}: {reason}", arguments.cell));
         return Ok(4);
     }
-    if measured.run.interrupted {
-        return Ok(130);
+    if let Some(code) = interrupted(&ran) {
+        return Ok(code);
     }
-    let recording = recording.context("the run has ended, and its recording is not whole")?;
-    let outlook = |one: &&dyn strategy::Strategy| {
-        let expected = plan.cells[0].case.expected_end(place, one.declares());
-        plan.expectations.outlook(&planned.id, one.name(), expected.err())
-    };
-    let outlooks: Vec<Outlook> = strategy::ALL.iter().map(outlook).collect();
-    let comparison = Comparison::new(measured.run, &measured.findings, &plan.expectations);
+    let recording = recording.context("the run has ended, and its recording is incomplete")?;
+    let outlooks = outlooks(&request, &ran, cell)?;
+    let comparison = Comparison::new(ran.run, &findings, &request.expectations);
     let explained = Explained {
         recording: &recording,
         comparison: &comparison,
-        experiment: experiment::find(experiment).context("the plan knows the experiment")?,
+        experiment: cell.experiment,
         outlooks: &outlooks,
         width: usize::from(arguments.width),
     };
@@ -126,4 +87,46 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     write_explained(&explained, &mut stdout)?;
     stdout.flush()?;
     Ok(comparison.exit_code)
+}
+
+/// One run of one cell, which is drawn and not kept.
+fn request(arguments: &Arguments) -> anyhow::Result<Request> {
+    let parts: Vec<&str> = arguments.cell.split('/').collect();
+    let [runtime, strategy, experiment, _] = parts.as_slice() else {
+        let message = format!("{:?} does not name a cell: runtime/strategy/experiment/case", arguments.cell);
+        return Err(Usage(message).into());
+    };
+    if *runtime == "all" {
+        return Err(Usage("a cell belongs to one runtime: name it".to_owned()).into());
+    }
+    let known: Vec<&str> = experiment::ALL.iter().map(|one| one.name).collect();
+    let found = experiment::find(experiment).ok_or_else(|| super::unknown("experiment", experiment, &known));
+    let runtime = arguments.runtime.clone().unwrap_or_else(|| (*runtime).to_owned());
+    let names = if arguments.capturer.is_some() { Vec::new() } else { vec![(*strategy).to_owned()] };
+    let files: Vec<PathBuf> = arguments.capturer.iter().cloned().collect();
+    let deadline = if arguments.full { DEADLINE } else { DEADLINE_QUICK };
+    Ok(Request {
+        runtimes: Runtimes::All(prepare::runtimes(&[runtime], &[])?),
+        capturers: prepare::capturers(&files, &names)?,
+        wanted: Wanted::Named { experiments: vec![found?], filters: vec![arguments.cell.clone()] },
+        runs: 1,
+        quick: !arguments.full,
+        seed: arguments.seed,
+        deadline: arguments.deadline.map_or(deadline, Duration::from_secs),
+        jobs: 1,
+        expectations: expectations(None)?,
+        output: Output::Discard,
+        repeat_options: repeat_options(&files, None),
+    })
+}
+
+/// What is expected of each strategy in the place of this cell's.
+fn outlooks(request: &Request, ran: &Ran, cell: &Cell) -> anyhow::Result<Vec<Outlook>> {
+    let found = ran.runtimes[0].found.as_ref().ok().context("the cell has run")?;
+    let conditions = Conditions::of(found, request.capturers[0].needs);
+    let of = |one: &&dyn strategy::Strategy| {
+        let expected = cell.case.expected_end(conditions, one.declares());
+        request.expectations.outlook(&cell.id, one.name(), expected.err())
+    };
+    Ok(strategy::ALL.iter().map(of).collect())
 }

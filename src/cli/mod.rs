@@ -72,7 +72,10 @@ enum Verb {
 /// Parses the command line and runs the verb.
 pub(crate) fn main() -> ExitCode {
     let result = match Cli::parse().verb {
-        Verb::Compare(arguments) => compare::run(&arguments),
+        Verb::Compare(arguments) => match &arguments.bundle {
+            Some(bundle) => own_bundle::run(&arguments, bundle),
+            None => compare::run(&arguments),
+        },
         Verb::Capture(arguments) => return ExitCode::from(capture::run(&arguments)),
         Verb::Claims(arguments) => claims::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),

@@ -1,79 +1,58 @@
-//! What `compare` and `doctor` need before anything runs: the programs, the scratch directories, the runtimes of this machine.
+//! What several verbs need before anything runs: names looked up, the host opened, progress shown.
 
-use super::{Usage, complain, refuse_twice, unknown};
+use super::{Usage, complain, is_watched, nearest, refuse_twice, unknown};
 use anyhow::Context;
-use crun_capture::comparison::RuntimeInfo;
-use crun_capture::process::{Family, Interrupt};
-use crun_capture::runtime::{self, Found, Programs, Runtime, Unusable};
-use crun_capture::scratch::{self, Scratch};
+use crun_capture::capturer::{self, Capturer};
+use crun_capture::recording::{Recording, Run};
+use crun_capture::runtime::{self, Runtime, Sought, Wanted};
+use crun_capture::session::{Host, Observer, SessionError};
+use crun_capture::strategy;
+use crun_capture::text::is_label;
+use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::Duration;
 
-/// What everything that starts a container needs.
-pub(super) struct Host {
-    /// Ends the run early; from here on no signal of the user's ends this process while a container runs.
-    pub(super) interrupt: Interrupt,
-    /// The run's own directories.
-    pub(super) scratch: Scratch,
-    /// The run's children.
-    pub(super) family: Family,
-    /// The programs beside the one that runs.
-    pub(super) programs: Programs,
-}
+/// How long a cell may take.
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
-impl Host {
-    /// Removes what the run had for itself.
-    ///
-    /// # Errors
-    /// It cannot be removed, with the path.
-    pub(super) fn close(self) -> anyhow::Result<()> {
-        self.scratch.close().context("cannot remove what the run had for itself")
-    }
-}
+/// The same with `--quick`.
+pub(super) const DEADLINE_QUICK: Duration = Duration::from_secs(3);
+
+/// The seed where none is given.
+pub(super) const SEED: u64 = 7;
 
 /// This program.
 pub(super) fn own_path() -> anyhow::Result<PathBuf> {
     std::env::current_exe().context("cannot tell where this program lies")
 }
 
-/// Clears away what dead runs have left, and makes what a new one needs.
+/// Clears away what killed runs have left, and makes what a new one needs.
 pub(super) fn host() -> anyhow::Result<Host> {
-    crun_capture::sys::keep_little_memory();
-    Family::adopt_orphans().context("cannot become a subreaper")?;
-    for swept in scratch::sweep() {
+    let host = Host::open(&own_path()?)?;
+    for swept in &host.swept {
         let (path, processes, containers) = (swept.path.display(), swept.processes, swept.containers);
         complain(&format!(
             "removed what a killed run had left: {path} ({processes} processes, {containers} containers)"
         ));
         for failure in &swept.failures {
-            complain(&format!("something of it is still there: {failure}"));
+            complain(&format!("some of it could not be removed: {failure}"));
         }
     }
-    let interrupt = Interrupt::by_signals().context("cannot handle signals")?;
-    let scratch = Scratch::create().context("cannot make a directory for temporary files (TMPDIR names another)")?;
-    let programs = Programs::beside(&own_path()?, scratch.disk())
-        .context("the installation is not whole (`make build` or `cargo install` mends it)")?;
-    Ok(Host { interrupt, family: scratch.family(), scratch, programs })
-}
-
-/// A runtime that was asked for.
-pub(super) struct Wanted {
-    runtime: &'static dyn Runtime,
-    label: String,
-    path: Option<PathBuf>,
-    required: bool,
+    Ok(host)
 }
 
 /// What `--runtime` and `--require` ask for. Nothing given: the defaults.
-pub(super) fn wanted(named: &[String], required: &[String]) -> anyhow::Result<Vec<Wanted>> {
+pub(super) fn runtimes(named: &[String], required: &[String]) -> anyhow::Result<Vec<Wanted>> {
     let all = || runtime::ALL.iter().copied();
     let known: Vec<&str> = all().map(|one| one.name()).collect();
-    let mut wanted = Vec::new();
     let plain = |runtime: &'static dyn Runtime| Wanted {
         runtime,
         label: runtime.name().to_owned(),
         path: None,
         required: required.iter().any(|name| name == runtime.name()),
     };
+    let mut wanted = Vec::new();
     if let Some(name) = required.iter().find(|name| !known.contains(&name.as_str())) {
         return Err(unknown("runtime", name, &known));
     }
@@ -90,44 +69,20 @@ pub(super) fn wanted(named: &[String], required: &[String]) -> anyhow::Result<Ve
     if named.is_empty() {
         wanted.extend(all().filter(|one| one.by_default()).map(plain));
     }
-    for name in required.iter().filter(|name| !wanted.iter().any(|one| one.label == **name)).collect::<Vec<_>>() {
-        wanted.extend(all().filter(|one| one.name() == name).map(plain));
+    for name in required {
+        if !wanted.iter().any(|one| one.label == *name) {
+            wanted.extend(all().filter(|one| one.name() == name).map(plain));
+        }
     }
-    // Real runtimes first, whatever the order on the command line: the first is the one that the table is about.
+    // Real runtimes first, whatever the order on the command line: the table is about the first one.
     wanted.sort_by_key(|one| !one.runtime.is_real());
-    refuse_twice("runtime", wanted.iter().map(Wanted::label))?;
+    refuse_twice("runtime", wanted.iter().map(|one| one.label.as_str()))?;
     Ok(wanted)
-}
-
-/// One runtime, and whether it works.
-pub(super) struct Chosen {
-    pub(super) wanted: Vec<Wanted>,
-    pub(super) found: Vec<Result<Found, Unusable>>,
-}
-
-/// The runtime that was named, or else the first of the defaults that works here: a real one, or the fake. What does not work
-/// is said.
-pub(super) fn first_that_works(named: Option<&str>, host: &Host) -> anyhow::Result<Chosen> {
-    let named: Vec<String> = named.map(str::to_owned).into_iter().collect();
-    let mut last = None;
-    for one in wanted(&named, &[])? {
-        let found = one.find(host)?;
-        if let Err(unusable) = &found {
-            complain(&format!("{} does not work here: {}", one.label(), unusable.reason));
-        }
-        let works = found.is_ok();
-        last = Some(Chosen { wanted: vec![one], found: vec![found] });
-        if works {
-            break;
-        }
-    }
-    last.context("there is no runtime")
 }
 
 /// `LABEL=PATH`: a program with crun's command line.
 fn labelled(label: &str, path: &str) -> anyhow::Result<Wanted> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if label.is_empty() || label.starts_with('.') || !label.chars().all(plain) {
+    if !is_label(label) {
         let message = format!("the label {label:?} is not made of letters, digits, dashes, underscores and dots");
         return Err(Usage(message).into());
     }
@@ -140,49 +95,82 @@ fn labelled(label: &str, path: &str) -> anyhow::Result<Wanted> {
     Ok(Wanted { runtime, label: label.to_owned(), path: Some(path), required: false })
 }
 
-impl Wanted {
-    /// Whether it runs bundles.
-    pub(super) fn is_oci(&self) -> bool {
-        self.runtime.is_oci()
+/// The capturers that are declared in files, and the built-in strategies of these names. Nothing given: all strategies.
+pub(super) fn capturers(files: &[PathBuf], names: &[String]) -> anyhow::Result<Vec<Capturer>> {
+    let own = own_path()?;
+    let known: Vec<&str> = strategy::ALL.iter().map(|one| one.name()).collect();
+    let mut capturers = Vec::new();
+    for path in files {
+        capturers.push(capturer::read_declaration(path)?);
     }
-
-    /// What it is called in ids.
-    pub(super) fn label(&self) -> &str {
-        &self.label
+    for name in names {
+        let strategy = strategy::find(name).ok_or_else(|| unknown("strategy", name, &known))?;
+        capturers.push(Capturer::built_in(strategy, &own));
     }
+    if capturers.is_empty() {
+        capturers.extend(strategy::ALL.iter().map(|&one| Capturer::built_in(one, &own)));
+    }
+    refuse_twice("capturer", capturers.iter().map(|one| one.name.as_str()))?;
+    Ok(capturers)
+}
 
-    /// What `--runtime` takes to find it again.
-    pub(super) fn word(&self) -> String {
-        match &self.path {
-            Some(path) => format!("{}={}", self.label, path.display()),
-            None => self.label.clone(),
+/// A session's error in the words of the command line: filters that fit nothing are bad usage, and the nearest id helps.
+pub(super) fn worded(error: SessionError) -> anyhow::Error {
+    match &error {
+        SessionError::NoSuchCell { filters, ids } => {
+            let full: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            let typed = filters.join(", ");
+            let last = typed.rsplit('/').next().unwrap_or_default();
+            let near = nearest(&typed, full.iter().map(String::as_str))
+                .or_else(|| nearest(last, ids.iter().map(|id| id.case.as_str())));
+            let hint = near.map(|near| format!("; the nearest is {near:?}")).unwrap_or_default();
+            Usage(format!("{error}{hint}")).into()
+        }
+        SessionError::Run(crun_capture::recording::run::RunError::Taken(_)) => Usage(error.to_string()).into(),
+        _ => error.into(),
+    }
+}
+
+/// A progress bar, where a person watches; and what a session has to say meanwhile.
+#[derive(Default)]
+pub(super) struct Progress {
+    bar: OnceLock<ProgressBar>,
+    /// What is said of the runtime when it is known.
+    says: Option<fn(&str) -> String>,
+}
+
+impl Progress {
+    /// One that first says this of the runtime.
+    pub(super) fn that_says(says: fn(&str) -> String) -> Progress {
+        Progress { says: Some(says), ..Progress::default() }
+    }
+}
+
+impl Observer for Progress {
+    fn passed_over(&self, sought: &Sought) {
+        if let Err(unusable) = &sought.found {
+            complain(&format!("{} does not work here: {}", sought.wanted.label, unusable.reason));
         }
     }
 
-    /// Looks for it and runs one container. A path that the user gave must be a runtime; anything else may be missing.
-    pub(super) fn find(&self, host: &Host) -> anyhow::Result<Result<Found, Unusable>> {
-        let family = &host.family;
-        let found = runtime::find(self.runtime, Some(&self.label), self.path.as_deref(), &host.programs, family);
-        let directory = host.scratch.disk().join(format!("probe-{}", self.label));
-        let found = found.and_then(|found| runtime::probe(&found, family, &directory).map(|()| found));
-        match found {
-            Err(unusable) if self.path.is_some() => Err(anyhow::anyhow!("{}: {}", self.label, unusable.reason)),
-            found => Ok(found),
+    fn starts(&self, run: &Run, cells: usize) {
+        if let (Some(says), Some(runtime)) = (self.says, run.runtimes.first()) {
+            complain(&says(&runtime.name));
+        }
+        let bar = if is_watched() { ProgressBar::new(cells as u64) } else { ProgressBar::hidden() };
+        let style = ProgressStyle::with_template("{bar:40} {pos}/{len} cells, {eta} left");
+        self.bar.get_or_init(|| bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())));
+    }
+
+    fn recorded(&self, _recording: &Recording) {
+        if let Some(bar) = self.bar.get() {
+            bar.inc(1);
         }
     }
 
-    /// What a report says of it.
-    pub(super) fn info(&self, found: &Result<Found, Unusable>) -> RuntimeInfo {
-        let skipped = found.as_ref().err();
-        RuntimeInfo {
-            name: self.label.clone(),
-            version: found.as_ref().map(|found| found.version.clone()).unwrap_or_default(),
-            path: found.as_ref().map(|found| found.program.display().to_string()).unwrap_or_default(),
-            mode: found.as_ref().map(Found::mode_words).unwrap_or_default(),
-            real: self.runtime.is_real(),
-            required: self.required,
-            skipped: skipped.map(|unusable| unusable.reason.clone()),
-            mend: skipped.map(|unusable| unusable.mend.clone()).filter(|mend| !mend.is_empty()),
+    fn ends(&self) {
+        if let Some(bar) = self.bar.get() {
+            bar.finish_and_clear();
         }
     }
 }

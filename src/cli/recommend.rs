@@ -1,11 +1,13 @@
 //! `recommend`: which strategies do what somebody needs, by measurement on this machine.
 
-use super::compare::{Arguments as Compare, Plan, capturers};
-use super::prepare::{self, Chosen};
-use super::{Usage, complain, report};
+use super::compare::{expectations, interrupted, tell_of_output};
+use super::prepare::{self, DEADLINE_QUICK, Progress, worded};
+use super::{Usage, report};
 use clap::ValueEnum;
 use crun_capture::comparison::{Comparison, Recommendation, USES};
+use crun_capture::plan::Wanted;
 use crun_capture::report::write_recommendation;
+use crun_capture::session::{self, Measured, Output, Request, Runtimes};
 use crun_capture::strategy::Capability;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -72,16 +74,27 @@ fn needs(arguments: &Arguments) -> Vec<Capability> {
 
 /// Every strategy on one runtime, in every case that shows a capability or a duty. None: interrupted.
 fn measured(arguments: &Arguments) -> anyhow::Result<Option<Comparison>> {
-    let compare = Compare { runs: 1, quick: true, seed: 7, ..Compare::default() };
-    let capturers = capturers(&compare, &prepare::own_path()?)?;
+    let named: Vec<String> = arguments.runtime.iter().cloned().collect();
+    let request = Request {
+        runtimes: Runtimes::FirstThatWorks(prepare::runtimes(&named, &[])?),
+        capturers: prepare::capturers(&[], &[])?,
+        wanted: Wanted::Everything,
+        runs: 1,
+        quick: true,
+        seed: prepare::SEED,
+        deadline: DEADLINE_QUICK,
+        jobs: Request::jobs_of_this_machine(),
+        expectations: expectations(None)?,
+        output: Output::Default,
+        repeat_options: String::new(),
+    };
     let host = prepare::host()?;
-    let Chosen { wanted, found } = prepare::first_that_works(arguments.runtime.as_deref(), &host)?;
-    complain(&format!("measuring every strategy on {}", wanted[0].label()));
-    let plan = Plan::new(&compare, &wanted, capturers, &|_| true)?;
-    let measured = plan.measure(&host, &wanted, &found)?;
+    let progress = Progress::that_says(|runtime| format!("measuring every strategy on {runtime}"));
+    let Measured { ran, findings } = session::measure(&request, &host, &progress).map_err(worded)?;
     host.close()?;
-    complain(&format!("recordings: {}", measured.output.display()));
-    let interrupted = measured.run.interrupted;
-    let comparison = Comparison::new(measured.run, &measured.findings, &plan.expectations);
-    Ok((!interrupted).then_some(comparison))
+    tell_of_output(&ran.output, ran.not_latest.as_deref());
+    if interrupted(&ran).is_some() {
+        return Ok(None);
+    }
+    Ok(Some(Comparison::new(ran.run, &findings, &request.expectations)))
 }

@@ -4,10 +4,10 @@ use super::export::Exports;
 use super::own_bundle;
 use anyhow::Context;
 use crun_capture::analysis;
-use crun_capture::bundle::read_regular;
-use crun_capture::capturer::SCHEMA_VERSION;
-use crun_capture::comparison::{Comparison, Expectations, OwnComparison, Run};
-use crun_capture::recording::store;
+use crun_capture::comparison::{Comparison, Expectations, OwnComparison};
+use crun_capture::files::read_regular;
+use crun_capture::recording::run::check_version;
+use crun_capture::recording::{Run, store};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -20,18 +20,9 @@ pub(super) struct Arguments {
     exports: Exports,
 }
 
-fn check_version(path: &Path, version: u32) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        version == SCHEMA_VERSION,
-        "{} has schema version {version}, and this program reads {SCHEMA_VERSION}: use the version that made it",
-        path.display()
-    );
-    Ok(())
-}
-
 /// The report of a run of the user's own bundle, where that is one.
 fn of_own_bundle(arguments: &Arguments) -> anyhow::Result<Option<u8>> {
-    let path = arguments.from.join("bundle.json");
+    let path = arguments.from.join(own_bundle::FILE);
     let Some(json) = read_regular(&path)? else { return Ok(None) };
     let comparison: OwnComparison =
         serde_json::from_slice(&json).with_context(|| format!("cannot read {}", path.display()))?;
@@ -53,14 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
 
 /// The comparison of a stored run, made from its recordings.
 pub(super) fn stored(from: &Path) -> anyhow::Result<Comparison> {
-    let path = from.join("run.json");
-    let json = read_regular(&path)?
-        .with_context(|| format!("{} is not the directory of a run: cannot read {}", from.display(), path.display()))?;
-    let run: Run = serde_json::from_slice(&json).with_context(|| format!("cannot read {}", path.display()))?;
-    check_version(&path, run.schema_version)?;
-    if let Some(planned) = run.plan.iter().find(|planned| !planned.id.is_plain()) {
-        anyhow::bail!("{} names a cell {:?}, whose parts are no names", path.display(), planned.id.to_string());
-    }
+    let run = Run::load(from)?;
     let expectations = Expectations::parse(&run.expectations)?;
     let mut findings = HashMap::new();
     for planned in run.plan.iter().filter(|planned| planned.expected.is_ok()) {

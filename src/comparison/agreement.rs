@@ -1,8 +1,8 @@
 //! How far another runtime agrees with the first real one: which is what the fake's results are worth.
 
 use super::expectation::Expectations;
-use super::run::Run;
 use super::verdict::{CellResult, Verdict};
+use crate::recording::Run;
 use std::collections::HashMap;
 
 /// One runtime against the reference.

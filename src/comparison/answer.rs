@@ -1,8 +1,8 @@
 //! The answer, in two or three sentences, computed from the findings of the first runtime in the table.
 
 use super::row::{LongLine, Row};
-use super::run::Run;
 use super::verdict::{CellResult, Verdict};
+use crate::recording::Run;
 
 pub(super) fn sentences(run: &Run, rows: &[Row], cells: &[CellResult]) -> Vec<String> {
     let Some(runtime) = rows.first().map(|row| row.runtime.clone()) else { return Vec::new() };

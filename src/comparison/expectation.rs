@@ -80,6 +80,9 @@ impl Entry {
 pub struct Expectations {
     #[serde(default)]
     failure: Vec<Entry>,
+    /// As they were read.
+    #[serde(skip)]
+    text: String,
 }
 
 /// What is wrong with a list.
@@ -136,7 +139,8 @@ impl Expectations {
     /// # Errors
     /// It is none, or an entry explains nothing.
     pub fn parse(text: &str) -> Result<Expectations, ExpectationError> {
-        let expectations: Expectations = toml::from_str(text).map_err(Box::new)?;
+        let mut expectations: Expectations = toml::from_str(text).map_err(Box::new)?;
+        text.clone_into(&mut expectations.text);
         for entry in &expectations.failure {
             if let Some(unknown) = entry.finding.all().iter().find(|name| !names().contains(&name.as_str())) {
                 return Err(ExpectationError::Finding(unknown.clone()));
@@ -146,6 +150,11 @@ impl Expectations {
             }
         }
         Ok(expectations)
+    }
+
+    /// The list as it was read.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Whether this cell is always still there at its deadline.

@@ -9,20 +9,18 @@ mod own_bundle;
 mod recommend;
 mod row;
 mod rule;
-mod run;
 mod verdict;
 
 pub use agreement::{Agreement, Difference};
 pub use expectation::{ExpectationError, Expectations, Outlook, When};
-pub use own_bundle::{Captured, Held, OwnComparison, OwnRow, own_rows};
+pub use own_bundle::{Captured, Likeness, OwnComparison, OwnRow};
 pub use recommend::{Candidate, Recommendation, Shown, USES, Use};
-pub use row::{CapabilityState, LongLine, Row, Said};
+pub use row::{CapabilityState, LongLine, Row};
 pub use rule::broken;
-pub use run::{CapturerInfo, NotRun, Planned, Run, RuntimeInfo};
 pub use verdict::{CellResult, Verdict};
 
 use crate::analysis::Findings;
-use crate::recording::CellId;
+use crate::recording::{CellId, Run};
 use std::collections::HashMap;
 
 /// Everything that a report can print.

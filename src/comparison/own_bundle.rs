@@ -1,17 +1,17 @@
 //! The user's own bundle under every strategy: what each captured, held against what the reference did.
 //!
-//! There is no script here and no journal, so the truth is what the runtime's own writes left in the files of the
+//! There is no script here and no journal, so the reference_output is what the runtime's own writes left in the files of the
 //! reference: the strategy that hands files over, where nobody else touches a byte.
 
 use crate::capturer::SCHEMA_VERSION;
 use crate::machine::Machine;
-use crate::recording::Recording;
 use crun_capture_reactor::{Delivered, Origin, Stream, lines};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CapturerInfo, RuntimeInfo};
+use crate::recording::{CapturerInfo, Recording, Run, RuntimeInfo};
 use crate::strategy::Capability;
+use crate::text::median;
 
 /// The comparison of one bundle: what `compare --bundle` exports as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -84,13 +84,13 @@ pub struct Captured {
     /// How many, of the worst run.
     pub bytes: u64,
     /// How they compare, at worst over all runs.
-    pub held: Held,
+    pub held: Likeness,
 }
 
 /// How captured bytes compare with those of the reference. The later, the worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Held {
+pub enum Likeness {
     /// To the byte. Merged bytes: all lines of both streams.
     Same,
     /// The same lines, but for how they end: a carriage return stripped, a last line feed made up.
@@ -102,6 +102,32 @@ pub enum Held {
 }
 
 impl OwnComparison {
+    /// Of the recordings of a run. `changed`: the files of the bundle that are otherwise than before.
+    pub fn new(
+        run: &Run,
+        recordings: &[Recording],
+        bundle: String,
+        reference: &str,
+        runs: u32,
+        changed: Vec<String>,
+    ) -> OwnComparison {
+        OwnComparison {
+            schema_version: OwnComparison::SCHEMA_VERSION,
+            generated_at: run.generated_at.clone(),
+            tool: run.tool.clone(),
+            machine: run.machine.clone(),
+            bundle,
+            reference: reference.to_owned(),
+            runs,
+            wall_ns: run.wall_ns,
+            interrupted: run.interrupted,
+            rows: own_rows(recordings, &run.runtimes, &run.capturers, reference),
+            runtimes: run.runtimes.clone(),
+            left_behind: run.left_behind.clone(),
+            changed,
+        }
+    }
+
     /// 130 interrupted; 100 something differs, was left behind, or a required runtime is missing; 4 the bundle ran
     /// nowhere; else 0.
     pub fn exit_code(&self) -> u8 {
@@ -123,7 +149,7 @@ impl OwnComparison {
 }
 
 /// The rows of these recordings, in the order of the runtimes and capturers.
-pub fn own_rows(
+fn own_rows(
     recordings: &[Recording],
     runtimes: &[RuntimeInfo],
     capturers: &[CapturerInfo],
@@ -135,11 +161,11 @@ pub fn own_rows(
     };
     let mut rows = Vec::new();
     for runtime in runtimes {
-        let truth = Truth::of(&of(&runtime.name, reference));
+        let reference_output = Reference::of(&of(&runtime.name, reference));
         for capturer in capturers {
             let own = of(&runtime.name, &capturer.name);
             if !own.is_empty() {
-                rows.push(row(&own, &truth, capturer, reference));
+                rows.push(row(&own, &reference_output, capturer, reference));
             }
         }
     }
@@ -147,7 +173,7 @@ pub fn own_rows(
 }
 
 /// What the reference captured.
-struct Truth {
+struct Reference {
     /// Per stream; None where the reference itself differs from run to run.
     streams: [Option<Vec<u8>>; 2],
     /// None where it is not the same each time.
@@ -155,8 +181,8 @@ struct Truth {
     ran_ns: Option<u64>,
 }
 
-impl Truth {
-    fn of(references: &[&Recording]) -> Truth {
+impl Reference {
+    fn of(references: &[&Recording]) -> Reference {
         let streams = Stream::BOTH.map(|stream| {
             let bytes = |recording: &Recording| recording.file(stream).unwrap_or_default().to_vec();
             let first = references.first().map(|first| bytes(first))?;
@@ -166,22 +192,23 @@ impl Truth {
         });
         let codes: Vec<Option<i32>> = references.iter().map(|recording| exit_code(recording)).collect();
         let exit_code = codes.first().copied().filter(|first| codes.iter().all(|code| code == first));
-        Truth { streams, exit_code, ran_ns: median(references.iter().map(|recording| ran_ns(recording))) }
+        Reference { streams, exit_code, ran_ns: median(references.iter().map(|recording| ran_ns(recording))) }
     }
 }
 
-fn row(own: &[&Recording], truth: &Truth, capturer: &CapturerInfo, reference: &str) -> OwnRow {
+fn row(own: &[&Recording], reference_output: &Reference, capturer: &CapturerInfo, reference: &str) -> OwnRow {
     let last = own[own.len() - 1];
     let declares = |capability| capturer.declares.contains(&capability);
     let merged = own.iter().any(|recording| recording.deliveries.iter().any(|it| it.origin == Origin::Merged));
     let reference = capturer.name == reference;
-    let stream = |stream: Stream| (!merged).then(|| captured(own, Origin::from(stream), truth, reference));
+    let stream = |stream: Stream| (!merged).then(|| captured(own, Origin::from(stream), reference_output, reference));
     let [stdout, stderr] = Stream::BOTH.map(stream);
-    let merged = merged.then(|| captured(own, Origin::Merged, truth, reference));
+    let merged = merged.then(|| captured(own, Origin::Merged, reference_output, reference));
     let codes: Vec<Option<i32>> = own.iter().map(|recording| exit_code(recording)).collect();
     let held = [stdout, stderr, merged].into_iter().flatten().map(|captured| captured.held).max();
-    let tolerated = if declares(Capability::ExactBytes) && merged.is_none() { Held::Same } else { Held::Endings };
-    let bytes_differ = held.is_some_and(|held| held > tolerated && held != Held::Unknown);
+    let tolerated =
+        if declares(Capability::ExactBytes) && merged.is_none() { Likeness::Same } else { Likeness::Endings };
+    let bytes_differ = held.is_some_and(|held| held > tolerated && held != Likeness::Unknown);
     let left_behind: Vec<String> = own.iter().flat_map(|recording| recording.facts.left_behind.clone()).collect();
     let deadline_hit = own.iter().any(|recording| recording.facts.deadline_hit);
     let summaries = || own.iter().filter_map(|recording| recording.facts.summary.as_ref());
@@ -197,30 +224,30 @@ fn row(own: &[&Recording], truth: &Truth, capturer: &CapturerInfo, reference: &s
         first_delivery_ns: declares(Capability::Live)
             .then(|| median(own.iter().filter_map(|recording| first_delivery_ns(recording))))
             .flatten(),
-        stalled_ns: truth.ran_ns.zip(ran_ns).map(|(reference, ran)| ran.saturating_sub(reference)),
+        stalled_ns: reference_output.ran_ns.zip(ran_ns).map(|(reference, ran)| ran.saturating_sub(reference)),
         cpu_ns: median(summaries().filter_map(|it| Some(it.cpu_user_ns? + it.cpu_system_ns?))),
         max_rss_bytes: summaries().filter_map(|summary| summary.max_rss_bytes).max(),
         deadline_hit,
         left_behind,
         differs: bytes_differ
             || deadline_hit
-            || codes.iter().any(|code| truth.exit_code.is_some_and(|right| *code != right)),
+            || codes.iter().any(|code| reference_output.exit_code.is_some_and(|right| *code != right)),
     }
 }
 
-fn captured(own: &[&Recording], origin: Origin, truth: &Truth, reference: bool) -> Captured {
-    let mut worst = Held::Same;
+fn captured(own: &[&Recording], origin: Origin, reference_output: &Reference, reference: bool) -> Captured {
+    let mut worst = Likeness::Same;
     let mut bytes = 0;
     for recording in own {
         // What the reference has captured is its files, also where it was ended before it delivered them.
         let file = origin.stream().filter(|_| reference).and_then(|stream| recording.file(stream));
         let got = file.map_or_else(|| text(&recording.deliveries, origin), <[u8]>::to_vec);
-        let held = match (origin.stream(), &truth.streams) {
+        let held = match (origin.stream(), &reference_output.streams) {
             (Some(stream), streams) => streams[stream.index()].as_ref().map(|wanted| hold(wanted, &got)),
             (None, [Some(stdout), Some(stderr)]) => Some(hold_merged(stdout, stderr, &got)),
             (None, _) => None,
         };
-        let held = held.unwrap_or(Held::Unknown);
+        let held = held.unwrap_or(Likeness::Unknown);
         if held >= worst {
             (worst, bytes) = (held, got.len() as u64);
         }
@@ -234,25 +261,25 @@ fn text(deliveries: &[Delivered], origin: Origin) -> Vec<u8> {
     own.flat_map(|delivered| delivered.bytes.iter().chain(delivered.ending.terminator())).copied().collect()
 }
 
-fn hold(wanted: &[u8], got: &[u8]) -> Held {
+fn hold(wanted: &[u8], got: &[u8]) -> Likeness {
     if wanted == got {
-        Held::Same
+        Likeness::Same
     } else if contents(wanted).eq(contents(got)) {
-        Held::Endings
+        Likeness::Endings
     } else {
-        Held::Differs
+        Likeness::Differs
     }
 }
 
 /// In which order the streams came together nobody knows: so the lines are held, and not their order.
-fn hold_merged(stdout: &[u8], stderr: &[u8], got: &[u8]) -> Held {
+fn hold_merged(stdout: &[u8], stderr: &[u8], got: &[u8]) -> Likeness {
     let sorted = |mut all: Vec<Vec<u8>>| {
         all.sort();
         all
     };
     let wanted = sorted(contents(stdout).chain(contents(stderr)).map(<[u8]>::to_vec).collect());
     if wanted == sorted(contents(got).map(<[u8]>::to_vec).collect()) {
-        return Held::Same;
+        return Likeness::Same;
     }
     // An unterminated line may be joined by one of the other stream; then at least every byte must be there.
     let bytes = |parts: &[&[u8]]| {
@@ -260,7 +287,7 @@ fn hold_merged(stdout: &[u8], stderr: &[u8], got: &[u8]) -> Held {
         all.sort_unstable();
         all
     };
-    if bytes(&[stdout, stderr]) == bytes(&[got]) { Held::Endings } else { Held::Differs }
+    if bytes(&[stdout, stderr]) == bytes(&[got]) { Likeness::Endings } else { Likeness::Differs }
 }
 
 fn contents(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -282,30 +309,24 @@ fn ran_ns(recording: &Recording) -> u64 {
     reported.unwrap_or(recording.facts.capturer_ended_ns).saturating_sub(recording.facts.started_ns)
 }
 
-fn median(values: impl Iterator<Item = u64>) -> Option<u64> {
-    let mut values: Vec<u64> = values.collect();
-    values.sort_unstable();
-    values.get(values.len() / 2).copied()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn bytes_are_the_same_or_only_end_otherwise_or_differ() {
-        assert_eq!(hold(b"a\nb", b"a\nb"), Held::Same);
-        assert_eq!(hold(b"a\r\nb", b"a\nb\n"), Held::Endings);
-        assert_eq!(hold(b"a\nb\n", b"b\na\n"), Held::Differs);
-        assert_eq!(hold(b"a\nb\n", b"a\n"), Held::Differs);
-        assert_eq!(hold(b"", b""), Held::Same);
+        assert_eq!(hold(b"a\nb", b"a\nb"), Likeness::Same);
+        assert_eq!(hold(b"a\r\nb", b"a\nb\n"), Likeness::Endings);
+        assert_eq!(hold(b"a\nb\n", b"b\na\n"), Likeness::Differs);
+        assert_eq!(hold(b"a\nb\n", b"a\n"), Likeness::Differs);
+        assert_eq!(hold(b"", b""), Likeness::Same);
     }
 
     #[test]
     fn merged_bytes_may_come_in_any_order_but_all_must_come() {
-        assert_eq!(hold_merged(b"a\nb\n", b"c\n", b"a\nc\nb\n"), Held::Same);
-        assert_eq!(hold_merged(b"a", b"c\n", b"ac\n"), Held::Endings);
-        assert_eq!(hold_merged(b"a\n", b"c\n", b"a\n"), Held::Differs);
-        assert_eq!(hold_merged(b"a\n", b"c\n", b"a\nc\nc\n"), Held::Differs);
+        assert_eq!(hold_merged(b"a\nb\n", b"c\n", b"a\nc\nb\n"), Likeness::Same);
+        assert_eq!(hold_merged(b"a", b"c\n", b"ac\n"), Likeness::Endings);
+        assert_eq!(hold_merged(b"a\n", b"c\n", b"a\n"), Likeness::Differs);
+        assert_eq!(hold_merged(b"a\n", b"c\n", b"a\nc\nc\n"), Likeness::Differs);
     }
 }

@@ -1,23 +1,13 @@
 //! Rows: one a runtime and strategy, what the spike says beside what was measured.
 
 use super::rule;
-use super::run::{CapturerInfo, Run};
 use super::verdict::{CellResult, Verdict};
 use crate::analysis::Findings;
+use crate::recording::{CapturerInfo, Run, Said};
 use crate::strategy::Capability;
+use crate::text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// What the spike's table says of a strategy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Said {
-    /// Its column "Real-time".
-    pub live: bool,
-    /// Its column "Stream Separation".
-    pub apart: bool,
-    /// Its column "File Output".
-    pub file: bool,
-}
 
 /// What becomes of lines over 64 KiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -120,9 +110,7 @@ impl<'a> Own<'a> {
 
     fn median(&self, experiment: &'a str, case: &str, value: impl Fn(&Findings) -> Option<u64>) -> Option<u64> {
         let of_case = self.0.iter().filter(|cell| cell.experiment == experiment && cell.case == case);
-        let mut values: Vec<u64> = of_case.filter_map(|cell| value(cell.findings.as_ref()?)).collect();
-        values.sort_unstable();
-        values.get(values.len() / 2).copied()
+        text::median(of_case.filter_map(|cell| value(cell.findings.as_ref()?)))
     }
 }
 

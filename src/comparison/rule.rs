@@ -1,7 +1,7 @@
 //! The rules: which finding breaks which duty or declared capability. One line each.
 
-use super::run::{CapturerInfo, Planned};
 use crate::analysis::{DRAIN_NS, Findings, LIVE_FRACTION, MEMORY_MAX_BYTES, STALLED_NS};
+use crate::recording::{CapturerInfo, Planned};
 use crate::strategy::Capability;
 
 /// What a capturer says on its own streams is for people.

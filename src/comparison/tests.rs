@@ -3,6 +3,7 @@
 use super::*;
 use crate::analysis::Findings;
 use crate::experiment::ExpectedEnd;
+use crate::recording::{CapturerInfo, Planned};
 use crate::strategy::Capability;
 
 fn capturer(declares: &[Capability]) -> CapturerInfo {

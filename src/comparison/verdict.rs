@@ -2,9 +2,9 @@
 
 use super::expectation::Expectations;
 use super::rule::{broken, excused};
-use super::run::{CapturerInfo, NotRun, Planned, Run};
 use crate::analysis::Findings;
 use crate::recording::CellId;
+use crate::recording::{CapturerInfo, NotRun, Planned, Run};
 use crate::strategy::Capability;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -3,6 +3,7 @@
 mod buffering;
 mod burst;
 mod bytes;
+mod conditions;
 mod crowd;
 mod death;
 mod descriptors;
@@ -32,6 +33,7 @@ mod stdio_buffered;
 pub mod stimulus;
 mod throughput;
 
+pub use conditions::Conditions;
 pub use failure::{Failure, failures};
 pub use program::Program;
 pub use stimulus::{Stimulus, StimulusRef};
@@ -75,6 +77,7 @@ pub static ALL: &[&Experiment] = &[
 ];
 
 /// What is tried, and why.
+#[derive(Debug)]
 pub struct Experiment {
     /// Its name: the file's, in kebab case.
     pub name: &'static str,
@@ -121,7 +124,7 @@ pub struct Case {
     pub name: String,
     /// What the workload does.
     pub script: Script,
-    /// A program of the host's that runs in place of the workload; the script then says what it writes.
+    /// A program of the host's that runs in conditions of the workload; the script then says what it writes.
     pub program: Option<&'static Program>,
     /// What is done to the run from outside.
     pub stimulus: Option<StimulusRef>,
@@ -148,7 +151,7 @@ pub struct Case {
     pub measures_cost: bool,
     /// Whether it can only be tried where something limits the container's processes.
     pub needs_pids_limit: bool,
-    /// The user's own bundle, in place of one that is made for the script.
+    /// The user's own bundle, in conditions of one that is made for the script.
     pub own_bundle: Option<Arc<OwnBundle>>,
 }
 
@@ -215,22 +218,22 @@ impl Case {
     ///
     /// # Errors
     /// It cannot be tried there, and why.
-    pub fn expected_end(&self, place: Place, declares: Capabilities) -> Result<ExpectedEnd, String> {
-        if self.needs_pids_limit && !place.limits_pids {
+    pub fn expected_end(&self, conditions: Conditions, declares: Capabilities) -> Result<ExpectedEnd, String> {
+        if self.needs_pids_limit && !conditions.limits_pids {
             return Err("nothing here limits how many processes it may start".to_owned());
         }
-        if self.needs_pid_namespace && !place.pid_namespace {
-            return Err(no_pid_namespace(place).to_owned());
+        if self.needs_pid_namespace && !conditions.pid_namespace {
+            return Err(no_pid_namespace(conditions).to_owned());
         }
-        if self.user != 0 && !(place.root && place.is_oci()) {
+        if self.user != 0 && !(conditions.root && conditions.is_oci()) {
             return Err("only a runtime that is run by root gives the container another user".to_owned());
         }
         if let Some(reason) = self.program.and_then(Program::missing) {
             return Err(reason);
         }
-        let mut end = self.own_end(place)?;
+        let mut end = self.own_end(conditions)?;
         if let Some(StimulusRef(stimulus)) = self.stimulus {
-            if let Some(reason) = stimulus.unsupported(place, declares) {
+            if let Some(reason) = stimulus.unsupported(conditions, declares) {
                 return Err(reason);
             }
             end.code = stimulus.code().unwrap_or(end.code);
@@ -240,27 +243,29 @@ impl Case {
     }
 
     /// How it ends when nothing is done to it.
-    fn own_end(&self, place: Place) -> Result<ExpectedEnd, String> {
+    fn own_end(&self, conditions: Conditions) -> Result<ExpectedEnd, String> {
         let starts = self.flaw == Flaw::None && self.program.is_none();
         let ends = |code: i32| Ok(ExpectedEnd { code, runtime_error: false, starts, may_be_refused: false });
-        let in_namespace = self.pid_namespace && place.pid_namespace;
+        let in_namespace = self.pid_namespace && conditions.pid_namespace;
         match (self.flaw, self.script.end) {
-            (Flaw::PidFile, _) if place.runs_on => {
+            (Flaw::PidFile, _) if conditions.runs_on => {
                 Ok(ExpectedEnd { code: 1, runtime_error: true, starts: true, may_be_refused: false })
             }
             (Flaw::PidFile, _) => {
                 Err("this runtime does not leave a container running without its pid file".to_owned())
             }
-            (Flaw::ExecutableNotFound, _) if !place.is_oci() => ends(127),
+            (Flaw::ExecutableNotFound, _) if !conditions.is_oci() => ends(127),
             (Flaw::None, End::Exit(code)) => ends(i32::from(code)),
             // abort(3) ends in an instruction that faults, and that signal the kernel forces on PID 1 too.
             (Flaw::None, End::Abort) if in_namespace => ends(128 + libc::SIGSEGV),
             // pid_namespaces(7): only signals with a handler reach the init of a namespace from within.
             (Flaw::None, End::Signal(_)) if in_namespace => ends(i32::from(SURVIVED)),
-            (Flaw::None, End::Signal(_) | End::Abort) if self.pid_namespace => Err(no_pid_namespace(place).to_owned()),
+            (Flaw::None, End::Signal(_) | End::Abort) if self.pid_namespace => {
+                Err(no_pid_namespace(conditions).to_owned())
+            }
             (Flaw::None, End::Signal(number)) => ends(128 + number),
             (Flaw::None, End::Abort) => ends(128 + libc::SIGABRT),
-            (_, _) => match place.failure_code {
+            (_, _) => match conditions.failure_code {
                 Some(code) => Ok(ExpectedEnd { code, runtime_error: true, starts: false, may_be_refused: false }),
                 None => Err("without a runtime there is no bundle to be wrong".to_owned()),
             },
@@ -268,35 +273,11 @@ impl Case {
     }
 }
 
-fn no_pid_namespace(place: Place) -> &'static str {
-    if place.is_oci() {
+fn no_pid_namespace(conditions: Conditions) -> &'static str {
+    if conditions.is_oci() {
         "this runtime gives the container no pid namespace of its own here"
     } else {
         "without a runtime there is no pid namespace"
-    }
-}
-
-/// What the end of a case depends on where it is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// What the runtime exits with when it fails itself; None where there is no runtime.
-    pub failure_code: Option<i32>,
-    /// Whether a container can have a pid namespace of its own.
-    pub pid_namespace: bool,
-    /// Whether something limits how many processes a container may start.
-    pub limits_pids: bool,
-    /// Whether the harness has root's rights.
-    pub root: bool,
-    /// Whether the runtime goes away and the harness's own process waits in its place.
-    pub detached: bool,
-    /// Whether the runtime leaves its container running when it cannot write the pid file.
-    pub runs_on: bool,
-}
-
-impl Place {
-    /// Whether there is a runtime.
-    pub fn is_oci(self) -> bool {
-        self.failure_code.is_some()
     }
 }
 
@@ -363,7 +344,7 @@ mod tests {
     #[test]
     fn ends_follow_the_kernel() {
         let case = |end, pid_namespace| Case { pid_namespace, ..Case::new("x", Script::new(1, end)) };
-        let place = |failure_code, pid_namespace| Place {
+        let conditions = |failure_code, pid_namespace| Conditions {
             failure_code,
             pid_namespace,
             limits_pids: false,
@@ -371,8 +352,8 @@ mod tests {
             detached: false,
             runs_on: false,
         };
-        let expected = |case: &Case, place| case.expected_end(place, Capabilities::default());
-        let code = |case: Case, pid_namespace| expected(&case, place(Some(1), pid_namespace)).map(|end| end.code);
+        let expected = |case: &Case, conditions| case.expected_end(conditions, Capabilities::default());
+        let code = |case: Case, pid_namespace| expected(&case, conditions(Some(1), pid_namespace)).map(|end| end.code);
         assert_eq!(code(case(End::Exit(7), true), true), Ok(7));
         assert_eq!(code(case(End::Signal(15), false), true), Ok(143));
         assert_eq!(code(case(End::Signal(9), true), true), Ok(113));
@@ -381,15 +362,15 @@ mod tests {
         assert!(code(case(End::Signal(9), true), false).is_err());
         let missing = Case { flaw: Flaw::MissingConfig, ..case(End::Exit(0), true) };
         assert_eq!(
-            expected(&missing, place(Some(255), true)),
+            expected(&missing, conditions(Some(255), true)),
             Ok(ExpectedEnd { code: 255, runtime_error: true, starts: false, may_be_refused: false })
         );
-        assert!(expected(&missing, place(None, false)).is_err());
+        assert!(expected(&missing, conditions(None, false)).is_err());
         let storm = Case { needs_pids_limit: true, ..case(End::Exit(0), true) };
-        assert!(expected(&storm, place(Some(1), true)).is_err());
+        assert!(expected(&storm, conditions(Some(1), true)).is_err());
         let not_found = Case { flaw: Flaw::ExecutableNotFound, ..case(End::Exit(0), true) };
         assert_eq!(
-            expected(&not_found, place(None, false)),
+            expected(&not_found, conditions(None, false)),
             Ok(ExpectedEnd { code: 127, runtime_error: false, starts: false, may_be_refused: false })
         );
     }

@@ -1,6 +1,9 @@
 //! Recordings: everything that is known of one run, before anybody judges it.
 
+pub mod run;
 pub mod store;
+
+pub use run::{CapturerInfo, NotRun, Planned, Run, RuntimeInfo, Said};
 
 use crate::capturer::Summary;
 use crate::experiment::ExpectedEnd;
@@ -31,6 +34,16 @@ impl CellId {
     pub fn is_plain(&self) -> bool {
         let plain = |part: &String| !part.is_empty() && !part.contains('/') && part != "." && part != "..";
         [&self.runtime, &self.strategy, &self.experiment, &self.case].into_iter().all(plain)
+    }
+}
+
+impl CellId {
+    /// Whether it fits a pattern `STRATEGY/EXPERIMENT/CASE`, where `*` stands for every case.
+    pub fn fits(&self, pattern: &str) -> bool {
+        let mut parts = pattern.split('/');
+        parts.next() == Some(&self.strategy)
+            && parts.next() == Some(&self.experiment)
+            && parts.next().is_some_and(|wanted| wanted == "*" || wanted == self.case)
     }
 }
 

@@ -5,13 +5,12 @@
 //! a folder with it is whole.
 
 use super::{CellId, Facts, Recording};
-use crate::bundle::{read_regular, with_path};
+use crate::files::{make_directories, read_regular, replace, replace_whole, with_path};
 use crate::script::journal::Journal;
 use crate::sink::frame::{Decoder, Frame, encode};
 use crun_capture_reactor::{Delivered, Stream};
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Where the recording of `id` lies under the run's directory.
@@ -43,13 +42,8 @@ pub fn prepare(root: &Path, id: &CellId) -> io::Result<PathBuf> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(with_path(&error, &folder)),
         _ => {}
     }
-    make(&folder)?;
+    make_directories(&folder)?;
     Ok(folder)
-}
-
-fn make(folder: &Path) -> io::Result<()> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|error| with_path(&error, folder))
 }
 
 /// Writes what is not there yet: the files of the streams are, the capturer has written them.
@@ -58,7 +52,7 @@ fn make(folder: &Path) -> io::Result<()> {
 /// Something cannot be written, with its path.
 pub fn write(folder: &Path, recording: &Recording) -> io::Result<()> {
     // The capturer was told of this folder, and may have removed it.
-    make(folder)?;
+    make_directories(folder)?;
     let mut frames = Vec::new();
     for delivered in &recording.deliveries {
         encode(delivered.origin, delivered.ending, Some(delivered.at_ns), &delivered.bytes, &mut frames);
@@ -72,20 +66,7 @@ pub fn write(folder: &Path, recording: &Recording) -> io::Result<()> {
     if let Some(journal) = &recording.journal {
         replace(&folder.join("journal"), &journal.to_bytes())?;
     }
-    let partial = folder.join("facts.json.partial");
-    replace(&partial, &serde_json::to_vec_pretty(&recording.facts)?)?;
-    let whole = folder.join("facts.json");
-    fs::rename(&partial, &whole).map_err(|error| with_path(&error, &whole))
-}
-
-/// Writes a file of mode 0600 in place of what is there. A link is refused: it would lead out of the run's directory.
-///
-/// # Errors
-/// It cannot be written, with the path.
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = fs::File::options();
-    let file = options.write(true).create(true).truncate(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path);
-    file.and_then(|mut file| io::Write::write_all(&mut file, bytes)).map_err(|error| with_path(&error, path))
+    replace_whole(&folder.join("facts.json"), &serde_json::to_vec_pretty(&recording.facts)?)
 }
 
 /// Reads a recording back.

@@ -1,9 +1,10 @@
 //! The claims of the spike with their verdicts: for a terminal, for programs, and as the spike's report done again.
 
 use super::words::printable;
-use crate::claim::{Tried, Verdict, time};
-use crate::comparison::RuntimeInfo;
+use crate::claim::{Tried, Verdict};
 use crate::machine::Machine;
+use crate::recording::RuntimeInfo;
+use crate::text::time;
 use anstyle::{AnsiColor, Style};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

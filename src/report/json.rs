@@ -1,8 +1,9 @@
 //! Everything, for programs.
 
 use super::Report;
-use crate::comparison::{CellResult, Comparison, Counts, Row, RuntimeInfo};
+use crate::comparison::{CellResult, Comparison, Counts, Row};
 use crate::machine::Machine;
+use crate::recording::RuntimeInfo;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};

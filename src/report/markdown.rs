@@ -3,7 +3,8 @@
 use super::failures::failures;
 use super::words::{HEADS, name, printable, words};
 use super::{Report, table};
-use crate::comparison::{CapabilityState, Comparison, RuntimeInfo};
+use crate::comparison::{CapabilityState, Comparison};
+use crate::recording::RuntimeInfo;
 use crate::strategy::Capability;
 use std::io::{self, Write};
 

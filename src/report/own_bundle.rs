@@ -1,7 +1,8 @@
 //! The user's own bundle: a table for a terminal.
 
 use super::words::{printable, seconds};
-use crate::comparison::{Captured, Held, OwnComparison, OwnRow};
+use crate::comparison::{Captured, Likeness, OwnComparison, OwnRow};
+use crate::text::mebibytes;
 use std::io::{self, Write};
 
 const HEADS: [&str; 7] = ["STATUS", "STDOUT", "STDERR", "FIRST ms", "STALL ms", "CPU ms", "RSS MiB"];
@@ -50,7 +51,7 @@ fn footer(comparison: &OwnComparison, writer: &mut dyn Write) -> io::Result<()> 
         "\nHeld against what {reference} captured, which hands files over and touches no byte. STALL: how much longer the \
          container ran than there; medians."
     )?;
-    if comparison.rows.iter().flat_map(captures).any(|captured| captured.held == Held::Unknown) {
+    if comparison.rows.iter().flat_map(captures).any(|captured| captured.held == Likeness::Unknown) {
         writeln!(
             writer,
             "`?`: under {reference} its output differs from run to run, was cut off or is missing: only how much came can \
@@ -113,16 +114,16 @@ fn words_of(row: &OwnRow) -> [String; 7] {
         row.first_delivery_ns.map_or("at exit".to_owned(), |ns| millis(Some(ns))),
         millis(row.stalled_ns),
         millis(row.cpu_ns),
-        row.max_rss_bytes.map_or("-".to_owned(), |bytes| format!("{:.1}", bytes as f64 / f64::from(1 << 20))),
+        row.max_rss_bytes.map_or("-".to_owned(), mebibytes),
     ]
 }
 
 fn bytes(captured: &Captured) -> String {
     let word = match captured.held {
-        Held::Same => "same",
-        Held::Endings => "same but for line ends",
-        Held::Unknown => "?",
-        Held::Differs => "DIFFERS",
+        Likeness::Same => "same",
+        Likeness::Endings => "same but for line ends",
+        Likeness::Unknown => "?",
+        Likeness::Differs => "DIFFERS",
     };
     format!("{} {word}", captured.bytes)
 }

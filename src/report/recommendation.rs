@@ -1,9 +1,9 @@
 //! A recommendation, for a terminal.
 
 use super::words::printable;
-use crate::claim::time;
 use crate::comparison::{Candidate, Recommendation, Shown};
 use crate::strategy::Capability;
+use crate::text::{mebibytes, time};
 use std::io::{self, Write};
 
 /// Writes it.
@@ -55,7 +55,7 @@ fn one(candidate: &Candidate, writer: &mut dyn Write) -> io::Result<()> {
 /// `118 ns CPU a line, 3.5 MiB, p50 8.3 us`.
 fn cost(candidate: &Candidate) -> String {
     let cpu = candidate.cpu_ns_a_line.map(|ns| format!("{ns} ns of CPU a line"));
-    let rss = candidate.max_rss_bytes.map(|bytes| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)));
+    let rss = candidate.max_rss_bytes.map(|bytes| format!("{} MiB", mebibytes(bytes)));
     let latency = candidate.latency_p50_ns.map(|ns| format!("p50 {}", time(ns)));
     let words: Vec<String> = [cpu, rss, latency].into_iter().flatten().collect();
     if words.is_empty() { "its cost was not measured".to_owned() } else { words.join(", ") }

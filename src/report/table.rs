@@ -3,7 +3,8 @@
 use super::Report;
 use super::failures::failures;
 use super::words::{HEADS, name, printable, seconds, words};
-use crate::comparison::{Comparison, Difference, RuntimeInfo};
+use crate::comparison::{Comparison, Difference};
+use crate::recording::RuntimeInfo;
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::analysis::{Findings, Quantiles};
-use crate::comparison::{CapturerInfo, Comparison, Expectations, NotRun, Planned, Run, RuntimeInfo, Said};
+use crate::comparison::{Comparison, Expectations};
 use crate::experiment::ExpectedEnd;
 use crate::machine::Machine;
-use crate::recording::CellId;
+use crate::recording::{CapturerInfo, CellId, NotRun, Planned, Run, RuntimeInfo, Said};
 use crate::strategy::Capability;
 use std::collections::HashMap;
 

@@ -3,11 +3,11 @@
 use super::table::headline;
 use super::words::printable;
 use crate::analysis::{Fate, Findings, fates};
-use crate::claim::time;
 use crate::comparison::{CellResult, Comparison, Outlook, Verdict};
 use crate::experiment::{Experiment, failures};
 use crate::recording::Recording;
 use crate::script::journal::Write as Written;
+use crate::text::time;
 use anstyle::{AnsiColor, Style};
 use crun_capture_reactor::{Origin, Stream};
 use std::io::{self, Write};

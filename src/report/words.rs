@@ -2,6 +2,7 @@
 
 use crate::comparison::{LongLine, Row};
 use crate::strategy::Capability;
+use crate::text::mebibytes;
 
 /// The heads of the columns after the strategy's.
 pub(super) const HEADS: [&str; 10] =
@@ -19,7 +20,7 @@ fn plain(text: impl Into<String>) -> Word {
 
 /// The words under the heads.
 pub(super) fn words(row: &Row) -> [Word; 10] {
-    let said = |column: fn(&crate::comparison::Said) -> bool| row.said.as_ref().map(column);
+    let said = |column: fn(&crate::recording::Said) -> bool| row.said.as_ref().map(column);
     [
         said_and_measured(said(|said| said.live), row.live),
         said_and_measured(said(|said| said.apart), row.apart),
@@ -51,7 +52,7 @@ pub(super) fn words(row: &Row) -> [Word; 10] {
             _ => "-".to_owned(),
         }),
         plain(row.throughput_bytes_per_s.map_or("-".to_owned(), |rate| (rate / 1_000_000).to_string())),
-        plain(row.max_rss_bytes.map_or("-".to_owned(), |bytes| format!("{:.1}", bytes as f64 / f64::from(1 << 20)))),
+        plain(row.max_rss_bytes.map_or("-".to_owned(), mebibytes)),
     ]
 }
 

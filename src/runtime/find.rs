@@ -1,7 +1,8 @@
 //! Which runtimes there are on this machine, in which mode they run, and why one cannot.
 
-use super::{Container, Runtime};
-use crate::bundle::{self, Flaw, Rootfs};
+use super::{Handle, Parents, Runtime, Stage};
+use crate::bundle::{self, Rootfs};
+use crate::files;
 use crate::machine::{self, CgroupMode};
 use crate::phase::{Phase, reached};
 use crate::process::{Family, VERB_DEADLINE};
@@ -34,7 +35,7 @@ impl Programs {
         let folder = crun_capture.parent().unwrap_or(Path::new("/"));
         let beside = |name: &str| {
             let path = folder.join(name);
-            let found = path.metadata().map_err(|error| bundle::with_path(&error, &path));
+            let found = path.metadata().map_err(|error| files::with_path(&error, &path));
             found.map(|_| path)
         };
         Ok(Programs {
@@ -58,7 +59,7 @@ fn static_emit(path: &Path, scratch: &Path) -> io::Result<PathBuf> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     };
     let path = scratch.join("crun-capture-emit");
-    bundle::write_private(&path, bytes)?;
+    files::write_private(&path, bytes)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o700))?;
     Ok(path)
 }
@@ -196,12 +197,12 @@ fn version(program: &Path, family: &Family) -> Result<(String, String), Unusable
 /// whole runtime would be given up (youki 0.7.0 hangs then).
 const PROBE: Duration = Duration::from_millis(30);
 
-/// Runs one container that does nothing, to see whether the runtime works here. `directory`, which must not exist, is
-/// where its bundle is; it is removed.
+/// Runs one container that does nothing, to see whether the runtime works here. Blocks for at most VERB_DEADLINE, and as
+/// long again to stop what hangs.
 ///
 /// # Errors
-/// It does not, with its own words.
-pub fn probe(found: &Found, family: &Family, directory: &Path) -> Result<(), Unusable> {
+/// It does not work, with its own words.
+pub fn probe(found: &Found, parents: Parents<'_>, family: &Family) -> Result<(), Unusable> {
     let command = machine::user_namespaces_command().map(|command| format!("{command} (as root)"));
     let without_privileges = || command.unwrap_or_else(|| "run crun-capture as root".to_owned());
     let mend = if found.mode.rootless { without_privileges() } else { String::new() };
@@ -209,7 +210,7 @@ pub fn probe(found: &Found, family: &Family, directory: &Path) -> Result<(), Unu
     if !found.runtime.is_oci() {
         return Ok(());
     }
-    let output = probe_in(found, family, directory);
+    let output = run_probe(found, parents, family);
     let (output, log) = output.map_err(|error| failed(format!("cannot start a container: {error}")))?;
     if output.status.success() {
         return Ok(());
@@ -223,43 +224,19 @@ pub fn probe(found: &Found, family: &Family, directory: &Path) -> Result<(), Unu
 }
 
 /// How the container ended, and what the runtime's log holds.
-fn probe_in(found: &Found, family: &Family, directory: &Path) -> io::Result<(Output, String)> {
-    bundle::make_directory(directory)?;
-    let rootfs = Rootfs::create(directory.join("rootfs"), &found.emit)?;
-    let (cell, bundle_path, state_root) = (directory.join("cell"), directory.join("bundle"), directory.join("state"));
+fn run_probe(found: &Found, parents: Parents<'_>, family: &Family) -> io::Result<(Output, String)> {
+    let rootfs = Rootfs::create(parents.disk.join(format!("rootfs-{}", found.label)), &found.emit)?;
     let script = Script::new(0, End::Exit(0)).then(Step::Pause { duration_ns: PROBE.as_nanos() as u64 });
-    bundle::write_cell(&cell, &script)?;
-    let plan = bundle::Plan {
-        rootfs: &rootfs,
-        cell: &cell,
-        pid_namespace: found.has_pid_namespace(),
-        user_namespace: found.mode.user_namespace,
-        flaw: Flaw::None,
-        environment: &[family.mark()],
-    };
-    bundle::write(&bundle_path, &plan)?;
-    bundle::make_directory(&state_root)?;
-    let id = new_id(family.run());
-    let container = Container {
-        id: &id,
-        bundle: &bundle_path,
-        state_root: &state_root,
-        pid_file: &directory.join("pid"),
-        log: &directory.join("log"),
-        cell: &cell,
-    };
-    let handle = found.handle(&container).ok_or(io::ErrorKind::Unsupported)?;
-    handle.save(directory)?;
-    found.make_pids_group(&id)?;
-    let command = found.run_command(&container, false);
-    let output = family.output(Command::new(&command[0]).args(&command[1..]), VERB_DEADLINE);
+    let stage = Stage::prepare(found, parents, family, &rootfs, &script)?;
+    let words = stage.words(found, false);
+    let output = family.output(Command::new(&words[0]).args(&words[1..]), VERB_DEADLINE);
     reached(Phase::Probe);
-    if handle.has_state() {
+    if let Some(handle) = stage.handle(found).filter(Handle::has_state) {
         handle.stop(family, Duration::ZERO);
     }
-    found.remove_pids_group(&id)?;
-    let log = fs::read(directory.join("log")).unwrap_or_default();
-    fs::remove_dir_all(directory)?;
+    let log = fs::read(stage.log()).unwrap_or_default();
+    stage.remove(found)?;
+    rootfs.remove()?;
     Ok((output?, String::from_utf8_lossy(&log).into_owned()))
 }
 

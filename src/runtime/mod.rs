@@ -10,12 +10,14 @@ pub mod pids_limit;
 mod runc;
 mod stage;
 mod stop;
+mod wanted;
 mod youki;
 
 pub use find::{Found, Mode, Programs, Unusable, find, new_id, probe};
 pub use pids_limit::PidsLimit;
-pub use stage::Stage;
+pub use stage::{Parents, Play, Stage};
 pub use stop::{Handle, Step, Stop};
+pub use wanted::{Sought, Wanted};
 
 use crate::process::Stranger;
 use std::ffi::OsString;
@@ -123,8 +125,8 @@ pub struct Container<'a> {
     pub pid_file: &'a Path,
     /// The runtime's own log, as JSON lines.
     pub log: &'a Path,
-    /// The directory that is `/cell` in the container.
-    pub cell: &'a Path,
+    /// The directory that is `/exchange` in the container.
+    pub exchange: &'a Path,
 }
 
 impl Found {
@@ -132,7 +134,7 @@ impl Found {
     /// by who gives it that, and detached in any case.
     pub fn run_command(&self, container: &Container<'_>, terminal: bool) -> Vec<OsString> {
         if !self.runtime.is_oci() {
-            return vec![self.emit.clone().into(), container.cell.into()];
+            return vec![self.emit.clone().into(), container.exchange.into()];
         }
         let detached = self.runtime.detached() && !terminal;
         let wait_for = detached.then_some(container.pid_file);

@@ -5,7 +5,8 @@
 //! that becomes the runtime enters first. A user without privileges may make none, and has RLIMIT_NPROC (setrlimit(2)): it
 //! counts the processes of a user namespace, but nothing of root's.
 
-use crate::bundle::{PIDS_MAX, with_path};
+use crate::bundle::PIDS_MAX;
+use crate::files::with_path;
 use crate::machine::{self, CgroupMode};
 use crate::process::Stranger;
 use rustix::io::Errno;

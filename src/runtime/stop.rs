@@ -4,7 +4,7 @@
 //! a signal it does not know with 0 and does nothing, and a container outlives its front process. So each step has a
 //! deadline and leaves its outcome, and the end is verified by the runtime's own word and by a pidfd of the init.
 
-use crate::bundle::{read_regular, write_private};
+use crate::files::{read_regular, write_private};
 use crate::process::{Family, VERB_DEADLINE, readable};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};

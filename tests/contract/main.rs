@@ -7,12 +7,12 @@
 //! `fixtures/crun/differences.toml` says why; an entry without a difference fails as well.
 
 mod case;
+mod case_directory;
 mod cases;
 mod differences;
 mod observation;
 mod play;
 mod runtime;
-mod site;
 #[path = "../support/mod.rs"]
 mod support;
 mod terminal;

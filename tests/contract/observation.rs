@@ -85,8 +85,8 @@ fn indented(text: &str) -> String {
 }
 
 /// The same text without the directory of the case.
-pub(crate) fn without_paths(text: &str, site: &Path) -> String {
-    text.replace(&*site.to_string_lossy(), "SITE")
+pub(crate) fn without_paths(text: &str, directory: &Path) -> String {
+    text.replace(&*directory.to_string_lossy(), "SITE")
 }
 
 /// What `state` and `list` print, without pids, times and the owner's name. The width of columns follows from those, so

@@ -1,9 +1,9 @@
 //! Takes the steps of a case with one runtime, and notes what is seen.
 
 use crate::case::{Act, Call, Case};
+use crate::case_directory::{CaseDirectory, DEADLINE, ended};
 use crate::observation::{self, Observation, without_paths, without_times};
 use crate::runtime::Runtime;
-use crate::site::{DEADLINE, Site, ended};
 use crate::terminal::Console;
 use crun_capture::sys;
 use rustix::process::{Pid, PidfdFlags};
@@ -21,7 +21,7 @@ use std::time::Instant;
 pub(crate) fn play(case: &Case, runtime: Runtime) -> io::Result<Observation> {
     let mut player = Player {
         runtime,
-        site: Site::new(&case.bundle, Runtime::user_namespace())?,
+        directory: CaseDirectory::new(&case.bundle, Runtime::user_namespace())?,
         calls: Vec::new(),
         spawned: None,
         gates: BTreeMap::new(),
@@ -38,7 +38,7 @@ pub(crate) fn play(case: &Case, runtime: Runtime) -> io::Result<Observation> {
 
 struct Player {
     runtime: Runtime,
-    site: Site,
+    directory: CaseDirectory,
     calls: Vec<Call>,
     /// The process that `Spawn` started, and the number of its call.
     spawned: Option<(Child, usize)>,
@@ -87,9 +87,9 @@ impl Player {
                 self.noted.note("does the front still run?", format!("{answer}\n"));
                 Ok(())
             }
-            Act::WorkloadEnds => self.site.workload_ends(),
+            Act::WorkloadEnds => self.directory.workload_ends(),
             Act::Lives => {
-                let answer = match self.site.workload_lives() {
+                let answer = match self.directory.workload_lives() {
                     Some(true) => "yes",
                     Some(false) => "no",
                     None => "it never ran",
@@ -99,7 +99,7 @@ impl Player {
             }
             Act::File(path) => self.file(path),
             Act::Listen => {
-                self.console = Some(Console::listen(&self.site.path("console"))?);
+                self.console = Some(Console::listen(&self.directory.path("console"))?);
                 Ok(())
             }
             Act::Terminal => {
@@ -118,7 +118,7 @@ impl Player {
         let words: Vec<&str> = words.into_iter().filter(|words| !words.is_empty()).collect();
         let environment: String = call.environment.iter().map(|(name, value)| format!("{name}={value} ")).collect();
         self.noted.note(format!("{number} {environment}crun {}", words.join(" ")), "");
-        Ok((self.runtime.command(&self.site, call, number)?.spawn()?, number))
+        Ok((self.runtime.command(&self.directory, call, number)?.spawn()?, number))
     }
 
     /// Waits for a call and notes how it ended and what there is then. Its output is read last of all.
@@ -134,19 +134,19 @@ impl Player {
             // What another one is doing to the directories meanwhile is not certain.
             return Ok(());
         }
-        let mut names = self.site.names("state");
+        let mut names = self.directory.names("state");
         if names.is_empty() {
-            names = if self.site.path("state").exists() { "(empty)\n" } else { "(none)\n" }.to_owned();
+            names = if self.directory.path("state").exists() { "(empty)\n" } else { "(none)\n" }.to_owned();
         }
         self.noted.note(format!("{number} state directory"), names);
-        let bundle = self.site.names("bundle");
+        let bundle = self.directory.names("bundle");
         self.noted.note(format!("{number} bundle"), if bundle == "config.json\n" { String::new() } else { bundle });
         Ok(())
     }
 
     /// The FIFO of a gate, which opens when the workload waits at it.
     fn gate(&self, gate: &str) -> io::Result<File> {
-        let path = self.site.path(&format!("cell/gate-{gate}"));
+        let path = self.directory.path(&format!("exchange/gate-{gate}"));
         let (sender, receiver) = mpsc::channel();
         // Such an opening has no deadline: where it is never met, the thread ends with this program.
         std::thread::spawn(move || sender.send(File::options().write(true).open(path)));
@@ -159,8 +159,8 @@ impl Player {
         let call = Call::new("state c1").global("--root SITE/state");
         let number = usize::MAX;
         loop {
-            wait(&mut self.runtime.command(&self.site, &call, number)?.spawn()?)?;
-            let state = fs::read(self.site.path(&format!("{number}.stdout")))?;
+            wait(&mut self.runtime.command(&self.directory, &call, number)?.spawn()?)?;
+            let state = fs::read(self.directory.path(&format!("{number}.stdout")))?;
             let state: serde_json::Value = serde_json::from_slice(&state).unwrap_or_default();
             if state["status"] == word {
                 return Ok(());
@@ -173,7 +173,7 @@ impl Player {
 
     fn appears(&self, name: &str) -> io::Result<()> {
         let deadline = Instant::now() + DEADLINE;
-        while fs::metadata(self.site.path(name)).map_or(0, |metadata| metadata.len()) == 0 {
+        while fs::metadata(self.directory.path(name)).map_or(0, |metadata| metadata.len()) == 0 {
             if Instant::now() > deadline {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, format!("{name} does not appear")));
             }
@@ -183,7 +183,7 @@ impl Player {
     }
 
     fn file(&mut self, name: &str) -> io::Result<()> {
-        let path = self.site.path(name);
+        let path = self.directory.path(name);
         let text = match fs::metadata(&path) {
             Err(_) => "(not there)\n".to_owned(),
             Ok(metadata) if metadata.is_dir() => {
@@ -191,7 +191,7 @@ impl Player {
             }
             Ok(metadata) => {
                 use std::os::unix::fs::MetadataExt;
-                let content = shown(&self.site, &fs::read(&path)?);
+                let content = shown(&self.directory, &fs::read(&path)?);
                 let shown = if self.is_pid(&content) { "PID".to_owned() } else { content };
                 let owner = if metadata.uid() == rustix::process::getuid().as_raw() {
                     "the caller".to_owned()
@@ -208,7 +208,7 @@ impl Player {
     /// Whether this is the pid in the status file of the container, or (where there is none) any number.
     fn is_pid(&self, content: &str) -> bool {
         let digits = !content.is_empty() && content.bytes().all(|byte| byte.is_ascii_digit());
-        let status = fs::read(self.site.path("state/c1/status")).unwrap_or_default();
+        let status = fs::read(self.directory.path("state/c1/status")).unwrap_or_default();
         let status: serde_json::Value = serde_json::from_slice(&status).unwrap_or_default();
         digits && (status.is_null() || status["pid"] == content.parse::<i64>().unwrap_or(0))
     }
@@ -218,8 +218,8 @@ impl Player {
         for (index, call) in self.calls.iter().enumerate() {
             let number = index + 1;
             let read = |ending: &str| {
-                let bytes = fs::read(self.site.path(&format!("{number}.{ending}")));
-                bytes.map(|bytes| shown(&self.site, &bytes))
+                let bytes = fs::read(self.directory.path(&format!("{number}.{ending}")));
+                bytes.map(|bytes| shown(&self.directory, &bytes))
             };
             let shape = match call.words.split(' ').next() {
                 Some("list") if call.words.contains("json") => observation::without_numbers,
@@ -240,8 +240,8 @@ impl Player {
 }
 
 /// The text without what differs from run to run.
-fn shown(site: &Site, bytes: &[u8]) -> String {
-    without_times(&without_paths(&String::from_utf8_lossy(bytes), site.root()))
+fn shown(directory: &CaseDirectory, bytes: &[u8]) -> String {
+    without_times(&without_paths(&String::from_utf8_lossy(bytes), directory.root()))
 }
 
 /// The calling process waits no longer than it must.

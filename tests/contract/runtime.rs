@@ -1,7 +1,7 @@
 //! The two programs that are asked: the fake, and crun as it is installed, each with what it needs to run here.
 
 use crate::case::Call;
-use crate::site::Site;
+use crate::case_directory::CaseDirectory;
 use crun_capture::machine::{CgroupMode, cgroup_mode, is_root};
 use std::fs::File;
 use std::io;
@@ -50,9 +50,9 @@ impl Runtime {
     }
 
     /// The command for a call, whose log and streams are files named after `number` in the directory of the case.
-    pub(crate) fn command(self, site: &Site, call: &Call, number: usize) -> io::Result<Command> {
-        let path = |ending: &str| site.path(&format!("{number}.{ending}"));
-        let here = site.root().to_string_lossy();
+    pub(crate) fn command(self, directory: &CaseDirectory, call: &Call, number: usize) -> io::Result<Command> {
+        let path = |ending: &str| directory.path(&format!("{number}.{ending}"));
+        let here = directory.root().to_string_lossy();
         let global = match call.global {
             Some(words) => words.to_owned(),
             None => format!("--root SITE/state --log {} --log-format json", path("log").display()),
@@ -63,9 +63,9 @@ impl Runtime {
             ["/bin/sh", "-c", &format!("{SHELL} {}", call.redirections), "sh", self.program()].map(str::to_owned),
         );
         line.extend(words.split_whitespace().map(str::to_owned));
-        let (name, value) = site.mark.split_once('=').unwrap_or_default();
+        let (name, value) = directory.mark.split_once('=').unwrap_or_default();
         let mut command = Command::new(&line[0]);
-        command.args(&line[1..]).current_dir(site.root()).env(name, value);
+        command.args(&line[1..]).current_dir(directory.root()).env(name, value);
         // What the caller of the tests has open or set must not show.
         command.env_remove("LISTEN_FDS").env_remove("LISTEN_PID").env_remove("NOTIFY_SOCKET");
         command.envs(call.environment.iter().copied());

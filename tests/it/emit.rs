@@ -18,15 +18,15 @@ const EMIT: &str = env!("CARGO_BIN_EXE_crun-capture-emit");
 
 fn site(script: &Script) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
-    bundle::write_cell(&directory.path().join("cell"), script).unwrap();
+    bundle::make_exchange(&directory.path().join("exchange"), script).unwrap();
     directory
 }
 
 fn play(script: &Script) -> (Output, Journal) {
     let directory = site(script);
-    let cell = directory.path().join("cell");
-    let output = Command::new(EMIT).arg(&cell).output().unwrap();
-    (output, Journal::read(&cell.join("journal")).unwrap().expect("a journal is kept"))
+    let exchange = directory.path().join("exchange");
+    let output = Command::new(EMIT).arg(&exchange).output().unwrap();
+    (output, Journal::read(&exchange.join("journal")).unwrap().expect("a journal is kept"))
 }
 
 fn write(stream: Stream, bytes: &[u8], piece_bytes: Option<usize>) -> Step {
@@ -124,11 +124,11 @@ fn a_dead_reader_kills_it_or_is_journalled_as_the_script_says() {
     let broken = |sigpipe| {
         let script = Script { sigpipe, ..Script::new(5, End::Exit(3)) };
         let directory = site(&script.then(lines(4, 1, 0)));
-        let cell = directory.path().join("cell");
+        let exchange = directory.path().join("exchange");
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let mut child = Command::new(EMIT).arg(&cell).stdout(writer).stderr(Stdio::null()).spawn().unwrap();
-        (child.wait().unwrap(), Journal::read(&cell.join("journal")).unwrap().unwrap())
+        let mut child = Command::new(EMIT).arg(&exchange).stdout(writer).stderr(Stdio::null()).spawn().unwrap();
+        (child.wait().unwrap(), Journal::read(&exchange.join("journal")).unwrap().unwrap())
     };
     assert_eq!(broken(Sigpipe::Default).0.signal(), Some(libc::SIGPIPE));
     let (status, journal) = broken(Sigpipe::Ignore);
@@ -144,14 +144,14 @@ fn a_gate_holds_it_until_somebody_opens_and_closes_it() {
         .then(Step::Wait { gate: "go".into() })
         .then(write(Stream::Stdout, b"2", None));
     let directory = site(&script);
-    let cell = directory.path().join("cell");
-    let mut child = Command::new(EMIT).arg(&cell).stdout(Stdio::piped()).spawn().unwrap();
+    let exchange = directory.path().join("exchange");
+    let mut child = Command::new(EMIT).arg(&exchange).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let mut byte = [0];
     stdout.read_exact(&mut byte).unwrap();
-    let held = Journal::read(&cell.join("journal")).unwrap().unwrap();
+    let held = Journal::read(&exchange.join("journal")).unwrap().unwrap();
     assert_eq!((held.writes.len(), held.ended_ns), (1, 0));
-    drop(File::options().write(true).open(cell.join("gate-go")).unwrap());
+    drop(File::options().write(true).open(exchange.join("gate-go")).unwrap());
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
     assert_eq!((rest.as_str(), child.wait().unwrap().code()), ("2", Some(0)));
@@ -160,13 +160,13 @@ fn a_gate_holds_it_until_somebody_opens_and_closes_it() {
 #[test]
 fn its_end_is_seen_on_the_fifo_that_it_holds_open() {
     let directory = site(&Script::new(5, End::Exit(0)).then(Step::Wait { gate: "go".into() }));
-    let cell = directory.path().join("cell");
+    let exchange = directory.path().join("exchange");
     // As the harness does: the read end is there before the workload.
     let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK;
-    let alive = rustix::fs::open(cell.join("alive"), flags, rustix::fs::Mode::empty()).unwrap();
-    let mut child = Command::new(EMIT).arg(&cell).spawn().unwrap();
+    let alive = rustix::fs::open(exchange.join("alive"), flags, rustix::fs::Mode::empty()).unwrap();
+    let mut child = Command::new(EMIT).arg(&exchange).spawn().unwrap();
     // Opening the gate blocks until the workload waits at it, and by then it has the FIFO.
-    let gate = File::options().write(true).open(cell.join("gate-go")).unwrap();
+    let gate = File::options().write(true).open(exchange.join("gate-go")).unwrap();
     assert!(!readable(alive.as_fd(), Duration::ZERO), "it lives");
     drop(gate);
     assert!(readable(alive.as_fd(), Duration::from_secs(60)), "end of file when it has ended");
@@ -198,15 +198,15 @@ fn a_child_in_the_background_outlives_the_workload_and_holds_its_streams() {
         None,
     ));
     let directory = site(&script);
-    let cell = directory.path().join("cell");
-    let mut child = Command::new(EMIT).arg(&cell).stdout(Stdio::piped()).spawn().unwrap();
+    let exchange = directory.path().join("exchange");
+    let mut child = Command::new(EMIT).arg(&exchange).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(3));
-    drop(File::options().write(true).open(cell.join("gate-go")).unwrap());
+    drop(File::options().write(true).open(exchange.join("gate-go")).unwrap());
     let mut text = String::new();
     stdout.read_to_string(&mut text).unwrap();
     assert_eq!(text, "parent child");
-    let journal = Journal::read(&cell.join("journal")).unwrap().unwrap();
+    let journal = Journal::read(&exchange.join("journal")).unwrap().unwrap();
     assert_eq!(journal.writes.len(), 1, "the child's write is not in the journal");
 }
 
@@ -217,9 +217,9 @@ fn a_trapped_signal_is_told_and_survived() {
         .then(Step::Wait { gate: "go".into() })
         .then(Step::AwaitSignal);
     let directory = site(&script);
-    let cell = directory.path().join("cell");
-    let child = Command::new(EMIT).arg(&cell).stdout(Stdio::piped()).spawn().unwrap();
-    let opened = File::options().write(true).open(cell.join("gate-go")).unwrap();
+    let exchange = directory.path().join("exchange");
+    let child = Command::new(EMIT).arg(&exchange).stdout(Stdio::piped()).spawn().unwrap();
+    let opened = File::options().write(true).open(exchange.join("gate-go")).unwrap();
     crun_capture::sys::kill(child.id() as i32, libc::SIGTERM).unwrap();
     drop(opened);
     let output = child.wait_with_output().unwrap();
@@ -234,7 +234,7 @@ fn it_describes_what_it_was_given() {
         .then(Step::Describe { what: Surroundings::Identity });
     let directory = site(&script);
     let mut command = Command::new(EMIT);
-    command.arg(directory.path().join("cell")).current_dir("/").env_clear().env("A", "1").stdin(Stdio::null());
+    command.arg(directory.path().join("exchange")).current_dir("/").env_clear().env("A", "1").stdin(Stdio::null());
     let output = command.stderr(Stdio::piped()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     // What the caller of the tests has open comes through too.

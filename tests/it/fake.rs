@@ -1,6 +1,6 @@
 //! fake-crun keeps crun's contract, as far as a capturer can meet it.
 
-use crun_capture::bundle::{self, Flaw, Plan, Rootfs};
+use crun_capture::bundle::{self, Contents, Flaw, Rootfs};
 use crun_capture::script::{Data, End, Lines, Script, Step};
 use crun_capture_reactor::Stream;
 use rstest::rstest;
@@ -23,16 +23,16 @@ impl Site {
         let path = |name: &str| directory.path().join(name);
         let emit = PathBuf::from(env!("CARGO_BIN_EXE_crun-capture-emit"));
         let rootfs = Rootfs::create(path("rootfs"), &emit).unwrap();
-        bundle::write_cell(&path("cell"), script).unwrap();
-        let plan = Plan {
+        bundle::make_exchange(&path("exchange"), script).unwrap();
+        let contents = Contents {
             rootfs: &rootfs,
-            cell: &path("cell"),
+            exchange: &path("exchange"),
             pid_namespace,
             user_namespace: false,
             flaw,
             environment: &["FAKE_TEST=1".to_owned()],
         };
-        bundle::write(&path("bundle"), &plan).unwrap();
+        bundle::write(&path("bundle"), &contents).unwrap();
         Site { directory }
     }
 
@@ -182,7 +182,7 @@ fn a_container_outlives_the_death_of_its_front_process() {
     front.kill().unwrap();
     front.wait().unwrap();
     assert_eq!(site.state()["status"], "running");
-    drop(File::options().write(true).open(site.directory.path().join("cell/gate-go")).unwrap());
+    drop(File::options().write(true).open(site.directory.path().join("exchange/gate-go")).unwrap());
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "2");

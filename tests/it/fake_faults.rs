@@ -81,7 +81,7 @@ fn exit_code() {
 #[test]
 fn linger() {
     let site = site("linger-ms", "150");
-    let alive = site.directory.path().join("cell/alive");
+    let alive = site.directory.path().join("exchange/alive");
     let alive = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(alive).unwrap();
     let mut front = site.command(&["run", "--bundle", "bundle", "c1"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdout = front.stdout.take().unwrap();
@@ -105,7 +105,7 @@ fn abandon() {
     assert!(readable(handle.as_fd(), DEADLINE), "the front leaves the program waiting at its gate");
     assert_eq!(front.wait().unwrap().code(), Some(1));
     assert_eq!(site.containers_left(), 0, "nobody knows it");
-    drop(File::options().write(true).open(site.directory.path().join("cell/gate-go")).unwrap());
+    drop(File::options().write(true).open(site.directory.path().join("exchange/gate-go")).unwrap());
     let (mut said, mut complaint) = (String::new(), String::new());
     stdout.read_to_string(&mut said).unwrap();
     stderr.read_to_string(&mut complaint).unwrap();

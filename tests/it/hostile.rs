@@ -1,7 +1,8 @@
 //! A workload, a bundle and a recording that mean harm reach neither the terminal nor anything outside the run's directory.
 
 use crate::run::Run;
-use crun_capture::bundle::{self, Flaw, Plan, Rootfs};
+use crun_capture::bundle::{self, Contents, Flaw, Rootfs};
+use crun_capture::files;
 use crun_capture::script::{Data, End, Script, Step};
 use crun_capture_reactor::Stream;
 use serde_json::Value;
@@ -17,16 +18,16 @@ fn own_bundle(script: &Script) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     let rootfs = Rootfs::create(path("rootfs"), Path::new(env!("CARGO_BIN_EXE_crun-capture-emit"))).unwrap();
-    bundle::write_cell(&path("cell"), script).unwrap();
-    let plan = Plan {
+    bundle::make_exchange(&path("exchange"), script).unwrap();
+    let contents = Contents {
         rootfs: &rootfs,
-        cell: &path("cell"),
+        exchange: &path("exchange"),
         pid_namespace: true,
         user_namespace: false,
         flaw: Flaw::None,
         environment: &[],
     };
-    bundle::write(&path("bundle"), &plan).unwrap();
+    bundle::write(&path("bundle"), &contents).unwrap();
     directory
 }
 
@@ -117,8 +118,8 @@ fn a_link_in_the_place_of_a_recording_is_not_followed() {
     let (target, link) = (directory.path().join("target"), directory.path().join("link"));
     fs::write(&target, "mine").unwrap();
     symlink(&target, &link).unwrap();
-    assert!(crun_capture::recording::store::replace(&link, b"theirs").is_err());
-    assert!(crun_capture::bundle::read_regular(&link).is_err());
+    assert!(crun_capture::files::replace(&link, b"theirs").is_err());
+    assert!(crun_capture::files::read_regular(&link).is_err());
     assert!(crun_capture::script::journal::Journal::read(&link).is_err());
     assert_eq!(fs::read_to_string(&target).unwrap(), "mine");
 }
@@ -135,8 +136,8 @@ fn a_run_cannot_name_folders_outside_of_itself() {
 /// A directory that looks like one of a dead run, with `handle` in the place of a container's.
 fn dead_run(parent: &Path, suffix: &str, handle: impl FnOnce(&Path)) -> std::path::PathBuf {
     let path = parent.join(format!("crun-capture-{:016x}{suffix}", fastrand::u64(..)));
-    bundle::make_directory(&path).unwrap();
-    bundle::make_directory(&path.join("cc-x")).unwrap();
+    files::make_directory(&path).unwrap();
+    files::make_directory(&path.join("cc-x")).unwrap();
     handle(&path.join("cc-x/container.json"));
     path
 }

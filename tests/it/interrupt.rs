@@ -70,5 +70,5 @@ fn cell_directory(pid: u32) -> Option<std::path::PathBuf> {
     let mut words = line.split(|&byte| byte == 0);
     let program = String::from_utf8_lossy(words.next()?).into_owned();
     let argument = String::from_utf8_lossy(words.next()?).into_owned();
-    (program.ends_with("crun-capture-emit") && argument != "/cell").then(|| argument.into())
+    (program.ends_with("crun-capture-emit") && argument != "/exchange").then(|| argument.into())
 }

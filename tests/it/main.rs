@@ -9,6 +9,7 @@ mod fake; // fake-crun keeps crun's contract
 mod fake_faults; // the faults that fake-crun can be told to have
 mod golden; // recordings whose findings were checked by hand
 mod hostile; // workloads, bundles and recordings that mean harm
+mod imports; // the order of the modules
 mod interrupt; // Ctrl-C, SIGTERM: what was done is saved, nothing is left
 mod own_bundle; // `compare --bundle`: the user's own
 mod reports; // `report`, `list`, `doctor`, schemas

@@ -1,7 +1,8 @@
 //! `compare --bundle`: a bundle of the user's own under every strategy, which is never changed.
 
 use crate::run::{Ended, Run};
-use crun_capture::bundle::{self, Flaw, OwnBundle, Plan, Rootfs};
+use crun_capture::bundle::{self, Contents, Flaw, OwnBundle, Rootfs};
+use crun_capture::files;
 use crun_capture::script::{Data, End, Lines, Script, Step};
 use crun_capture_reactor::Stream;
 use serde_json::Value;
@@ -17,19 +18,19 @@ impl Own {
     fn new(script: &Script, flaw: Flaw) -> Own {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
-        bundle::make_directory(&path("bundle")).unwrap();
+        files::make_directory(&path("bundle")).unwrap();
         let emit = Path::new(env!("CARGO_BIN_EXE_crun-capture-emit"));
         let rootfs = Rootfs::create(path("bundle/rootfs"), emit).unwrap();
-        bundle::write_cell(&path("cell"), script).unwrap();
-        let plan = Plan {
+        bundle::make_exchange(&path("exchange"), script).unwrap();
+        let contents = Contents {
             rootfs: &rootfs,
-            cell: &path("cell"),
+            exchange: &path("exchange"),
             pid_namespace: true,
             user_namespace: !rustix::process::geteuid().is_root(),
             flaw,
             environment: &["MINE=1".to_owned()],
         };
-        bundle::write(&path("made"), &plan).unwrap();
+        bundle::write(&path("made"), &contents).unwrap();
         if flaw != Flaw::MissingConfig {
             std::fs::rename(path("made/config.json"), path("bundle/config.json")).unwrap();
         }

@@ -1,6 +1,6 @@
 //! Stopped means gone: each step leaves its outcome, and no runtime's word alone is believed.
 
-use crun_capture::bundle::{self, Flaw, Plan, Rootfs};
+use crun_capture::bundle::{self, Contents, Flaw, Rootfs};
 use crun_capture::process::Family;
 use crun_capture::runtime::{Handle, Stop};
 use crun_capture::script::{End, Script, Step};
@@ -17,16 +17,16 @@ fn running(directory: &Path, pid_namespace: bool, words: Vec<String>) -> Handle 
     let path = |name: &str| directory.join(name);
     let rootfs = Rootfs::create(path("rootfs"), Path::new(env!("CARGO_BIN_EXE_crun-capture-emit"))).unwrap();
     let script = Script::new(1, End::Exit(0)).then(Step::Wait { gate: "never".into() });
-    bundle::write_cell(&path("cell"), &script).unwrap();
-    let plan = Plan {
+    bundle::make_exchange(&path("exchange"), &script).unwrap();
+    let contents = Contents {
         rootfs: &rootfs,
-        cell: &path("cell"),
+        exchange: &path("exchange"),
         pid_namespace,
         user_namespace: false,
         flaw: Flaw::None,
         environment: &["STOP_TEST=1".to_owned()],
     };
-    bundle::write(&path("bundle"), &plan).unwrap();
+    bundle::write(&path("bundle"), &contents).unwrap();
     let mut run = Command::new(env!("CARGO_BIN_EXE_fake-crun"));
     run.arg("--root").arg(path("state")).args(["run", "--detach", "--bundle"]).arg(path("bundle")).arg(ID);
     let status = run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();

@@ -64,7 +64,7 @@ fn what_is_in_a_folder_is_in_its_list() {
     check_registry("src/strategy", &here, &["whole"]);
     check_registry("crates/reactor/src/strategy", &below, &["capability"]);
     let experiments: Vec<_> = crun_capture::experiment::ALL.iter().map(|one| one.name).collect();
-    check_registry("src/experiment", &experiments, &["failure", "program"]);
+    check_registry("src/experiment", &experiments, &["conditions", "failure", "program"]);
     // A file has the kinds of one stimulus, and the list has them all.
     let stimuli: HashSet<_> = crun_capture::experiment::stimulus::ALL.iter().map(|one| one.name()).collect();
     assert_eq!(stimuli.len(), crun_capture::experiment::stimulus::ALL.len(), "a stimulus has a name of its own");
@@ -83,7 +83,11 @@ fn what_is_in_a_folder_is_in_its_list() {
     // The detached kinds stand in the file of their runtime.
     let runtimes: Vec<_> = crun_capture::runtime::ALL.iter().map(|one| one.name()).collect();
     let plain: Vec<_> = runtimes.iter().copied().filter(|name| !name.ends_with("-detached")).collect();
-    check_registry("src/runtime", &plain, &["cgroup-view", "detached", "find", "pids-limit", "stage", "stop"]);
+    check_registry(
+        "src/runtime",
+        &plain,
+        &["cgroup-view", "detached", "find", "pids-limit", "stage", "stop", "wanted"],
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use rustix::process::WaitOptions;
 
 use crate::failure::Failure;
 use crate::init::{self, Orders};
-use crate::run::Job;
+use crate::job::Job;
 use crate::{mode, state};
 
 /// An init that was started, and the two pipes to it.

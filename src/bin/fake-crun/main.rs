@@ -10,6 +10,7 @@ mod failure;
 mod fault;
 mod hooks;
 mod init;
+mod job;
 mod keeper;
 mod launch;
 mod list;
@@ -71,7 +72,7 @@ fn prepare<'a>(global: &'a Global, words: &'a [String]) -> Result<Call<'a>, Fail
     };
     match verb.as_str() {
         "create" | "run" => {
-            let job = run::prepare(global, verb, rest)?;
+            let job = job::prepare(global, verb, rest)?;
             Ok(Box::new(move || job.run()))
         }
         "start" => verbs::start(global, rest),

@@ -11,67 +11,11 @@ use crun_capture::sys;
 use rustix::fs::{CWD, FileType, Mode as Bits};
 use signal_hook::iterator::Signals;
 
-use crate::args::{self, Global, Parsed};
-use crate::bundle::{self, Bundle};
 use crate::failure::{Failure, Outcome, now, reason};
+use crate::job::Job;
 use crate::launch::{Started, listen};
 use crate::wait::{catchable, forward_and_wait};
-use crate::{hooks, keeper, mode, state, terminal};
-
-const FLAGS: &[(&str, Option<char>, bool)] = &[
-    ("bundle", Some('b'), true),
-    ("config", Some('f'), true),
-    ("console-socket", None, true),
-    ("pid-file", None, true),
-    ("preserve-fds", None, true),
-    // crun 1.8.1 knows it, and is the subreaper all the same.
-    ("no-subreaper", None, false),
-    ("no-new-keyring", None, false),
-    ("no-pivot", None, false),
-    ("detach", Some('d'), false),
-];
-
-/// A container about to be, and how it was asked for.
-pub(crate) struct Job<'a> {
-    pub(crate) global: &'a Global,
-    pub(crate) parsed: Parsed<'a>,
-    pub(crate) id: String,
-    pub(crate) config: String,
-    pub(crate) bundle: Bundle,
-    owner: String,
-    /// Whether the init is to wait for `start`.
-    pub(crate) waits: bool,
-    /// Whether this process waits for the container.
-    foreground: bool,
-}
-
-/// Reads the command line and the configuration.
-pub(crate) fn prepare<'a>(global: &'a Global, verb: &str, words: &'a [String]) -> Result<Job<'a>, Failure> {
-    let known = if verb == "run" { FLAGS } else { &FLAGS[..FLAGS.len() - 1] };
-    let parsed = args::parse(verb, known, words)?;
-    let id = parsed.id(verb, 1)?.to_owned();
-    let foreground = verb == "run" && !parsed.has("detach");
-    let config = config_path(parsed.value("config").unwrap_or("config.json"))?;
-    let directory = parsed.value("bundle").unwrap_or(".");
-    let bundle = fs::canonicalize(directory).map_err(|error| unreal(directory, &error))?;
-    std::env::set_current_dir(bundle)
-        .map_err(|error| Failure::new(format!("chdir `{directory}` failed: {}", reason(&error))))?;
-    let bundle = bundle::load(&config)?;
-    Ok(Job { global, parsed, id, config, bundle, owner: mode::caller(), waits: verb == "create", foreground })
-}
-
-/// A configuration file given by name is found from the caller's directory, not from the bundle.
-fn config_path(given: &str) -> Result<String, Failure> {
-    if given == "config.json" {
-        return Ok(given.to_owned());
-    }
-    let path = fs::canonicalize(given).map_err(|error| unreal(given, &error))?;
-    Ok(path.to_string_lossy().into_owned())
-}
-
-fn unreal(path: &str, error: &io::Error) -> Failure {
-    Failure::new(format!("realpath `{path}` failed: {}", reason(error)))
-}
+use crate::{hooks, keeper, state, terminal};
 
 impl Job<'_> {
     /// Makes the container, and in the foreground waits for it.

@@ -1,6 +1,6 @@
 //! The consumer of the deliveries dies in mid-stream: whoever writes to it meets a closed pipe.
 
-use super::{Event, GATE, Running, Stimulus};
+use super::{Event, GATE, Hands, Stimulus};
 use crate::strategy::Capabilities;
 use std::io;
 
@@ -22,7 +22,7 @@ impl Stimulus for ConsumerGone {
         &["lost_bytes", "altered_lines", "foreign_lines", "delivered_before_exit_fraction", "protocol_error"]
     }
 
-    fn react(&self, event: Event, run: &mut dyn Running) -> io::Result<()> {
+    fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {
         if event == Event::AtGate {
             run.close_frames();
             run.open_gate(GATE)?;

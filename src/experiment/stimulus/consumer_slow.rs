@@ -1,6 +1,6 @@
 //! The consumer is slower than the workload; what is not read when that ends must not be lost.
 
-use super::{Event, GATE, Running, Stimulus};
+use super::{Event, GATE, Hands, Stimulus};
 use crate::strategy::Capabilities;
 use std::io;
 use std::time::Duration;
@@ -29,7 +29,7 @@ impl Stimulus for ConsumerSlow {
         Duration::from_secs(1)
     }
 
-    fn react(&self, event: Event, run: &mut dyn Running) -> io::Result<()> {
+    fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {
         match event {
             Event::AtGate => {
                 run.slow_frames(BYTES_PER_MS);

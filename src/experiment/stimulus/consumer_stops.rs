@@ -1,6 +1,6 @@
 //! The consumer of the deliveries stops reading in mid-stream, and goes on later.
 
-use super::{Event, GATE, Running, Stimulus};
+use super::{Event, GATE, Hands, Stimulus};
 use crate::strategy::Capabilities;
 use std::io;
 use std::time::Duration;
@@ -48,7 +48,7 @@ impl Stimulus for ConsumerStops {
         self.hold + Duration::from_secs(3)
     }
 
-    fn react(&self, event: Event, run: &mut dyn Running) -> io::Result<()> {
+    fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {
         let goes_on = event == Event::Woken || (self.at_start && event == Event::Ended);
         if goes_on {
             run.hold_frames(false);

@@ -1,8 +1,8 @@
 //! The disk that the files are on has room for 64 KiB: a small tmpfs, or RLIMIT_FSIZE where no mount is allowed.
 
-use super::super::Place;
+use super::super::Conditions;
 use super::{Start, Stimulus, writes_no_files};
-use crate::bundle::{make_directory, with_path};
+use crate::files::{make_directory, with_path};
 use crate::strategy::Capabilities;
 use crate::sys;
 use std::io;
@@ -28,7 +28,7 @@ impl Stimulus for DiskFull {
         &["file_lost_bytes", "file_altered_lines"]
     }
 
-    fn unsupported(&self, _place: Place, declares: Capabilities) -> Option<String> {
+    fn unsupported(&self, _place: Conditions, declares: Capabilities) -> Option<String> {
         writes_no_files(declares)
     }
 

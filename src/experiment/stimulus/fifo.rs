@@ -1,6 +1,6 @@
-//! FIFOs in the place of the files, as Nomad has them: with somebody who reads them, and without.
+//! FIFOs in the conditions of the files, as Nomad has them: with somebody who reads them, and without.
 
-use super::super::Place;
+use super::super::Conditions;
 use super::{Start, Stimulus, writes_no_files};
 use crate::strategy::Capabilities;
 use rustix::fs::{CWD, Mode};
@@ -40,7 +40,7 @@ impl Stimulus for Fifo {
         if self.read { &["file_lost_bytes"] } else { &["file_lost_bytes", "file_altered_lines"] }
     }
 
-    fn unsupported(&self, _place: Place, declares: Capabilities) -> Option<String> {
+    fn unsupported(&self, _place: Conditions, declares: Capabilities) -> Option<String> {
         writes_no_files(declares)
     }
 

@@ -1,7 +1,7 @@
 //! Somebody removes, renames or empties the files in mid-stream, as a log rotation does.
 
-use super::super::Place;
-use super::{Event, GATE, Running, Stimulus, writes_no_files};
+use super::super::Conditions;
+use super::{Event, GATE, Hands, Stimulus, writes_no_files};
 use crate::strategy::{Capabilities, Capability};
 use crun_capture_reactor::Stream;
 use std::fs::{self, File};
@@ -63,7 +63,7 @@ impl Stimulus for FileChanged {
         }
     }
 
-    fn unsupported(&self, _place: Place, declares: Capabilities) -> Option<String> {
+    fn unsupported(&self, _place: Conditions, declares: Capabilities) -> Option<String> {
         writes_no_files(declares)
     }
 
@@ -71,7 +71,7 @@ impl Stimulus for FileChanged {
         LOOK * LOOKS_MAX
     }
 
-    fn react(&self, event: Event, run: &mut dyn Running) -> io::Result<()> {
+    fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {
         if event != Event::AtGate {
             return Ok(());
         }

@@ -1,8 +1,8 @@
-//! The files cannot be made: a directory stands in their place, or the file system is read-only.
+//! The files cannot be made: a directory stands in their conditions, or the file system is read-only.
 
-use super::super::Place;
+use super::super::Conditions;
 use super::{Start, Stimulus, writes_no_files};
-use crate::bundle::{make_directory, with_path, write_private};
+use crate::files::{make_directory, with_path, write_private};
 use crate::strategy::Capabilities;
 use rustix::mount::{MountFlags, mount_bind, mount_remount};
 use std::fs;
@@ -51,7 +51,7 @@ impl Stimulus for FileRefused {
         &["file_lost_bytes", "file_altered_lines"]
     }
 
-    fn unsupported(&self, _place: Place, declares: Capabilities) -> Option<String> {
+    fn unsupported(&self, _place: Conditions, declares: Capabilities) -> Option<String> {
         writes_no_files(declares)
     }
 

@@ -1,8 +1,8 @@
 //! The capturer's files lie where a stimulus wants them: on a disk, or in memory.
 
-use super::super::Place;
+use super::super::Conditions;
 use super::{Start, Stimulus, writes_no_files};
-use crate::bundle::make_directory;
+use crate::files::make_directory;
 use crate::scratch::{is_in_memory, memory_directory};
 use crate::strategy::Capabilities;
 use std::io;
@@ -31,12 +31,12 @@ impl Stimulus for FilesPlaced {
         self.summary
     }
 
-    fn unsupported(&self, _place: Place, declares: Capabilities) -> Option<String> {
-        let place = if self.in_memory { memory_directory().unwrap_or_default() } else { std::env::temp_dir() };
-        let misplaced = is_in_memory(&place) != self.in_memory;
+    fn unsupported(&self, _place: Conditions, declares: Capabilities) -> Option<String> {
+        let conditions = if self.in_memory { memory_directory().unwrap_or_default() } else { std::env::temp_dir() };
+        let misplaced = is_in_memory(&conditions) != self.in_memory;
         let kind = if self.in_memory { "memory" } else { "a disk" };
         misplaced
-            .then(|| format!("{} is not {kind} (TMPDIR names another directory)", place.display()))
+            .then(|| format!("{} is not {kind} (TMPDIR names another directory)", conditions.display()))
             .or_else(|| writes_no_files(declares))
     }
 

@@ -1,7 +1,7 @@
 //! A child of the workload lives on after it and holds its streams. It ends when the capturer has, or when a capturer that
 //! waits for it has waited longer than any drain deadline in use.
 
-use super::{Event, Running, Stimulus};
+use super::{Event, Hands, Stimulus};
 use crate::strategy::{Capabilities, Capability};
 use std::io;
 use std::time::Duration;
@@ -36,7 +36,7 @@ impl Stimulus for HeldStreams {
         AFTER_DRAIN
     }
 
-    fn react(&self, event: Event, run: &mut dyn Running) -> io::Result<()> {
+    fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {
         match event {
             Event::Played => run.wake_after(AFTER_DRAIN),
             Event::Woken | Event::CapturerEnded => run.open_gate(CHILD_GATE)?,

@@ -1,9 +1,9 @@
 //! Stimuli: what is done to a run from outside, so that it works on any capturer in any language.
 //!
 //! A stimulus reacts to what happens and never to time alone: the workload tells when it has come to a gate and waits there,
-//! so "in mid-stream" is a place and not a moment. What it does it does by the means of [`Running`].
+//! so "in mid-stream" is a conditions and not a moment. What it does it does by the means of [`Hands`].
 
-use super::Place;
+use super::Conditions;
 use crate::process::Stranger;
 use crate::strategy::Capabilities;
 use crun_capture_reactor::{Delivered, Stream};
@@ -102,7 +102,7 @@ pub trait Stimulus: Sync {
     }
 
     /// Why it cannot be applied there, or to a capturer that declares these; None where it can.
-    fn unsupported(&self, _place: Place, _declares: Capabilities) -> Option<String> {
+    fn unsupported(&self, _place: Conditions, _declares: Capabilities) -> Option<String> {
         None
     }
 
@@ -138,7 +138,7 @@ pub trait Stimulus: Sync {
     ///
     /// # Errors
     /// What is to be done cannot be done.
-    fn react(&self, event: Event, run: &mut dyn Running) -> io::Result<()> {
+    fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {
         if event == Event::AtGate { run.open_gate(GATE) } else { Ok(()) }
     }
 }
@@ -172,14 +172,14 @@ pub struct Start<'a> {
     pub memory: &'a Path,
     /// Whether the harness has root's rights.
     pub root: bool,
-    /// The read ends of FIFOs that stand in the place of the files: what comes through them is delivered.
+    /// The read ends of FIFOs that stand in the conditions of the files: what comes through them is delivered.
     pub partner: Option<[File; 2]>,
     /// Dropped when the capturer has ended.
     pub company: Vec<Box<dyn Any + Send>>,
 }
 
 /// A run under way, by what can be done to it from outside.
-pub trait Running {
+pub trait Hands {
     /// Lets the workload through a gate, whether it is there already or not.
     fn open_gate(&mut self, gate: &str) -> io::Result<()>;
     /// Stops reading the frames, or goes on.
@@ -198,7 +198,7 @@ pub trait Running {
     fn workload(&self) -> Option<Stranger>;
     /// Where the file of `stream` is.
     fn file(&self, stream: Stream) -> &Path;
-    /// What is to be read at the end in place of that path.
+    /// What is to be read at the end in conditions of that path.
     fn keep_file(&mut self, stream: Stream, file: File);
     /// What has been delivered so far.
     fn delivered(&self) -> &[Delivered];

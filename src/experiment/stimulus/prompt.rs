@@ -1,7 +1,7 @@
 //! Somebody waits for a prompt before answering it: the workload goes on when the prompt was delivered, or when it is plain
 //! that it will not be.
 
-use super::{Event, GATE, Running, Stimulus};
+use super::{Event, GATE, Hands, Stimulus};
 use std::io;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ impl Stimulus for Prompt {
         QUIET
     }
 
-    fn react(&self, event: Event, run: &mut dyn Running) -> io::Result<()> {
+    fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {
         match event {
             Event::AtGate => run.wake_after(QUIET),
             Event::Woken => run.open_gate(GATE)?,

@@ -1,7 +1,7 @@
 //! A signal in mid-stream: to the capturer, to the runtime's front process, to the workload.
 
-use super::super::Place;
-use super::{Event, GATE, Running, Stimulus};
+use super::super::Conditions;
+use super::{Event, GATE, Hands, Stimulus};
 use crate::strategy::{Capabilities, Capability};
 use rustix::process::Signal;
 use std::io;
@@ -106,11 +106,11 @@ impl Stimulus for Sent {
         }
     }
 
-    fn unsupported(&self, place: Place, _declares: Capabilities) -> Option<String> {
+    fn unsupported(&self, conditions: Conditions, _declares: Capabilities) -> Option<String> {
         if self.whom != Whom::Front {
             return None;
         }
-        let reason = match (place.is_oci(), place.detached) {
+        let reason = match (conditions.is_oci(), conditions.detached) {
             (false, _) => "without a runtime there is no front process",
             (true, true) => {
                 "a container that is detached, or created for a terminal, has no front process of the runtime's"
@@ -128,7 +128,7 @@ impl Stimulus for Sent {
         self.whom == Whom::Capturer
     }
 
-    fn react(&self, event: Event, run: &mut dyn Running) -> io::Result<()> {
+    fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {
         match event {
             Event::AtGate => {}
             Event::CapturerEnded if self.whom == Whom::Capturer => return run.open_gate(GATE),

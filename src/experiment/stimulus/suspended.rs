@@ -1,6 +1,6 @@
 //! The capturer gets SIGSTOP: it does not run for a while, and whatever happens meanwhile it finds all at once.
 
-use super::{Event, GATE, Running, Stimulus};
+use super::{Event, GATE, Hands, Stimulus};
 use crate::strategy::Capabilities;
 use rustix::process::Signal;
 use std::io;
@@ -47,7 +47,7 @@ impl Stimulus for Suspended {
         Duration::from_secs(1)
     }
 
-    fn react(&self, event: Event, run: &mut dyn Running) -> io::Result<()> {
+    fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {
         match event {
             Event::AtGate => {
                 run.signal_capturer(Signal::STOP)?;

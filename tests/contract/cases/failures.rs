@@ -60,7 +60,7 @@ fn programs() -> Vec<Case> {
         case("program-not-found").edit(args, json!(["/nope"])).run(),
         case("program-not-in-path").edit(args, json!(["nope"])).run(),
         case("program-found-in-path")
-            .edit(args, json!(["crun-capture-emit", "/cell"]))
+            .edit(args, json!(["crun-capture-emit", "/exchange"]))
             .edit("/process/env/-", "PATH=/bin:/")
             .run(),
         case("program-not-executable").edit(args, json!(["/text"])).file("text", "hello", 0o644).run(),

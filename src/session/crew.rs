@@ -1,15 +1,15 @@
-//! Runs a plan: the run's directories, the order of the cells, and how many run at a time.
+//! The order of the cells of a session, and how many run at a time.
 
+use super::Host;
 use crate::bundle::Rootfs;
 use crate::capturer::Capturer;
-use crate::cell::{self, Ground};
+use crate::cell::{self, RunParts};
 use crate::experiment::ExpectedEnd;
 use crate::phase::{Phase, reached};
 use crate::plan::{self, Cell};
-use crate::process::{Family, Interrupt};
+use crate::process::Interrupt;
 use crate::recording::Recording;
 use crate::runtime::{Found, pids_limit};
-use crate::scratch::Scratch;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,41 +24,32 @@ const LONG: Duration = Duration::from_millis(400);
 /// How many cells that are known to wait for their deadline do so at a time: they need no core.
 const WAITING_MAX: usize = 32;
 
-/// How a plan is run.
-pub struct Options<'a> {
-    /// The runtimes that the cells name by place; None for one that is not there, and of which no cell is run.
-    pub runtimes: &'a [Option<Found>],
-    /// The capturers.
-    pub capturers: &'a [Capturer],
+/// How cells are run.
+pub(super) struct Options<'a> {
+    /// The runtimes, by the numbers that cells have for them. None: it is not there, and no cell of it is run.
+    pub(super) runtimes: &'a [Option<Found>],
+    pub(super) capturers: &'a [Capturer],
     /// The run's directory.
-    pub output: &'a Path,
-    /// Where its bundles and the like are.
-    pub scratch: &'a Scratch,
-    /// Its children.
-    pub family: &'a Family,
-    /// The workload's program.
-    pub emit: &'a Path,
+    pub(super) output: &'a Path,
+    pub(super) host: &'a Host,
     /// How long a cell may take.
-    pub deadline: Duration,
+    pub(super) deadline: Duration,
     /// How many cells run at a time, of those that do not measure time.
-    pub jobs: usize,
+    pub(super) jobs: usize,
     /// Determines the order.
-    pub seed: u64,
-    /// Ends the run early.
-    pub interrupt: &'a Interrupt,
+    pub(super) seed: u64,
     /// Whether this cell is known to wait for its deadline.
-    pub waits: &'a (dyn Fn(&Cell) -> bool + Sync),
+    pub(super) waits: &'a (dyn Fn(&Cell) -> bool + Sync),
     /// Takes each recording as soon as it is stored.
-    pub recorded: &'a (dyn Fn(Recording) + Sync),
+    pub(super) recorded: &'a (dyn Fn(Recording) + Sync),
 }
 
-/// How a run went.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ran {
-    /// Whether all cells were run: the user did not interrupt.
-    pub whole: bool,
-    /// Processes that some cell left and that could not be told to which they belong. They are gone now.
-    pub left_behind: Vec<String>,
+/// How the cells went.
+pub(super) struct Ran {
+    /// Whether all were run: the user did not interrupt.
+    pub(super) whole: bool,
+    /// Processes that some cell left, nobody can tell which. They are gone now.
+    pub(super) left_behind: Vec<String>,
 }
 
 /// Runs all cells. Each one's recording is on disk when `recorded` gets it, so that a later failure loses nothing.
@@ -66,47 +57,23 @@ pub struct Ran {
 ///
 /// # Errors
 /// A file of the harness's own cannot be written: the first such error, after the cells under way have ended.
-pub fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result<Ran> {
-    let family = options.family;
-    let rootfs = Rootfs::create(options.scratch.disk().join("rootfs"), options.emit)?;
+pub(super) fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result<Ran> {
+    let (host, interrupt) = (options.host, &options.host.interrupt);
+    let rootfs = Rootfs::create(host.scratch.disk().join("rootfs"), &host.programs.emit)?;
     reached(Phase::Rootfs);
-    let ground = Ground {
+    let parts = RunParts {
         rootfs: &rootfs,
-        scratch: options.scratch.disk(),
-        cells: options.scratch.memory(),
+        parents: host.scratch.parents(),
         output: options.output,
         deadline: options.deadline,
-        interrupt: options.interrupt,
-        family,
+        interrupt,
+        family: &host.family,
     };
     let queues = Queues::of(cells, options);
     let failure = Mutex::new(None);
-    let run_cell = |cell: &Cell, expected: ExpectedEnd| {
-        let Some(found) = &options.runtimes[cell.runtime] else { return };
-        let capturer = &options.capturers[cell.capturer];
-        // A panic is a bug of the harness; it ends the run as any failure does, and the scratch directory knows what is left
-        // of the cell.
-        let ran = catch_unwind(AssertUnwindSafe(|| cell::run(cell, expected, found, capturer, &ground)));
-        match ran.unwrap_or_else(|_| Err(io::Error::other("the harness panicked: this is a bug of its own"))) {
-            Ok(Some(recording)) => (options.recorded)(recording),
-            Ok(None) => {}
-            Err(error) => {
-                let error = io::Error::new(error.kind(), format!("{}: {error}", cell.id));
-                lock(&failure).get_or_insert(error);
-            }
-        }
-    };
     let work = |queue: &Queue| {
-        while let Some(crowd) = next(queue, options.interrupt, &failure) {
-            match crowd.as_slice() {
-                [(cell, expected)] => run_cell(cell, *expected),
-                crowd => thread::scope(|scope| {
-                    let run_cell = &run_cell;
-                    for (cell, expected) in crowd {
-                        scope.spawn(move || run_cell(cell, *expected));
-                    }
-                }),
-            }
+        while let Some(crowd) = next(queue, interrupt, &failure) {
+            run_crowd(&crowd, options, &parts, &failure);
         }
     };
     // Those that measure time come first: after hundreds of containers the kernel is still busy clearing away their
@@ -122,15 +89,54 @@ pub fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result
         }
     });
     // What bears no mark of a cell can belong to any of them; nothing of it may stay all the same.
-    let strangers = family.all_strangers();
+    let strangers = host.family.all_strangers();
     strangers.iter().for_each(|stranger| stranger.kill());
     let mut left_behind: Vec<String> =
         strangers.iter().map(|stranger| format!("process {} ({})", stranger.pid, stranger.name)).collect();
-    left_behind.extend(pids_limit::remove_all(family.run()));
+    left_behind.extend(pids_limit::remove_all(host.family.run()));
     reached(Phase::Closing);
     match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),
-        None => Ok(Ran { whole: !options.interrupt.happened(), left_behind }),
+        None => Ok(Ran { whole: !interrupt.happened(), left_behind }),
+    }
+}
+
+/// Runs cells at the same time, each on a thread of its own.
+fn run_crowd(
+    crowd: &[(Cell, ExpectedEnd)],
+    options: &Options<'_>,
+    parts: &RunParts<'_>,
+    failure: &Mutex<Option<io::Error>>,
+) {
+    match crowd {
+        [(cell, expected)] => run_cell(cell, *expected, options, parts, failure),
+        crowd => thread::scope(|scope| {
+            for (cell, expected) in crowd {
+                scope.spawn(move || run_cell(cell, *expected, options, parts, failure));
+            }
+        }),
+    }
+}
+
+fn run_cell(
+    cell: &Cell,
+    expected: ExpectedEnd,
+    options: &Options<'_>,
+    parts: &RunParts<'_>,
+    failure: &Mutex<Option<io::Error>>,
+) {
+    let Some(found) = &options.runtimes[cell.runtime] else { return };
+    let capturer = &options.capturers[cell.capturer];
+    // A panic is a bug of the harness; it ends the run as any failure does, and the scratch directory knows what is left
+    // of the cell.
+    let ran = catch_unwind(AssertUnwindSafe(|| cell::run(cell, expected, found, capturer, parts)));
+    match ran.unwrap_or_else(|_| Err(io::Error::other("the harness panicked: this is a bug of its own"))) {
+        Ok(Some(recording)) => (options.recorded)(recording),
+        Ok(None) => {}
+        Err(error) => {
+            let error = io::Error::new(error.kind(), format!("{}: {error}", cell.id));
+            lock(failure).get_or_insert(error);
+        }
     }
 }
 

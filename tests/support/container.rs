@@ -8,15 +8,15 @@ use crun_capture::script::Script;
 use libtest_mimic::Failed;
 
 /// All that is made for it.
-pub(crate) struct Ground {
+pub(crate) struct ReadyContainer {
     pub(crate) scratch: Scratch,
     pub(crate) found: Found,
     pub(crate) stage: Stage,
     rootfs: Rootfs,
 }
 
-impl Ground {
-    pub(crate) fn new(runtime_name: &str, script: &Script) -> Result<Ground, Failed> {
+impl ReadyContainer {
+    pub(crate) fn new(runtime_name: &str, script: &Script) -> Result<ReadyContainer, Failed> {
         let scratch = Scratch::create()?;
         let family = scratch.family();
         let program = support::program("CARGO_BIN_EXE_crun-capture", env!("CARGO_BIN_EXE_crun-capture"));
@@ -24,8 +24,8 @@ impl Ground {
         let kind = runtime::ALL.iter().copied().find(|one| one.name() == runtime_name).ok_or("no such runtime")?;
         let found = runtime::find(kind, None, None, &programs, &family).map_err(|unusable| unusable.reason)?;
         let rootfs = Rootfs::create(scratch.disk().join("rootfs"), &programs.emit)?;
-        let stage = Stage::prepare(&found, &rootfs, script, &scratch, &family)?;
-        Ok(Ground { scratch, found, stage, rootfs })
+        let stage = Stage::prepare(&found, scratch.parents(), &family, &rootfs, script)?;
+        Ok(ReadyContainer { scratch, found, stage, rootfs })
     }
 
     /// Removes it, when the container has ended.

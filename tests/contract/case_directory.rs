@@ -1,7 +1,7 @@
 //! The place of one case: its directory, its bundle, and the certainty that nothing of it stays.
 
 use crate::case::Bundle;
-use crun_capture::bundle::{self, Plan, Rootfs};
+use crun_capture::bundle::{self, Contents, Rootfs};
 use crun_capture::process::readable;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
@@ -17,16 +17,16 @@ use std::time::{Duration, Instant};
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The directory of a case.
-pub(crate) struct Site {
+pub(crate) struct CaseDirectory {
     directory: tempfile::TempDir,
     /// In the environment of every process of the case.
     pub(crate) mark: String,
     alive: File,
 }
 
-impl Site {
+impl CaseDirectory {
     /// Writes the bundle of a case. `user_namespace`: the runtime is to run in one that is made for it.
-    pub(crate) fn new(bundle: &Bundle, user_namespace: bool) -> io::Result<Site> {
+    pub(crate) fn new(bundle: &Bundle, user_namespace: bool) -> io::Result<CaseDirectory> {
         let directory = tempfile::Builder::new().prefix("crun-contract-").tempdir()?;
         let mark = format!("CONTRACT_CASE={:016x}", fastrand::u64(..));
         let path = |name: &str| directory.path().join(name);
@@ -37,23 +37,23 @@ impl Site {
             fs::write(&file, content)?;
             fs::set_permissions(&file, fs::Permissions::from_mode(*mode))?;
         }
-        bundle::write_cell(&path("cell"), &bundle.script)?;
-        let plan = Plan {
+        bundle::make_exchange(&path("exchange"), &bundle.script)?;
+        let contents = Contents {
             rootfs: &rootfs,
-            cell: &path("cell"),
+            exchange: &path("exchange"),
             pid_namespace: bundle.pid_namespace,
             user_namespace,
             flaw: bundle.flaw,
             environment: std::slice::from_ref(&mark),
         };
-        bundle::write(&path("bundle"), &plan)?;
+        bundle::write(&path("bundle"), &contents)?;
         edit(&path("bundle/config.json"), &bundle.edits, directory.path())?;
         if bundle.edits.iter().any(|(pointer, _)| *pointer == "/process/user") {
             open_to_all(&path("rootfs"))?;
-            open_to_all(&path("cell"))?;
+            open_to_all(&path("exchange"))?;
         }
-        let alive = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path("cell/alive"))?;
-        Ok(Site { directory, mark, alive })
+        let alive = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path("exchange/alive"))?;
+        Ok(CaseDirectory { directory, mark, alive })
     }
 
     /// The directory.
@@ -78,7 +78,7 @@ impl Site {
     pub(crate) fn workload_lives(&self) -> Option<bool> {
         // The FIFO hangs up when it was opened for writing and is no more.
         let ended = readable(self.alive.as_fd(), Duration::ZERO);
-        let journal = fs::read(self.path("cell/journal")).unwrap_or_default();
+        let journal = fs::read(self.path("exchange/journal")).unwrap_or_default();
         let started = journal.iter().take(8).any(|&byte| byte != 0);
         started.then_some(!ended)
     }
@@ -117,7 +117,7 @@ impl Site {
     }
 }
 
-impl Drop for Site {
+impl Drop for CaseDirectory {
     /// Kills what is left, whoever lost it, before the directory goes.
     fn drop(&mut self) {
         let deadline = Instant::now() + DEADLINE;
@@ -161,14 +161,14 @@ fn open_to_all(folder: &Path) -> io::Result<()> {
 }
 
 /// Changes config.json; `SITE` in a text stands for the directory of the case.
-fn edit(path: &Path, edits: &[(&'static str, Value)], site: &Path) -> io::Result<()> {
+fn edit(path: &Path, edits: &[(&'static str, Value)], directory: &Path) -> io::Result<()> {
     if edits.is_empty() {
         return Ok(());
     }
     let mut config: Value = serde_json::from_slice(&fs::read(path)?)?;
     for (pointer, value) in edits {
         let (parent, name) = pointer.rsplit_once('/').ok_or(io::ErrorKind::InvalidInput)?;
-        let value: Value = serde_json::from_str(&value.to_string().replace("SITE", &site.to_string_lossy()))?;
+        let value: Value = serde_json::from_str(&value.to_string().replace("SITE", &directory.to_string_lossy()))?;
         match config.pointer_mut(parent) {
             Some(Value::Array(list)) if name == "-" => list.push(value),
             Some(Value::Array(list)) => {

@@ -1,0 +1,139 @@
+//! The frames of a capturer, as they come: deliveries, and its account of the capture.
+
+use crate::capturer::Summary;
+use crate::files::read_regular;
+use crate::phase::{Phase, reached};
+use crate::sink::frame::{Decoder, Frame};
+use crun_capture_reactor::Delivered;
+use crun_capture_reactor::clock::now_ns;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use std::path::Path;
+
+/// No cell of ours delivers so much. A capturer that does is not read any further, so that it cannot fill the memory.
+const FRAMES_MAX_BYTES: u64 = 256 << 20;
+
+/// How much is read at a time before the deadline and the user are looked at again.
+pub(super) const READ_MAX_BYTES: u64 = 4 << 20;
+
+/// What came from the capturer.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    /// The read end of the live pipe; None when it is at its end, or was closed.
+    frames: Option<OwnedFd>,
+    decoder: Decoder,
+    read_bytes: u64,
+    /// Whether somebody else's reading counts in place of the frames.
+    ignores_deliveries: bool,
+    /// When the capturer was started: no delivery can have been received before.
+    started_ns: u64,
+    pub(super) deliveries: Vec<Delivered>,
+    pub(super) summary: Option<Summary>,
+    /// The first thing that is wrong with what the capturer says.
+    pub(super) protocol_error: Option<String>,
+}
+
+impl Inbox {
+    /// Of this read end, which does not block. None: the capturer has no live descriptor.
+    pub(super) fn new(frames: Option<OwnedFd>, ignores_deliveries: bool, started_ns: u64) -> Inbox {
+        Inbox { frames, ignores_deliveries, started_ns, ..Inbox::default() }
+    }
+
+    /// What to wait for.
+    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.frames.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Notes what is wrong, unless something was before.
+    pub(super) fn fault(&mut self, fault: String) {
+        self.protocol_error.get_or_insert(fault);
+    }
+
+    /// Takes what the live pipe has, at most so many bytes, without blocking.
+    pub(super) fn read(&mut self, most_bytes: u64) {
+        let mut buffer = [0; 64 << 10];
+        let stop_at = self.read_bytes + most_bytes;
+        while let Some(frames) = self.frames.as_ref().filter(|_| self.read_bytes < stop_at) {
+            let length = buffer.len().min((stop_at - self.read_bytes) as usize);
+            match rustix::io::read(frames, &mut buffer[..length]) {
+                Ok(0) => self.frames = None,
+                Ok(count) => {
+                    self.read_bytes += count as u64;
+                    if self.read_bytes > FRAMES_MAX_BYTES {
+                        self.fault(format!("more than {FRAMES_MAX_BYTES} bytes of frames"));
+                        self.frames = None;
+                        return;
+                    }
+                    self.decoder.push(&buffer[..count]);
+                    self.decode();
+                    reached(Phase::Delivering);
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return,
+                Err(errno) => {
+                    self.fault(format!("cannot read the frames: {errno}"));
+                    self.frames = None;
+                }
+            }
+        }
+    }
+
+    fn decode(&mut self) {
+        let arrived_ns = now_ns();
+        loop {
+            match self.decoder.next(arrived_ns) {
+                Ok(Some(Frame::Delivered(delivered))) => {
+                    // It cannot have been received before the capturer was started, nor after it was passed on.
+                    if !(self.started_ns..=arrived_ns).contains(&delivered.at_ns) {
+                        self.fault(format!("a delivery is stamped {} ns, which cannot be", delivered.at_ns));
+                    }
+                    if !self.ignores_deliveries {
+                        self.deliveries.push(delivered);
+                    }
+                }
+                Ok(Some(Frame::Outcome(json))) => self.take_account(&json, "the outcome frame"),
+                Ok(None) => return,
+                Err(error) => {
+                    // Nothing after this can be read; the pipe stays open, so that the capturer does not die of it.
+                    self.fault(error.to_string());
+                    self.decoder = Decoder::default();
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take_account(&mut self, json: &[u8], what: &str) {
+        match serde_json::from_slice(json) {
+            Ok(summary) => self.summary = Some(summary),
+            Err(error) => self.fault(format!("{what}: {error}")),
+        }
+    }
+
+    /// Reads the account of a capturer that had no live descriptor. One of another make may not give any.
+    pub(super) fn read_account(&mut self, path: &Path) {
+        match read_regular(path) {
+            Ok(Some(json)) => self.take_account(&json, "the account"),
+            Ok(None) => {}
+            Err(error) => self.fault(error.to_string()),
+        }
+    }
+
+    /// Reads no more. What has come stays.
+    pub(super) fn close(&mut self) {
+        self.frames = None;
+    }
+
+    /// Reads no more, and forgets a frame that has come in part.
+    pub(super) fn close_in_mid_frame(&mut self) {
+        self.frames = None;
+        self.decoder = Decoder::default();
+    }
+
+    /// Nothing more comes: the last frame must be whole.
+    pub(super) fn finish(&mut self) {
+        if self.decoder.pending() > 0 {
+            self.fault("the last frame is not whole".to_owned());
+        }
+    }
+}

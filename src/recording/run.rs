@@ -1,0 +1,321 @@
+//! What a run was asked to do, where, and with what: everything that is not in its recordings. Kept as `run.json` in the
+//! run's directory, and nothing else knows that file.
+
+use super::CellId;
+use crate::capturer::{Capturer, SCHEMA_VERSION};
+use crate::experiment::ExpectedEnd;
+use crate::files::{make_directories, read_regular, replace_whole, write_private};
+use crate::machine::Machine;
+use crate::runtime::Sought;
+use crate::strategy::{self, Capability};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// The file's name.
+const FILE: &str = "run.json";
+
+/// Where runs go that are given no directory.
+const DEFAULT_PARENT: &str = ".crun-capture";
+
+/// The link to the newest of those.
+const LATEST: &str = "latest";
+
+/// One run of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// The version of the format.
+    pub schema_version: u32,
+    /// When it was made, RFC 3339, UTC.
+    pub generated_at: String,
+    /// Name and version of the program.
+    pub tool: String,
+    /// Where.
+    pub machine: Machine,
+    /// Determines scripts and order.
+    pub seed: u64,
+    /// Less of everything.
+    pub quick: bool,
+    /// How long it took.
+    pub wall_ns: u64,
+    /// Whether it ended early: by the user, or by an error. True as long as it runs.
+    pub interrupted: bool,
+    /// Processes that some cell left and that could not be told to which they belong.
+    pub left_behind: Vec<String>,
+    /// For the command that runs a cell again: the words for each runtime, in their order, and those for all cells.
+    pub runtime_words: Vec<String>,
+    /// `--capturer FILE` and `--expectations FILE`, ready for a shell.
+    pub other_words: String,
+    /// The runtimes that were asked for, in the order of the report.
+    pub runtimes: Vec<RuntimeInfo>,
+    /// The capturers, in the order of the report.
+    pub capturers: Vec<CapturerInfo>,
+    /// The expectations, as they were read.
+    pub expectations: String,
+    /// Experiments that `--quick` does not take.
+    #[serde(default)]
+    pub left_out: Vec<String>,
+    /// All cells.
+    pub plan: Vec<Planned>,
+}
+
+/// A runtime of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RuntimeInfo {
+    /// What it is called in ids.
+    pub name: String,
+    /// What it says its version is.
+    pub version: String,
+    /// Its program.
+    pub path: String,
+    /// How it was run, in words.
+    pub mode: String,
+    /// Whether it is a real OCI runtime.
+    pub real: bool,
+    /// Whether the run fails without it.
+    pub required: bool,
+    /// Why it was not run; null when it was.
+    pub skipped: Option<String>,
+    /// The command that mends that.
+    pub mend: Option<String>,
+}
+
+/// What the spike's table says of a strategy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Said {
+    /// Its column "Real-time".
+    pub live: bool,
+    /// Its column "Stream Separation".
+    pub apart: bool,
+    /// Its column "File Output".
+    pub file: bool,
+}
+
+/// A capturer of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CapturerInfo {
+    /// What it is called in ids.
+    pub name: String,
+    /// What it declares.
+    pub declares: Vec<Capability>,
+    /// What the spike's table says of it.
+    pub said: Option<Said>,
+    /// Whether the spike recommends it.
+    pub recommended: bool,
+}
+
+/// One cell of a run's plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    /// Which.
+    pub id: CellId,
+    /// How it is to end, or why it is not run.
+    pub expected: Result<ExpectedEnd, NotRun>,
+    /// Whether its script is paced and unbuffered, so that a live capturer delivers most of it before the exit.
+    pub paced: bool,
+    /// The capabilities that it shows the capturer to have or not.
+    #[serde(default)]
+    pub tries: Vec<Capability>,
+    /// Findings that say nothing of the capturer here, by their names in JSON.
+    #[serde(default)]
+    pub excused: Vec<String>,
+    /// Why; null where nothing is excused.
+    #[serde(default)]
+    pub excused_because: Option<String>,
+}
+
+/// Why a cell is not run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NotRun {
+    /// It cannot be tried there.
+    Unsupported(String),
+    /// Its runtime is not there.
+    Skipped(String),
+}
+
+impl Run {
+    /// The version of the format.
+    pub const SCHEMA_VERSION: u32 = SCHEMA_VERSION;
+
+    /// Writes it into the run's directory, in place of what is there.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn save(&self, directory: &Path) -> Result<(), RunError> {
+        let json = serde_json::to_vec_pretty(self).map_err(|error| RunError::Io(error.into()))?;
+        replace_whole(&directory.join(FILE), &json).map_err(RunError::Io)
+    }
+
+    /// Reads the run in a directory.
+    ///
+    /// # Errors
+    /// There is none, it is not of this version, or a cell's id is no name for a folder.
+    pub fn load(directory: &Path) -> Result<Run, RunError> {
+        let path = directory.join(FILE);
+        let json = read_regular(&path).map_err(RunError::Io)?;
+        let json = json.ok_or_else(|| RunError::None { directory: directory.to_owned(), path: path.clone() })?;
+        let run: Run =
+            serde_json::from_slice(&json).map_err(|source| RunError::Parse { path: path.clone(), source })?;
+        check_version(&path, run.schema_version)?;
+        match run.plan.iter().find(|planned| !planned.id.is_plain()) {
+            Some(planned) => Err(RunError::Id { path, id: planned.id.to_string() }),
+            None => Ok(run),
+        }
+    }
+}
+
+/// Whether a stored file of the run has the version that this program reads.
+///
+/// # Errors
+/// It has another.
+pub fn check_version(path: &Path, version: u32) -> Result<(), RunError> {
+    if version == SCHEMA_VERSION {
+        return Ok(());
+    }
+    Err(RunError::Version { path: path.to_owned(), version })
+}
+
+/// Why a run cannot be stored or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A file or directory cannot be made, written or read.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The directory holds no run.
+    #[error("{} is not the directory of a run: cannot read {}", .directory.display(), .path.display())]
+    None {
+        /// The directory.
+        directory: PathBuf,
+        /// The file that is not there.
+        path: PathBuf,
+    },
+    /// The file is not what `save` writes.
+    #[error("cannot read {}: {source}", .path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: serde_json::Error,
+    },
+    /// It was made by another version of this program.
+    #[error("{} has schema version {version}, and this program reads {SCHEMA_VERSION}: use the version that made it", .path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+    },
+    /// A cell has an id from which no folder can be made.
+    #[error("{} names a cell {id:?}, whose parts are no names", .path.display())]
+    Id {
+        /// The file.
+        path: PathBuf,
+        /// The id.
+        id: String,
+    },
+    /// The directory holds a run already.
+    #[error("{} holds a run already: name another directory", .0.display())]
+    Taken(PathBuf),
+    /// The directory for a new run cannot be made, or not be written into.
+    #[error("cannot use the output directory {}: {source}", .path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+}
+
+/// The directory of a new run.
+#[derive(Debug)]
+pub struct RunDirectory {
+    /// Its full path.
+    pub path: PathBuf,
+    /// Why the link `latest` does not lead to it, where it should. It is a convenience, and no error.
+    pub not_latest: Option<String>,
+}
+
+impl RunDirectory {
+    /// Makes the directory that was asked for; or one of its own below `.crun-capture`, with the link `latest` to it.
+    ///
+    /// # Errors
+    /// It holds a run already, cannot be made, or not be written into.
+    pub fn create(wanted: Option<&Path>, seed: u64) -> Result<RunDirectory, RunError> {
+        match wanted {
+            Some(path) => RunDirectory::at(path),
+            None => RunDirectory::named_by_time(seed),
+        }
+    }
+
+    fn at(path: &Path) -> Result<RunDirectory, RunError> {
+        let failed = |source| RunError::Directory { path: path.to_owned(), source };
+        make_directories(path).map_err(failed)?;
+        if path.join(FILE).exists() {
+            return Err(RunError::Taken(path.to_owned()));
+        }
+        let probe = path.join(".writable");
+        write_private(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(failed)?;
+        Ok(RunDirectory { path: path.canonicalize()?, not_latest: None })
+    }
+
+    fn named_by_time(seed: u64) -> Result<RunDirectory, RunError> {
+        let parent = Path::new(DEFAULT_PARENT);
+        make_directories(parent).map_err(|source| RunError::Directory { path: parent.to_owned(), source })?;
+        let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        for copy in 0..1_000 {
+            let name = if copy == 0 { format!("{stamp}-{seed}") } else { format!("{stamp}-{seed}.{copy}") };
+            let path = parent.join(&name);
+            match fs::DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => {
+                    let not_latest = link_latest(parent, &name).err().map(|error| error.to_string());
+                    return Ok(RunDirectory { path: path.canonicalize()?, not_latest });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(RunError::Directory { path, source }),
+            }
+        }
+        let message = "1,000 runs of this second are there already";
+        Err(RunError::Directory { path: parent.to_owned(), source: io::Error::other(message) })
+    }
+}
+
+/// Points `latest` at the newest run.
+fn link_latest(parent: &Path, name: &str) -> io::Result<()> {
+    let (link, fresh) = (parent.join(LATEST), parent.join(format!(".{LATEST}-{name}")));
+    let linked = std::os::unix::fs::symlink(name, &fresh).and_then(|()| fs::rename(&fresh, &link));
+    linked.map_err(|error| io::Error::new(error.kind(), format!("cannot link {}: {error}", link.display())))
+}
+
+impl RuntimeInfo {
+    /// What is known of a runtime that was looked for.
+    pub fn of(sought: &Sought) -> RuntimeInfo {
+        let (wanted, found, missing) = (&sought.wanted, sought.found.as_ref().ok(), sought.found.as_ref().err());
+        RuntimeInfo {
+            name: wanted.label.clone(),
+            version: found.map(|found| found.version.clone()).unwrap_or_default(),
+            path: found.map(|found| found.program.display().to_string()).unwrap_or_default(),
+            mode: found.map(|found| found.mode_words()).unwrap_or_default(),
+            real: wanted.runtime.is_real(),
+            required: wanted.required,
+            skipped: missing.map(|unusable| unusable.reason.clone()),
+            mend: missing.map(|unusable| unusable.mend.clone()).filter(|mend| !mend.is_empty()),
+        }
+    }
+}
+
+impl CapturerInfo {
+    /// What is known of a capturer.
+    pub fn of(capturer: &Capturer) -> CapturerInfo {
+        let row = capturer.built_in.and_then(strategy::spike_row);
+        CapturerInfo {
+            name: capturer.name.clone(),
+            declares: Capability::ALL.into_iter().filter(|&one| capturer.declares.has(one)).collect(),
+            said: row.map(|row| Said { live: row.real_time, apart: row.separation, file: row.file }),
+            recommended: row.is_some_and(|row| row.recommended),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Runs what was asked for: a [`Request`] in, a [`Run`] out. The only runner.
+
+mod crew;
+mod host;
+mod request;
+
+pub use host::{Host, HostError};
+pub use request::{Output, Request, Runtimes};
+
+use crate::analysis::{self, Findings};
+use crate::experiment::{Conditions, ExpectedEnd};
+use crate::machine;
+use crate::plan::{self, Cell};
+use crate::recording::run::{RunDirectory, RunError};
+use crate::recording::{CapturerInfo, CellId, NotRun, Planned, Recording, Run, RuntimeInfo};
+use crate::runtime::{Found, Sought};
+use crate::text::shell_word;
+use crun_capture_reactor::clock::now_ns;
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+/// Hears how a session goes on. It may be called from several threads at a time.
+pub trait Observer: Sync {
+    /// This runtime does not work here, and another one is tried in its place.
+    fn passed_over(&self, _sought: &Sought) {}
+
+    /// So many cells are run now.
+    fn starts(&self, _run: &Run, _cells: usize) {}
+
+    /// A cell was run, and its recording is on disk.
+    fn recorded(&self, _recording: &Recording) {}
+
+    /// All cells were run, or the session ends early.
+    fn ends(&self) {}
+}
+
+/// What was run.
+pub struct Ran {
+    /// What was planned and done.
+    pub run: Run,
+    /// The run's directory, with the recordings.
+    pub output: PathBuf,
+    /// Why the link `latest` does not lead to that directory, where it should.
+    pub not_latest: Option<String>,
+    /// The runtimes, in the order of the run's.
+    pub runtimes: Vec<Sought>,
+}
+
+/// What was run, with what was measured.
+pub struct Measured {
+    /// What was run.
+    pub ran: Ran,
+    /// The findings of each cell that has a recording.
+    pub findings: HashMap<CellId, Findings>,
+}
+
+/// Why a session has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// No cell's id contains any of the filters.
+    #[error("no cell's id (runtime/strategy/experiment/case) contains {:?}", .filters.join(", "))]
+    NoSuchCell {
+        /// The filters.
+        filters: Vec<String>,
+        /// The ids that the filters choose from.
+        ids: Vec<CellId>,
+    },
+    /// A runtime at a path of the user's is none, or does not work.
+    #[error("{label}: {reason}")]
+    Runtime {
+        /// What it is called.
+        label: String,
+        /// Why it cannot be used.
+        reason: String,
+    },
+    /// No runtime was asked for.
+    #[error("there is no runtime")]
+    NoRuntime,
+    /// The run's directory cannot be made or written.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A file of the harness's own could not be written, or a capturer not be started.
+    #[error("the run ended early; its recordings are in {}: {source}", .output.display())]
+    EndedEarly {
+        /// The run's directory.
+        output: PathBuf,
+        /// The first error.
+        source: io::Error,
+    },
+}
+
+/// Runs a request, and analyses each recording as it comes. Blocks until all cells have ended, or the user interrupts.
+///
+/// # Errors
+/// As for [`run`].
+pub fn measure(request: &Request, host: &Host, observer: &dyn Observer) -> Result<Measured, SessionError> {
+    let findings = Mutex::new(HashMap::new());
+    let take = |recording: Recording| {
+        let found = analysis::findings(&recording);
+        findings.lock().unwrap_or_else(PoisonError::into_inner).insert(recording.facts.id, found);
+    };
+    let ran = run(request, host, observer, &take)?;
+    Ok(Measured { ran, findings: findings.into_inner().unwrap_or_else(PoisonError::into_inner) })
+}
+
+/// Runs a request. Each recording is on disk when `take` gets it. The host's directories are still there afterwards. Blocks
+/// until all cells have ended, or the user interrupts; nothing of the run is left running then.
+///
+/// # Errors
+/// No cell fits, a runtime of the user's does not work, the run's directory cannot be written, or a cell could not be run.
+pub fn run(
+    request: &Request,
+    host: &Host,
+    observer: &dyn Observer,
+    take: &(dyn Fn(Recording) + Sync),
+) -> Result<Ran, SessionError> {
+    let runtimes = seek(request, host, observer)?;
+    let labels: Vec<String> = runtimes.iter().map(|one| one.wanted.label.clone()).collect();
+    let cells = request.cells(&labels)?;
+    let RunDirectory { path: output, not_latest } =
+        RunDirectory::create(request.directory(host).as_deref(), request.seed)?;
+    let mut run = describe(request, &runtimes, &cells);
+    run.save(&output)?;
+    let start_ns = now_ns();
+    let ran = execute(request, host, &runtimes, &cells, &run, &output, observer, take);
+    observer.ends();
+    run.wall_ns = now_ns() - start_ns;
+    if let Ok(ran) = &ran {
+        run.interrupted = !ran.whole;
+        run.left_behind.clone_from(&ran.left_behind);
+    }
+    // What went wrong first is what the user must know: a full disk fails here, too.
+    let saved = run.save(&output);
+    ran.map_err(|source| SessionError::EndedEarly { output: output.clone(), source })?;
+    saved?;
+    Ok(Ran { run, output, not_latest, runtimes })
+}
+
+/// Looks for the runtimes. A path that the user gave must be one; anything else may be missing.
+fn seek(request: &Request, host: &Host, observer: &dyn Observer) -> Result<Vec<Sought>, SessionError> {
+    let checked = |sought: Sought| match (&sought.wanted.path, &sought.found) {
+        (Some(_), Err(unusable)) => {
+            Err(SessionError::Runtime { label: sought.wanted.label.clone(), reason: unusable.reason.clone() })
+        }
+        _ => Ok(sought),
+    };
+    match &request.runtimes {
+        Runtimes::All(wanted) => wanted.iter().map(|one| checked(host.seek(one.clone()))).collect(),
+        Runtimes::FirstThatWorks(wanted) => {
+            let sought = host.seek_first(wanted, observer).ok_or(SessionError::NoRuntime)?;
+            Ok(vec![checked(sought)?])
+        }
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "it is the second half of `run`")]
+fn execute(
+    request: &Request,
+    host: &Host,
+    runtimes: &[Sought],
+    cells: &[Cell],
+    run: &Run,
+    output: &std::path::Path,
+    observer: &dyn Observer,
+    take: &(dyn Fn(Recording) + Sync),
+) -> io::Result<crew::Ran> {
+    let pairs = cells.iter().zip(&run.plan);
+    let runnable: Vec<(Cell, ExpectedEnd)> =
+        pairs.filter_map(|(cell, planned)| Some((cell.clone(), planned.expected.clone().ok()?))).collect();
+    observer.starts(run, runnable.len());
+    // Cells name runtimes by their number, so those that are missing keep theirs; no cell of theirs is run.
+    let numbered: Vec<Option<Found>> = runtimes.iter().map(|one| one.found.as_ref().ok().cloned()).collect();
+    crew::run(
+        runnable,
+        &crew::Options {
+            runtimes: &numbered,
+            capturers: &request.capturers,
+            output,
+            host,
+            deadline: request.deadline,
+            jobs: request.jobs,
+            seed: request.seed,
+            waits: &|cell| request.expectations.waits_for_deadline(&cell.id),
+            recorded: &|recording| {
+                observer.recorded(&recording);
+                take(recording);
+            },
+        },
+    )
+}
+
+/// The run before anything of it was run.
+fn describe(request: &Request, runtimes: &[Sought], cells: &[Cell]) -> Run {
+    let words = |one: &Sought| shell_word(&one.wanted.word());
+    Run {
+        schema_version: Run::SCHEMA_VERSION,
+        generated_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        tool: format!("crun-capture {}", env!("CARGO_PKG_VERSION")),
+        machine: machine::this(),
+        seed: request.seed,
+        quick: request.quick,
+        wall_ns: 0,
+        interrupted: true,
+        left_behind: Vec::new(),
+        runtime_words: runtimes.iter().map(words).collect(),
+        other_words: request.repeat_options.clone(),
+        runtimes: runtimes.iter().map(RuntimeInfo::of).collect(),
+        capturers: request.capturers.iter().map(CapturerInfo::of).collect(),
+        expectations: request.expectations.text().to_owned(),
+        left_out: plan::left_out(&request.wanted, request.quick, request.seed),
+        plan: cells.iter().map(|cell| planned(request, &runtimes[cell.runtime], cell)).collect(),
+    }
+}
+
+fn planned(request: &Request, sought: &Sought, cell: &Cell) -> Planned {
+    let capturer = &request.capturers[cell.capturer];
+    let expected = match &sought.found {
+        Err(unusable) => Err(NotRun::Skipped(unusable.reason.clone())),
+        Ok(found) => {
+            let conditions = Conditions::of(found, capturer.needs);
+            cell.case.expected_end(conditions, capturer.declares).map_err(NotRun::Unsupported)
+        }
+    };
+    Planned {
+        id: cell.id.clone(),
+        expected,
+        paced: cell.case.script.is_paced(),
+        tries: cell.case.tries.clone(),
+        excused: cell.case.excused(capturer.declares),
+        excused_because: cell.case.excused_because(),
+    }
+}

@@ -1,0 +1,102 @@
+//! What is to be run. Plain data: the command line makes one, and so can anybody.
+
+use super::{Host, SessionError};
+use crate::capturer::Capturer;
+use crate::comparison::Expectations;
+use crate::plan::{Cell, Matrix, Wanted};
+use crate::runtime;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What is to be run. It has no default: what a field does not say is nowhere said.
+#[derive(Clone)]
+pub struct Request {
+    /// On which runtimes.
+    pub runtimes: Runtimes,
+    /// With which capturers, in the order of the report.
+    pub capturers: Vec<Capturer>,
+    /// Which cells.
+    pub wanted: Wanted,
+    /// How often each cell is run.
+    pub runs: u32,
+    /// Less of everything.
+    pub quick: bool,
+    /// Determines the scripts, and the order of the cells.
+    pub seed: u64,
+    /// How long a cell may take.
+    pub deadline: Duration,
+    /// How many cells run at a time, of those that do not measure time.
+    pub jobs: usize,
+    /// The failures that are expected.
+    pub expectations: Expectations,
+    /// Where the recordings go.
+    pub output: Output,
+    /// The options that `crun-capture compare` needs to run a cell again, each after a space, ready for a shell.
+    pub repeat_options: String,
+}
+
+/// The runtimes of a request.
+#[derive(Clone)]
+pub enum Runtimes {
+    /// Each of these. One that does not work here is skipped.
+    All(Vec<runtime::Wanted>),
+    /// The first of these that works here.
+    FirstThatWorks(Vec<runtime::Wanted>),
+}
+
+/// Where the recordings of a session go.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Into a directory named by time and seed, below `.crun-capture` in the current directory.
+    Default,
+    /// Into this directory.
+    Directory(PathBuf),
+    /// Nowhere: they go with the session's temporary files.
+    Discard,
+}
+
+impl Request {
+    /// How many cells run at a time where nothing else is said: two a CPU, since most of their time they wait.
+    pub fn jobs_of_this_machine() -> usize {
+        2 * crate::machine::this().cpus
+    }
+
+    /// All cells, on runtimes with these labels.
+    ///
+    /// # Errors
+    /// There are none: no id fits the filters.
+    pub fn cells(&self, labels: &[String]) -> Result<Vec<Cell>, SessionError> {
+        let matrix = Matrix {
+            runtimes: labels,
+            capturers: &self.capturers,
+            wanted: &self.wanted,
+            runs: self.runs,
+            quick: self.quick,
+            seed: self.seed,
+        };
+        let cells = matrix.cells();
+        if !cells.is_empty() {
+            return Ok(cells);
+        }
+        let filters = match &self.wanted {
+            Wanted::Named { filters, .. } => filters.clone(),
+            Wanted::Matching(patterns) => patterns.clone(),
+            Wanted::Everything | Wanted::Bundle(_) => Vec::new(),
+        };
+        Err(SessionError::NoSuchCell { filters, ids: matrix.all().into_iter().map(|cell| cell.id).collect() })
+    }
+
+    /// The labels of all runtimes that are asked for.
+    pub fn labels(&self) -> Vec<String> {
+        let (Runtimes::All(wanted) | Runtimes::FirstThatWorks(wanted)) = &self.runtimes;
+        wanted.iter().map(|one| one.label.clone()).collect()
+    }
+
+    pub(super) fn directory(&self, host: &Host) -> Option<PathBuf> {
+        match &self.output {
+            Output::Default => None,
+            Output::Directory(path) => Some(path.clone()),
+            Output::Discard => Some(host.scratch.disk().join("recordings")),
+        }
+    }
+}
