@@ -20,6 +20,8 @@ pub mod script;
 pub mod sink;
 pub mod strategy;
 
+pub mod finding;
+
 pub mod capturer;
 
 // Bundle and runtime.

@@ -1,10 +1,10 @@
-//! What this host is: what `doctor` tells, and what the runtimes need to know.
+//! The facts about this host that `doctor` prints and the runtimes depend on.
 
 use rustix::fs::statfs;
 use serde::{Deserialize, Serialize};
 use std::fs;
 
-/// cgroup2's f_type (statfs(2)).
+/// The f_type of cgroup2 (statfs(2)).
 const CGROUP2_MAGIC: i64 = 0x6367_7270;
 
 /// How the cgroup hierarchies are mounted.
@@ -15,13 +15,13 @@ pub enum CgroupMode {
     V1,
     /// cgroup v2 only.
     V2,
-    /// v1 controllers, and v2 beside them.
+    /// cgroup v1 controllers, and cgroup v2 beside them.
     Hybrid,
-    /// Nothing is mounted on /sys/fs/cgroup.
+    /// Nothing is mounted on `/sys/fs/cgroup`.
     None,
 }
 
-/// The mode of this host.
+/// How this host mounts the cgroup hierarchies.
 pub fn cgroup_mode() -> CgroupMode {
     let is_v2 = |path: &str| statfs(path).is_ok_and(|found| found.f_type == CGROUP2_MAGIC);
     if is_v2("/sys/fs/cgroup") {
@@ -35,7 +35,7 @@ pub fn cgroup_mode() -> CgroupMode {
     }
 }
 
-/// Whether this process has root's rights.
+/// Whether this process runs as root.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
@@ -59,7 +59,7 @@ pub struct Machine {
     pub user_namespaces_max: Option<u64>,
 }
 
-/// This machine.
+/// Describes this machine.
 pub fn this() -> Machine {
     let uname = rustix::system::uname();
     let (system, release) = (uname.sysname().to_string_lossy(), uname.release().to_string_lossy());
@@ -90,9 +90,9 @@ fn number(path: &str) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// The command, for root, that lets users make user namespaces; None where nothing is known to forbid them.
+/// The command with which root allows users to make user namespaces. None: nothing is known to forbid them.
 pub fn user_namespaces_command() -> Option<&'static str> {
-    // user.max_user_namespaces: namespaces(7); the other two are Debian's and Ubuntu's own.
+    // user.max_user_namespaces is described in namespaces(7); Debian and Ubuntu have one more setting each.
     let forbidding = [
         ("/proc/sys/user/max_user_namespaces", 0, "sysctl -w user.max_user_namespaces=15000"),
         ("/proc/sys/kernel/unprivileged_userns_clone", 0, "sysctl -w kernel.unprivileged_userns_clone=1"),
@@ -106,7 +106,7 @@ pub fn user_namespaces_command() -> Option<&'static str> {
     Some(command)
 }
 
-/// The command of this system's package manager that installs `package`; None where none is known.
+/// The command of this system's package manager that installs `package`. None: the package manager is not known.
 pub fn install_command(package: &str) -> Option<String> {
     let managers = [
         ("/usr/bin/apt-get", "apt-get install -y"),

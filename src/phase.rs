@@ -1,37 +1,37 @@
 //! The phases of a run, and the hook by which a test stops the harness in one of them.
 //!
-//! What a run leaves when it is killed depends on where it was. With `CRUN_CAPTURE_AT=PHASE:stop` the harness raises SIGSTOP
-//! the first time it reaches that phase, so whoever waits for it (waitpid(2), WUNTRACED) can kill it just there; with
-//! `PHASE:panic` it panics there.
+//! What a killed run leaves behind depends on its phase. With `CRUN_CAPTURE_AT=PHASE:stop` the harness raises SIGSTOP
+//! when it first reaches that phase. The process that waits for it (waitpid(2), WUNTRACED) can then kill it exactly
+//! there. With `PHASE:panic` the harness panics there.
 
 use rustix::process::{Signal, getpid, kill_process};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Where a run can be.
+/// A phase of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Its scratch directories are made and locked; nothing is in them.
+    /// The scratch directories exist and are locked. They are still empty.
     Scratch,
-    /// A container that only tries a runtime has run; it is not cleared away.
+    /// A container that only tests a runtime has run. It is not cleared away yet.
     Probe,
-    /// The root file system is there.
+    /// The root file system exists.
     Rootfs,
-    /// The directories and the bundle of a cell are there; nothing has been started.
+    /// The directories and the bundle of a cell exist. Nothing has been started yet.
     Prepared,
     /// A capturer was started.
     Started,
-    /// A capturer has delivered something, and goes on.
+    /// A capturer has delivered something, and still runs.
     Delivering,
     /// A capturer has ended, or its deadline came.
     Ended,
     /// The capturer and the container of a cell were taken down.
     TakenDown,
-    /// Whatever was left of a cell was looked for; its directories are there.
+    /// The harness has searched for everything that was left of a cell. The cell's directories still exist.
     Cleared,
     /// A recording is on disk.
     Recorded,
-    /// All cells were run; the scratch directories are there.
+    /// All cells were run. The scratch directories still exist.
     Closing,
 }
 
@@ -51,7 +51,7 @@ impl Phase {
         Phase::Closing,
     ];
 
-    /// Its name: `taken-down`.
+    /// The phase's name, such as `taken-down`.
     pub fn name(self) -> &'static str {
         match self {
             Phase::Scratch => "scratch",
@@ -69,10 +69,10 @@ impl Phase {
     }
 }
 
-/// The variable that asks for it.
+/// The environment variable that selects a phase and an action: `PHASE:stop` or `PHASE:panic`.
 pub const AT: &str = "CRUN_CAPTURE_AT";
 
-/// What to do where; nothing, unless a test asks.
+/// The selected phase and action. None unless a test sets the variable.
 static WANTED: LazyLock<Option<(String, String)>> = LazyLock::new(|| {
     let wanted = std::env::var(AT).ok()?;
     wanted.split_once(':').map(|(phase, what)| (phase.to_owned(), what.to_owned()))
@@ -80,7 +80,7 @@ static WANTED: LazyLock<Option<(String, String)>> = LazyLock::new(|| {
 
 static DONE: AtomicBool = AtomicBool::new(false);
 
-/// The run has come to `phase`.
+/// Records that the run has reached `phase`. Blocks while a test keeps the process stopped.
 ///
 /// # Panics
 /// When a test asks for it.
@@ -90,6 +90,6 @@ pub fn reached(phase: Phase) {
         return;
     }
     assert!(what != "panic", "asked to panic at {}", phase.name());
-    // A process may always signal itself.
+    // A process may always send itself a signal.
     let _stopped = kill_process(getpid(), Signal::STOP);
 }

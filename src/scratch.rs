@@ -1,10 +1,10 @@
-//! Where a run keeps what nobody wants afterwards, and how it is cleared away, by the run itself or by a later one.
+//! The temporary directories of a run, and how they are cleared away: by the run itself or by a later one.
 //!
-//! A run has two directories of mode 0700 that only differ in where they are: one for bundles and the states of the
-//! runtimes, and one in memory, for what workloads write into. Each is held by a flock(2) on itself for as long as the
-//! process lives. So a directory whose lock nobody holds was left by a run that was killed: the next start stops its
-//! containers, kills what bears its mark, and removes it. Nothing else could be told by a pid, which may belong to
-//! somebody else by then, or lie across pid namespaces.
+//! A run has two directories of mode 0700, which differ only in their place. One holds the bundles and the states of
+//! the runtimes. The other is in memory, and takes what workloads write. The process holds a flock(2) on each directory
+//! for as long as it lives. So a directory that nobody has locked was left by a killed run. The next start stops the
+//! containers of that run, kills the processes that bear its mark, and removes the directory. A pid could not show
+//! this: it may belong to another process by then, and means nothing in another pid namespace.
 
 use crate::files::with_path;
 use crate::phase::{Phase, reached};
@@ -19,29 +19,30 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// tmpfs's f_type (statfs(2)).
+/// The f_type of tmpfs (statfs(2)).
 const TMPFS_MAGIC: i64 = 0x0102_1994;
 
-/// What the names of the directories begin with; the run's 16 hexadecimal digits follow.
+/// The beginning of the directories' names. The run's 16 hexadecimal digits follow.
 const PREFIX: &str = "crun-capture-";
 
-/// What the name of the directory in memory ends with.
+/// The end of the name of the directory in memory.
 const IN_MEMORY: &str = "-cells";
 
-/// How often is looked for processes of a dead run: one that forks while it is being killed is found the next time.
+/// How often the harness searches for processes of a dead run. A process that forks while it is being killed leaves a
+/// child for the next search.
 const ROUNDS_MAX: u32 = 100;
 
-/// The directories of one run. Dropped, they are cleared away with whatever of the run is still there.
+/// The directories of one run. When dropped, it clears them away, with everything else that is left of the run.
 #[derive(Debug)]
 pub struct Scratch {
     run: String,
     disk: LockedDirectory,
     memory: LockedDirectory,
-    /// Whether it was closed in good order, and there is nothing left to be looked for.
+    /// Whether `close` has removed both directories, so that nothing is left to search for.
     closed: bool,
 }
 
-/// A directory that this process holds the lock of. Dropped, it is removed.
+/// A directory that this process has locked. When dropped, it is removed.
 #[derive(Debug)]
 struct LockedDirectory {
     path: PathBuf,
@@ -50,18 +51,18 @@ struct LockedDirectory {
 
 impl Drop for LockedDirectory {
     fn drop(&mut self) {
-        // Whoever drops it has nobody left to tell; what cannot be removed is found by the next start.
+        // There is nobody left to tell. The next start finds what cannot be removed.
         let _found_by_the_next_start = fs::remove_dir_all(&self.path);
     }
 }
 
 impl Scratch {
-    /// Makes the directories of a new run.
+    /// Makes and locks the directories of a new run.
     ///
     /// # Errors
-    /// One cannot be made, with its path.
+    /// A directory cannot be made. The error names its path.
     pub fn create() -> io::Result<Scratch> {
-        // A directory is lost if a sweep takes it for a dead one in the moment before it is locked: then another is made.
+        // A sweep may take a new directory for a dead one before it is locked. Then another one is made.
         loop {
             let run = new_run();
             let disk = hold(&temporary_directory()?, &format!("{PREFIX}{run}"))?;
@@ -73,7 +74,7 @@ impl Scratch {
         }
     }
 
-    /// Where the directories of its containers are made.
+    /// The directories in which those of the containers are made.
     pub fn parents(&self) -> Parents<'_> {
         Parents { disk: self.disk(), memory: self.memory() }
     }
@@ -88,15 +89,15 @@ impl Scratch {
         &self.disk.path
     }
 
-    /// The directory in memory, where there is any.
+    /// The directory in memory. Without a tmpfs that this user may write to, it is on disk too.
     pub fn memory(&self) -> &Path {
         &self.memory.path
     }
 
-    /// Removes the directories, which need not be empty.
+    /// Removes the directories with everything in them.
     ///
     /// # Errors
-    /// One cannot be removed, with its path.
+    /// A directory cannot be removed. The error names its path.
     pub fn close(mut self) -> io::Result<()> {
         let removed = [&self.disk, &self.memory]
             .map(|held| fs::remove_dir_all(&held.path).map_err(|error| with_path(&error, &held.path)));
@@ -108,18 +109,18 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if !self.closed {
-            // The run has failed, and has said why.
+            // The run has failed, and has already said why.
             let _found_by_the_next_start = clear_away(&self.disk.path, &self.run);
         }
     }
 }
 
-/// The id of a run: 16 hexadecimal digits.
+/// Makes the id of a run: 16 hexadecimal digits.
 fn new_run() -> String {
     format!("{:016x}", fastrand::u64(..))
 }
 
-/// Makes a directory and takes its lock; None where a sweep was faster.
+/// Makes a directory and locks it. None: a sweep removed it first.
 fn hold(parent: &Path, name: &str) -> io::Result<Option<LockedDirectory>> {
     let path = parent.join(name);
     let failed = |error: io::Error| with_path(&error, &path);
@@ -129,7 +130,7 @@ fn hold(parent: &Path, name: &str) -> io::Result<Option<LockedDirectory>> {
     Ok(is_there(&path, &lock).then_some(LockedDirectory { path, _lock: lock }))
 }
 
-/// A directory of this user's; None where there is none of that name, or a link, or somebody else's.
+/// Opens a directory of this user. None: there is no such directory, it is a link, or it belongs to somebody else.
 fn open_directory(path: &Path) -> io::Result<Option<OwnedFd>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let Ok(directory) = open(path, flags, Mode::empty()) else { return Ok(None) };
@@ -137,28 +138,28 @@ fn open_directory(path: &Path) -> io::Result<Option<OwnedFd>> {
     Ok((owner == rustix::process::geteuid().as_raw()).then_some(directory))
 }
 
-/// Whether the name still leads to the directory that is open.
+/// Whether the path still leads to the open directory.
 fn is_there(path: &Path, directory: &OwnedFd) -> bool {
     let named = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW);
     fstat(directory)
         .is_ok_and(|open| named.is_ok_and(|named| (named.st_dev, named.st_ino) == (open.st_dev, open.st_ino)))
 }
 
-/// What a killed run had left and is gone now.
+/// What a sweep found of a killed run and cleared away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Swept {
-    /// Its directory.
+    /// The run's directory.
     pub path: PathBuf,
-    /// How many processes were killed.
+    /// The number of processes that were killed.
     pub processes: usize,
-    /// How many containers were stopped.
+    /// The number of containers that were stopped.
     pub containers: usize,
     /// What could not be cleared away, in words.
     pub failures: Vec<String>,
 }
 
-/// Clears away what dead runs of this user have left: of those with the same directory for temporary files, and in memory.
-/// Living runs are not touched.
+/// Clears away what dead runs of this user have left in the directory for temporary files and in memory. Living runs
+/// are not touched. Blocks until their processes and containers have ended.
 pub fn sweep() -> Vec<Swept> {
     let mut parents: Vec<PathBuf> = [temporary_directory(), memory_directory()].into_iter().flatten().collect();
     parents.dedup();
@@ -176,14 +177,15 @@ fn run_of(name: &str) -> Option<&str> {
 
 fn sweep_one(path: &Path, run: &str) -> Option<Swept> {
     let lock = open_directory(path).ok()??;
-    // LockedDirectory until the end of this function: no other sweep does the same.
+    // The lock is held until the end of this function, so that no other sweep takes the same directory.
     flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
     is_there(path, &lock).then(|| clear_away(path, run))
 }
 
-/// Kills the run's processes, stops its containers, removes the directory.
+/// Kills the run's processes, stops its containers, and removes the directory.
 fn clear_away(path: &Path, run: &str) -> Swept {
-    // Its verbs do not bear the mark of the run: somebody else may find its other directory, and kill what does.
+    // The runtime's verbs that run here do not bear the dead run's mark. Another sweep may find that run's other
+    // directory, and kill whatever bears the mark.
     let family = Family::of_run(&new_run(), path);
     let mut swept = Swept { path: path.to_owned(), processes: 0, containers: 0, failures: Vec::new() };
     let mark = Family::of_run(run, path).mark();
@@ -197,14 +199,14 @@ fn clear_away(path: &Path, run: &str) -> Swept {
     }
     for handle in handles(path).into_iter().filter(Handle::has_state) {
         swept.containers += 1;
-        // Its processes are dead, those in the container's namespaces too: only a state is left to be deleted.
+        // Its processes are dead, including those in the container's namespaces. Only a state is left to delete.
         let stop = handle.stop(&family, Duration::ZERO);
         swept.failures.extend(stop.failure(&handle.id));
     }
     swept.processes += pids_limit::kill_all(run);
     let groups = pids_limit::remove_all(run);
     if !groups.is_empty() {
-        // The directory is what leads the next start to them.
+        // The directory stays, because it leads the next start to these groups.
         swept.failures.extend(groups);
         return swept;
     }
@@ -215,15 +217,15 @@ fn clear_away(path: &Path, run: &str) -> Swept {
     swept
 }
 
-/// Unmounts what is mounted below a directory, the last first. Where that fails, the directory cannot be removed, and that is
-/// said.
+/// Unmounts everything that is mounted below a directory, the last mount first. If that fails, the caller cannot remove
+/// the directory, and reports that.
 pub(crate) fn unmount_below(path: &Path) {
     for mount in mounts_below(path) {
         let _still_there = unmount(mount, UnmountFlags::DETACH);
     }
 }
 
-/// What is mounted below a directory, the last first. A runtime that is killed may leave a mount (see `Family`).
+/// The mounts below a directory, the last one first. A killed runtime may leave a mount (see `Family`).
 fn mounts_below(path: &Path) -> Vec<PathBuf> {
     let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     // proc_pid_mountinfo(5): the fifth field is the mount point.
@@ -233,14 +235,14 @@ fn mounts_below(path: &Path) -> Vec<PathBuf> {
     below
 }
 
-/// A space, a tab, a line feed and a backslash stand as octal numbers in mountinfo.
+/// Decodes a path of mountinfo, where a space, a tab, a line feed and a backslash are octal numbers.
 fn unescaped(text: &str) -> PathBuf {
     let plain = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
     plain.iter().fold(text.to_owned(), |text, (escape, plain)| text.replace(escape, plain)).into()
 }
 
-/// The handles of all containers below a run's directory. There are none in the directory in memory: workloads write there,
-/// and what a handle says is executed.
+/// The handles of all containers below a run's directory. The directory in memory has none: workloads write there, and
+/// the harness executes what a handle says.
 fn handles(path: &Path) -> Vec<Handle> {
     if path.to_string_lossy().ends_with(IN_MEMORY) {
         return Vec::new();
@@ -249,18 +251,19 @@ fn handles(path: &Path) -> Vec<Handle> {
     cells.filter_map(|cell| Handle::read(&cell.path())).collect()
 }
 
-/// TMPDIR by its full path: runtimes resolve what they are given from within the bundle, and a later run from elsewhere.
+/// The canonical path of TMPDIR. Runtimes resolve the paths they get from within the bundle, and a later run from
+/// elsewhere.
 fn temporary_directory() -> io::Result<PathBuf> {
     let path = std::env::temp_dir();
     path.canonicalize().map_err(|error| with_path(&error, &path))
 }
 
-/// Whether what lies at `path` is memory, and no disk.
+/// Whether `path` lies in memory (on a tmpfs).
 pub(crate) fn is_in_memory(path: &Path) -> bool {
     statfs(path).is_ok_and(|found| found.f_type == TMPFS_MAGIC)
 }
 
-/// /dev/shm where it is memory that this user may use, else the directory for temporary files.
+/// `/dev/shm` if it is in memory and this user may write to it; otherwise the directory for temporary files.
 pub(crate) fn memory_directory() -> io::Result<PathBuf> {
     let shm = Path::new("/dev/shm");
     let writable = rustix::fs::access(shm, rustix::fs::Access::WRITE_OK).is_ok();

@@ -1,7 +1,7 @@
-//! The one home of unsafe code and of raw system calls that rustix does not wrap safely.
+//! The only unsafe code of this crate, and the system calls that rustix does not wrap safely.
 //!
-//! Nothing here knows a contract of crun's or a rule of the harness: each function is one system call
-//! (or one mapping) with its preconditions met, so the workload and the fake runtime may share it.
+//! Each function is one system call (or one mapping) with its preconditions met. None of them depends on crun or on a
+//! rule of the harness, so the workload and the fake runtime use them too.
 #![expect(unsafe_code, reason = "this module is the one place for it")]
 
 use std::ffi::{CStr, CString, OsStr, OsString};
@@ -15,8 +15,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use rustix::thread::UnshareFlags;
 
-/// Moves the calling process into new namespaces (unshare(2)). Must be called while the process has one thread:
-/// the kernel refuses `NEWUSER` otherwise, and a thread left behind would stay in the old namespaces.
+/// Moves the calling process into new namespaces (unshare(2)). The process must have one thread: otherwise the kernel
+/// refuses `NEWUSER`, and any other thread stays in the old namespaces.
+///
+/// # Errors
+/// As for unshare(2).
+///
+/// # Panics
+/// `flags` contains `FILES`.
 pub fn unshare(flags: UnshareFlags) -> io::Result<()> {
     assert!(!flags.contains(UnshareFlags::FILES), "the descriptor table is never unshared");
     // SAFETY: the descriptor table stays shared (asserted above), so no I/O-safety invariant can break.
@@ -30,7 +36,11 @@ pub struct SharedWords {
 }
 
 impl SharedWords {
-    /// Maps `words` words of `file`, which is grown to that size. An access past a later truncation would raise SIGBUS.
+    /// Sets the size of `file` to `words` words and maps it. If the file is truncated later, an access past its end
+    /// raises SIGBUS.
+    ///
+    /// # Errors
+    /// The file cannot be resized or mapped.
     pub fn map(file: &File, words: usize) -> io::Result<SharedWords> {
         use rustix::mm::{MapFlags, ProtFlags, mmap};
         let length = words * size_of::<u64>();
@@ -42,12 +52,15 @@ impl SharedWords {
         Ok(SharedWords { start: start.cast(), words })
     }
 
-    /// Stores `value` in word `index`.
+    /// Stores `value` in word `index`, counted from 0.
+    ///
+    /// # Panics
+    /// There is no such word.
     pub fn store(&self, index: usize, value: u64) {
         self.word(index).store(value, Ordering::Release);
     }
 
-    /// How many words there are.
+    /// The number of words.
     pub fn count(&self) -> usize {
         self.words
     }
@@ -66,16 +79,20 @@ impl Drop for SharedWords {
     }
 }
 
-/// What a signal does to this process.
+/// The action that a signal has in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
     /// The kernel's default action.
     Default,
-    /// Nothing.
+    /// The signal is ignored.
     Ignore,
 }
 
-/// Sets the disposition of `signal` (signal(2)). Also undoes a handler of the standard library's (SIGSEGV has one).
+/// Sets the disposition of `signal` (signal(2)). This also removes a handler of the standard library (it has one for
+/// SIGSEGV).
+///
+/// # Errors
+/// As for signal(2).
 pub fn set_disposition(signal: i32, disposition: Disposition) -> io::Result<()> {
     let action = match disposition {
         Disposition::Default => libc::SIG_DFL,
@@ -89,37 +106,41 @@ pub fn set_disposition(signal: i32, disposition: Disposition) -> io::Result<()> 
 }
 
 /// Closes descriptor 1 or 2 for good. The caller must not print to that stream afterwards.
+///
+/// # Panics
+/// `descriptor` is neither 1 nor 2.
 pub fn close_standard(descriptor: RawFd) {
-    assert!(descriptor == 1 || descriptor == 2, "only stdout and stderr are closed so");
+    assert!(descriptor == 1 || descriptor == 2, "only stdout and stderr can be closed like this");
     // SAFETY: the standard streams are never owned by an OwnedFd in the programs that call this.
     unsafe { rustix::io::close(descriptor) };
 }
 
-/// Takes over a descriptor whose number came in through the environment, and sets CLOEXEC on it so that no
-/// command started later inherits it.
+/// Takes over a descriptor whose number was passed in the environment. Sets CLOEXEC on it, so that no command started
+/// later inherits it.
 ///
 /// # Errors
-/// The number is not open, or is one of the standard streams.
+/// The descriptor is not open, or is one of the standard streams.
 pub fn adopt_descriptor(number: RawFd) -> io::Result<OwnedFd> {
     if number <= 2 {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the standard streams cannot be adopted"));
     }
-    // SAFETY: borrowed for the length of the call only, to ask whether it is open.
+    // SAFETY: the descriptor is borrowed only for this call, which asks whether it is open.
     rustix::io::fcntl_getfd(unsafe { BorrowedFd::borrow_raw(number) })?;
-    // SAFETY: it is open, and whoever passed the number through the environment passed the ownership too.
+    // SAFETY: the descriptor is open, and whoever passed its number in the environment passed its ownership too.
     let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
     rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::CLOEXEC)?;
     Ok(descriptor)
 }
 
-/// Lets the child of `command` have a duplicate of `descriptor` under the number `number`.
-/// The duplicate is made in the child, so no other child of a threaded parent gets it.
+/// Gives the child of `command` a duplicate of `descriptor` under the number `number`. The duplicate is made in the
+/// child, so no other child of a threaded parent gets it.
 pub fn pass_descriptor(command: &mut Command, descriptor: OwnedFd, number: RawFd) {
     let duplicate = move || {
         if descriptor.as_raw_fd() == number {
             return rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::empty()).map_err(io::Error::from);
         }
-        // SAFETY: dup2 is async-signal-safe; what it replaces is CLOEXEC and about to vanish in the exec.
+        // SAFETY: dup2 is async-signal-safe; the descriptor that it replaces is CLOEXEC, so the exec would close it
+        // anyway.
         if unsafe { libc::dup2(descriptor.as_raw_fd(), number) } < 0 {
             return Err(io::Error::last_os_error());
         }
@@ -129,8 +150,9 @@ pub fn pass_descriptor(command: &mut Command, descriptor: OwnedFd, number: RawFd
     unsafe { command.pre_exec(duplicate) };
 }
 
-/// Lets the C library give memory back as soon as it is free, and keep one heap for all threads: a fork(2) copies the page
-/// tables of whatever is kept, and every page that is then written is copied too. Does nothing where it is not glibc's.
+/// Tells the C library to return freed memory at once, and to use one heap for all threads. fork(2) copies the page
+/// tables of all memory that a process holds, and each page that is written afterwards is copied too. Does nothing
+/// unless the C library is glibc.
 pub fn keep_little_memory() {
     #[cfg(target_env = "gnu")]
     for (parameter, value) in
@@ -141,8 +163,8 @@ pub fn keep_little_memory() {
     }
 }
 
-/// Gives back to the kernel what is free in the heap, so that what it grows by afterwards shows in the resident memory. Does nothing
-/// where the C library is not glibc.
+/// Returns the free memory of the heap to the kernel, so that later growth shows in the resident memory. Does nothing
+/// unless the C library is glibc.
 pub fn give_memory_back() {
     #[cfg(target_env = "gnu")]
     // SAFETY: malloc_trim(3) takes any value, and touches nothing that is allocated.
@@ -151,16 +173,16 @@ pub fn give_memory_back() {
     };
 }
 
-/// What a child can be limited in (setrlimit(2)).
+/// A resource that a child can be limited in (setrlimit(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// The size of a file it writes, RLIMIT_FSIZE.
+    /// The size of a file that it writes: RLIMIT_FSIZE.
     FileSize,
-    /// The number of its descriptors, RLIMIT_NOFILE.
+    /// The number of its descriptors: RLIMIT_NOFILE.
     Descriptors,
 }
 
-/// Limits the child of `command`, and all that it starts.
+/// Limits the child of `command`, and all processes that it starts.
 pub fn limit_in_child(command: &mut Command, limit: Limit, value: u64) {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let resource = match limit {
@@ -173,17 +195,20 @@ pub fn limit_in_child(command: &mut Command, limit: Limit, value: u64) {
     unsafe { command.pre_exec(limited) };
 }
 
-/// Lets the child of `command`, and all that it starts, ignore a signal.
+/// Makes the child of `command`, and all processes that it starts, ignore a signal.
 pub fn ignore_in_child(command: &mut Command, signal: i32) {
     // SAFETY: signal(2) with SIG_IGN is async-signal-safe, and nothing is allocated.
     unsafe { command.pre_exec(move || set_disposition(signal, Disposition::Ignore)) };
 }
 
 /// Starts the child of `command` with one of its standard descriptors closed.
+///
+/// # Panics
+/// `descriptor` is not 0, 1 or 2.
 pub fn close_in_child(command: &mut Command, descriptor: RawFd) {
-    assert!((0..=2).contains(&descriptor), "only standard descriptors are closed so");
+    assert!((0..=2).contains(&descriptor), "only standard descriptors can be closed like this");
     let close = move || {
-        // SAFETY: after the fork nothing of this process uses the child's standard descriptors.
+        // SAFETY: after the fork this process's code uses none of the child's standard descriptors.
         unsafe { libc::close(descriptor) };
         Ok(())
     };
@@ -191,7 +216,7 @@ pub fn close_in_child(command: &mut Command, descriptor: RawFd) {
     unsafe { command.pre_exec(close) };
 }
 
-/// CPU time of this process without its children: user and system, in ns (getrusage(2)).
+/// The CPU time of this process without its children: user and system, in ns (getrusage(2)).
 pub fn own_cpu_ns() -> (u64, u64) {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: RUSAGE_SELF with a valid pointer cannot fail; an all-zero rusage is valid in any case.
@@ -204,6 +229,9 @@ pub fn own_cpu_ns() -> (u64, u64) {
 }
 
 /// Replaces descriptors 0, 1 and 2 by `/dev/null`, so that this process no longer keeps the caller's streams open.
+///
+/// # Errors
+/// `/dev/null` cannot be opened or duplicated.
 pub fn release_standard_streams() -> io::Result<()> {
     let null = File::options().read(true).write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdin(null.as_fd())?;
@@ -212,15 +240,21 @@ pub fn release_standard_streams() -> io::Result<()> {
     Ok(())
 }
 
-/// Marks every descriptor from `first` on close-on-exec (close_range(2)), so that the next program gets none of them.
+/// Sets close-on-exec on every descriptor from `first` on (close_range(2)), so that the next program gets none of them.
+///
+/// # Errors
+/// As for close_range(2).
 pub fn close_on_exec_from(first: u32) -> io::Result<()> {
     let flags = libc::CLOSE_RANGE_CLOEXEC as libc::c_int;
-    // SAFETY: with this flag nothing is closed, so no owner of a descriptor is affected before an exec.
+    // SAFETY: with this flag nothing is closed before an exec, so no owner of a descriptor is affected.
     let done = unsafe { libc::close_range(first, libc::c_uint::MAX, flags) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Sends a signal, given by number (real-time ones and 0 too), to one process (kill(2)).
+/// Sends a signal to one process (kill(2)). The signal is given by number, so real-time signals and 0 are possible.
+///
+/// # Errors
+/// As for kill(2), or `pid` is not positive.
 pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
     if pid <= 0 {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -230,16 +264,16 @@ pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Makes a copy of this process (fork(2)). True in the child.
+/// Makes a copy of this process (fork(2)). Returns true in the child.
 ///
 /// # Errors
-/// As fork(2), or the process has more than one thread: the copy has the calling one only, and what the others held stays
-/// locked in it for ever.
+/// As for fork(2), or the process has more than one thread. The child would have only the calling thread, and the locks
+/// that other threads held would stay locked for ever.
 pub fn fork() -> io::Result<bool> {
     if std::fs::read_dir("/proc/self/task")?.count() != 1 {
-        return Err(io::Error::other("a process with several threads is not forked"));
+        return Err(io::Error::other("a process with several threads cannot be forked"));
     }
-    // SAFETY: there is one thread (checked above), so the child may go on as the parent does.
+    // SAFETY: there is one thread (checked above), so the child may continue as the parent does.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(true),
@@ -247,8 +281,9 @@ pub fn fork() -> io::Result<bool> {
     }
 }
 
-/// Replaces this process by the program at `path` (execve(2)), with its words and its environment; returns only the reason
-/// why it could not. Unlike the standard library's, it hands nothing that the kernel refuses to a shell.
+/// Replaces this process by the program at `path` (execve(2)), with these arguments and this environment. Returns only
+/// if that fails, with the reason. The standard library gives a file that the kernel refuses to a shell; this function
+/// does not.
 pub fn execute(path: &CStr, words: &[CString], environment: &[CString]) -> io::Error {
     let list = |strings: &[CString]| -> Vec<*const libc::c_char> {
         strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
@@ -259,10 +294,7 @@ pub fn execute(path: &CStr, words: &[CString], environment: &[CString]) -> io::E
     io::Error::last_os_error()
 }
 
-/// The words of the command line, as C's `main` gets them. Only [`c_main`] has a use for it.
-///
-/// # Safety
-/// The arguments must be those of `main`.
+/// The words of the command line, as C's `main` gets them. Only [`c_main`] needs this.
 #[doc(hidden)]
 pub unsafe fn command_line(count: libc::c_int, words: *const *const libc::c_char) -> Vec<OsString> {
     let word = |index| {
@@ -273,17 +305,18 @@ pub unsafe fn command_line(count: libc::c_int, words: *const *const libc::c_char
     (0..usize::try_from(count).unwrap_or(0)).map(word).collect()
 }
 
-/// Makes a function from the words of the command line to an exit code the `main` of a program with `#![no_main]`.
+/// Defines the C `main` of a program with `#![no_main]`. It calls the given function, which takes the words of the
+/// command line and returns an exit code.
 ///
-/// Before a `main` of Rust's, the standard library opens `/dev/null` in place of standard descriptors that are closed, and
-/// ignores SIGPIPE. A program that must find both as its caller left them starts as a C program does.
+/// Before a Rust `main` runs, the standard library opens `/dev/null` in place of closed standard descriptors, and
+/// ignores SIGPIPE. A program that must find both as its caller left them has to start as a C program does.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! c_main {
     ($main:path) => {
-        /// What the C library calls.
+        /// The function that the C library calls.
         #[expect(unsafe_code, reason = "the symbol `main` must be exported under its own name")]
-        // SAFETY: no other function of the program is called `main`, since it is built with `no_main`.
+        // SAFETY: no other function of the program is called `main`, because it is built with `no_main`.
         #[unsafe(no_mangle)]
         extern "C" fn main(count: std::ffi::c_int, words: *const *const std::ffi::c_char) -> std::ffi::c_int {
             // SAFETY: these are the arguments of `main`.

@@ -1,5 +1,6 @@
 //! The facts that are measured of a recording, under the names that they have in JSON.
 
+use super::LIVE_FRACTION;
 use crate::recording::Syscalls;
 use crate::runtime::PidsLimit;
 use schemars::JsonSchema;
@@ -120,6 +121,22 @@ pub struct Findings {
     pub syscalls: Option<Syscalls>,
 }
 
+impl Findings {
+    /// Whether it was delivered while the program ran: a prompt, where the script begins with one, else most of the lines.
+    pub fn is_live(&self) -> bool {
+        match self.prompt_held {
+            Some(held) => !held,
+            None => self.delivered_before_exit_fraction.is_some_and(|fraction| fraction >= LIVE_FRACTION),
+        }
+    }
+
+    /// Whether what was delivered is in the files. That something is lost from both is another finding.
+    pub fn has_file(&self) -> bool {
+        let no_worse = |of_file: Option<u64>, delivered| of_file.is_some_and(|of_file| of_file <= delivered);
+        no_worse(self.file_lost_lines, self.lost_lines) && no_worse(self.file_altered_lines, self.altered_lines)
+    }
+}
+
 /// A distribution in ns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Quantiles {
@@ -133,4 +150,20 @@ pub struct Quantiles {
     pub p999: Option<u64>,
     /// The largest.
     pub max: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Finding;
+
+    #[test]
+    fn every_field_is_a_finding_and_every_finding_a_field() {
+        let json = serde_json::to_value(Findings::default()).unwrap();
+        let mut fields: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut findings: Vec<&str> = Finding::ALL.iter().map(|finding| finding.name()).collect();
+        fields.sort_unstable();
+        findings.sort_unstable();
+        assert_eq!(fields, findings);
+    }
 }

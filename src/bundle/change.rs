@@ -1,4 +1,4 @@
-//! What few bundles have otherwise than the others: another user, another program.
+//! Changes that only some bundles need: another user, another program, a terminal.
 
 use super::config;
 use crate::files::with_path;
@@ -8,21 +8,22 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// The directories that a program of the host's needs. Where one is a link (a merged /usr), the rootfs has the same link.
+/// The directories that a program of the host needs. If one of them is a link (a merged /usr), the rootfs has the same
+/// link.
 pub(super) const HOST: [&str; 5] = ["usr", "bin", "lib", "lib64", "sbin"];
 
-/// Lets the process of a bundle run as this user and group.
+/// Makes the process of a bundle run as this user and group.
 ///
 /// # Errors
-/// Its config.json cannot be read or written; with the path.
+/// The bundle's config.json cannot be read or written. The error names its path.
 pub fn run_as(bundle: &Path, user: u32) -> io::Result<()> {
     change(bundle, |config| config["process"]["user"] = json!({"uid": user, "gid": user}))
 }
 
-/// Lets a bundle run a program of the host's, with the host's directories of programs and libraries bound in, read-only.
+/// Makes a bundle run a program of the host. The host's directories of programs and libraries are bound in read-only.
 ///
 /// # Errors
-/// As `run_as`.
+/// As for `run_as`.
 pub fn run_program(bundle: &Path, words: &[String]) -> io::Result<()> {
     change(bundle, |config| {
         config["process"]["args"] = json!(words);
@@ -41,10 +42,11 @@ pub fn run_program(bundle: &Path, words: &[String]) -> io::Result<()> {
     })
 }
 
-/// Lets a bundle ask for a terminal, with a devpts of the container's own. It has no `gid=5`, which rootless is refused.
+/// Makes a bundle ask for a terminal, with a devpts of the container's own. The mount has no `gid=5`, because rootless
+/// containers are refused that.
 ///
 /// # Errors
-/// As `run_as`.
+/// As for `run_as`.
 pub fn ask_for_terminal(bundle: &Path) -> io::Result<()> {
     change(bundle, |config| {
         config["process"]["terminal"] = json!(true);
@@ -55,10 +57,10 @@ pub fn ask_for_terminal(bundle: &Path) -> io::Result<()> {
     })
 }
 
-/// Gives the directory that is mounted on `/exchange`, with what is in it, to another user.
+/// Gives the directory that is mounted on `/exchange`, with everything in it, to another user.
 ///
 /// # Errors
-/// As chown(2), with the path.
+/// As for chown(2). The error names the path.
 pub fn give_exchange(directory: &Path, user: u32) -> io::Result<()> {
     let entries = fs::read_dir(directory)?.flatten().map(|entry| entry.path());
     for path in entries.chain([directory.to_owned()]) {
@@ -68,7 +70,7 @@ pub fn give_exchange(directory: &Path, user: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// What stands in the rootfs in the place of the host's directories: a mount point, or the host's own link.
+/// Makes what the rootfs has in place of the host's directories: a mount point, or a copy of the host's link.
 pub(super) fn make_mount_points(rootfs: &Path) -> io::Result<()> {
     for name in HOST {
         let (host, own) = (Path::new("/").join(name), rootfs.join(name));

@@ -1,4 +1,4 @@
-//! config.json: the least that runs the workload.
+//! config.json: the minimum that runs the workload.
 
 use super::{Contents, EMIT, EXCHANGE_MOUNT, Flaw, PIDS_MAX};
 use oci_spec::OciSpecError;
@@ -10,16 +10,17 @@ use oci_spec::runtime::{
 use std::collections::HashSet;
 use std::io;
 
-/// How directories of the host are bound in.
+/// The options with which directories of the host are bound in.
 pub(super) const HOST_OPTIONS: [&str; 4] = ["rbind", "ro", "nosuid", "nodev"];
 
-/// The file's bytes.
+/// The bytes of config.json.
 pub(super) fn json(contents: &Contents<'_>) -> io::Result<Vec<u8>> {
     let spec = spec(contents).map_err(io::Error::other)?;
     Ok(serde_json::to_vec_pretty(&spec)?)
 }
 
-/// No capabilities, no new privileges, a read-only root, an own empty network namespace; nothing of the host but `/exchange`.
+/// A configuration with no capabilities, no new privileges, a read-only root, and an empty network namespace of its
+/// own. The container sees nothing of the host except `/exchange`.
 fn spec(contents: &Contents<'_>) -> Result<Spec, OciSpecError> {
     let program = if contents.flaw == Flaw::ExecutableNotFound { "/no-such-program" } else { EMIT };
     let none = HashSet::new();
@@ -45,7 +46,7 @@ fn spec(contents: &Contents<'_>) -> Result<Spec, OciSpecError> {
         _ => contents.rootfs.path().to_owned(),
     };
     let mut linux = LinuxBuilder::default().namespaces(namespaces(contents.pid_namespace)?).build()?;
-    // Rootless there is no control group to be had, and runc refuses what it cannot do.
+    // Rootless containers get no cgroup here, and runc refuses a limit that it cannot set.
     linux.set_resources(if contents.user_namespace { None } else { Some(resources()?) });
     linux.set_masked_paths(None);
     linux.set_readonly_paths(None);
@@ -66,13 +67,13 @@ fn resources() -> Result<LinuxResources, OciSpecError> {
     LinuxResourcesBuilder::default().pids(pids).build()
 }
 
-/// The limit for a user without privileges; root has none of this kind.
+/// The limit of processes for a user without privileges. It does not apply to root.
 fn most_processes() -> Result<PosixRlimit, OciSpecError> {
     let most = u64::from(PIDS_MAX);
     PosixRlimitBuilder::default().typ(PosixRlimitType::RlimitNproc).hard(most).soft(most).build()
 }
 
-/// youki does not start a container that has no PATH.
+/// The environment of the container. PATH is always there, because youki does not start a container without it.
 fn environment(contents: &Contents<'_>) -> Vec<String> {
     std::iter::once("PATH=/".to_owned()).chain(contents.environment.iter().cloned()).collect()
 }
@@ -86,8 +87,8 @@ fn namespaces(pid: bool) -> Result<Vec<oci_spec::runtime::LinuxNamespace>, OciSp
 fn mounts(contents: &Contents<'_>) -> Result<Vec<Mount>, OciSpecError> {
     let options = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
     let proc = MountBuilder::default().destination("/proc");
-    // Only who owns the pid namespace may mount its proc. Without one of its own, a container in a user namespace sees
-    // the host's processes anyway, and gets the host's /proc, as with `podman run --pid=host`.
+    // Only the owner of a pid namespace may mount its proc. A container in a user namespace without a pid namespace of
+    // its own sees the host's processes anyway, so it gets the host's /proc, as with `podman run --pid=host`.
     let proc = if contents.pid_namespace || !contents.user_namespace {
         proc.typ("proc").source("proc").build()?
     } else {
@@ -95,7 +96,7 @@ fn mounts(contents: &Contents<'_>) -> Result<Vec<Mount>, OciSpecError> {
     };
     let mut mounts = vec![proc];
     mounts.extend([
-        // Without it the runtime makes its device nodes in the rootfs, on the host.
+        // Without this mount the runtime makes its device nodes in the rootfs, on the host.
         MountBuilder::default()
             .destination("/dev")
             .typ("tmpfs")

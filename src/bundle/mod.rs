@@ -1,4 +1,4 @@
-//! OCI bundles: a rootfs with nothing but the workload in it, and a config.json a container.
+//! OCI bundles: a rootfs that contains only the workload, and a config.json for each container.
 
 mod change;
 mod config;
@@ -15,34 +15,35 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Where the workload's directory is mounted in the container.
+/// The path in the container on which the workload's directory is mounted.
 pub const EXCHANGE_MOUNT: &str = "/exchange";
 
-/// So many processes and threads a container may have.
+/// The maximum number of processes and threads in a container.
 pub const PIDS_MAX: u32 = 128;
 
-/// Where the workload lies in the rootfs.
+/// The path of the workload in the rootfs.
 pub const EMIT: &str = "/crun-capture-emit";
 
-/// A root file system: one static program and empty mount points. Any number of containers share it, read-only.
+/// A root file system: one static program and empty mount points. Any number of containers share it read-only.
 #[derive(Debug)]
 pub struct Rootfs {
     path: PathBuf,
 }
 
 impl Rootfs {
-    /// Makes one at `path`, which must not exist, with a hard link to or a copy of the program at `emit`.
+    /// Makes a root file system at `path`, which must not exist. It contains a hard link to the program at `emit`, or
+    /// else a copy.
     ///
     /// # Errors
-    /// The directory cannot be made, or the program is not there or not static.
+    /// The directory cannot be made, or the program can be neither linked nor copied.
     pub fn create(path: PathBuf, emit: &Path) -> io::Result<Rootfs> {
         make_directory(&path)?;
-        // All mount points exist beforehand: a runtime would else have to make them, in a rootfs that is read-only.
+        // All mount points are made beforehand. Otherwise a runtime would have to make them in a read-only rootfs.
         for mount_point in ["proc", "dev", &EXCHANGE_MOUNT[1..]] {
             make_directory(&path.join(mount_point))?;
         }
         change::make_mount_points(&path)?;
-        // Another user than root must come in, too; only this run reaches it.
+        // Users other than root must get in too. Only this run reaches the directory.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(|error| with_path(&error, &path))?;
         let target = path.join(&EMIT[1..]);
         if fs::hard_link(emit, &target).is_err() {
@@ -53,57 +54,58 @@ impl Rootfs {
         Ok(Rootfs { path })
     }
 
-    /// Where it is.
+    /// The path of the root file system.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Removes it. Otherwise it stays until the directory above it goes.
+    /// Removes the root file system. Otherwise it stays until the directory above it is removed.
     ///
     /// # Errors
-    /// It cannot be removed, with the path.
+    /// It cannot be removed. The error names its path.
     pub fn remove(self) -> io::Result<()> {
         fs::remove_dir_all(&self.path).map_err(|error| with_path(&error, &self.path))
     }
 }
 
-/// What is wrong with a bundle on purpose.
+/// A deliberate flaw of a bundle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Flaw {
-    /// Nothing.
+    /// There is no flaw.
     #[default]
     None,
     /// There is no config.json.
     MissingConfig,
     /// config.json is not JSON.
     InvalidJson,
-    /// root.path leads nowhere.
+    /// `root.path` leads nowhere.
     MissingRootfs,
-    /// Nothing in the bundle: the runtime is given a path for its pid file that it cannot write.
+    /// The bundle is sound, but the runtime gets a path for its pid file that it cannot write.
     PidFile,
-    /// process.args names a program that is not in the rootfs.
+    /// `process.args` names a program that is not in the rootfs.
     ExecutableNotFound,
 }
 
-/// Whether a bundle with this flaw has a config.json that can be read.
+/// Whether a bundle with this flaw has a valid config.json.
 pub fn has_config(flaw: Flaw) -> bool {
     !matches!(flaw, Flaw::MissingConfig | Flaw::InvalidJson)
 }
 
-/// What a bundle is made from.
+/// The parts that a bundle is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Contents<'a> {
     /// The root file system.
     pub rootfs: &'a Rootfs,
-    /// The host's directory that is mounted on `/exchange`.
+    /// The directory of the host that is mounted on `/exchange`.
     pub exchange: &'a Path,
     /// Whether the container gets a pid namespace of its own.
     pub pid_namespace: bool,
-    /// Whether it runs in a user namespace that the harness makes around the runtime.
+    /// Whether the runtime runs in a user namespace that the harness makes.
     pub user_namespace: bool,
-    /// What is wrong with it.
+    /// The bundle's deliberate flaw.
     pub flaw: Flaw,
-    /// The environment of the workload, `NAME=VALUE`, by which its processes are found.
+    /// Variables for the environment of the workload, as `NAME=VALUE`. The harness finds the workload's processes by
+    /// them.
     pub environment: &'a [String],
 }
 
@@ -121,11 +123,11 @@ pub fn write(directory: &Path, contents: &Contents<'_>) -> io::Result<()> {
     }
 }
 
-/// Makes the directory that is mounted on `/exchange`: the script, room for the journal, the FIFO that shows the workload to
-/// be alive, that of its events, and those of the gates.
+/// Makes the directory that is mounted on `/exchange`. It contains the script, room for the journal, and FIFOs: one
+/// that shows whether the workload is alive, one for its events, and one for each gate.
 ///
 /// # Errors
-/// The directory cannot be made.
+/// The directory or a file in it cannot be made.
 pub fn make_exchange(directory: &Path, script: &Script) -> io::Result<()> {
     make_directory(directory)?;
     write_private(&directory.join("script.json"), &serde_json::to_vec(script)?)?;
@@ -138,15 +140,16 @@ pub fn make_exchange(directory: &Path, script: &Script) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the file at `path` is an ELF program without an interpreter: a static one.
+/// Whether the file at `path` is a static ELF program, that is, one without an interpreter.
 ///
 /// # Errors
-/// It cannot be read.
+/// The file cannot be read.
 pub fn is_static(path: &Path) -> io::Result<bool> {
     use std::io::Read;
     let mut head = Vec::new();
     fs::File::open(path).map_err(|error| with_path(&error, path))?.take(4096).read_to_end(&mut head)?;
-    // Elf64_Ehdr: e_phoff at 32, e_phentsize at 54, e_phnum at 56; a program header of type PT_INTERP (3) names a loader.
+    // Elf64_Ehdr: e_phoff is at 32, e_phentsize at 54, e_phnum at 56. A program header of type PT_INTERP (3) names a
+    // loader.
     let half = |at: usize| head.get(at..at + 2).map(|two| usize::from(u16::from_le_bytes([two[0], two[1]])));
     let (Some(offset), Some(size), Some(count)) = (head.get(32..40), half(54), half(56)) else { return Ok(false) };
     let offset = u64::from_le_bytes(offset.try_into().expect("8 bytes")) as usize;

@@ -1,4 +1,4 @@
-//! A bundle of the user's own, which is never written to: a runtime gets a copy of its config.json that leads into it.
+//! A bundle of the user. It is never written to: a runtime gets a copy of its config.json, whose paths lead into it.
 
 use crate::files::{make_directory, with_path, write_private};
 use serde_json::Value;
@@ -8,25 +8,26 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// A bundle of more files is not watched; a rootfs has a few thousand.
+/// The maximum number of files in a bundle that is watched. A rootfs has a few thousand.
 const WATCHED_MAX: usize = 100_000;
 
-/// A bundle of the user's own.
+/// A bundle of the user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnBundle {
     path: PathBuf,
     config: Value,
 }
 
-/// What a bundle consists of: per path its size, its time of modification in ns, and its mode.
+/// The state of a bundle's files: for each path its size in bytes, its modification time in ns, and its mode.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot(BTreeMap<PathBuf, (u64, i64, u32)>);
 
 impl OwnBundle {
-    /// The bundle in the directory `path`.
+    /// Opens the bundle in the directory `path`.
     ///
     /// # Errors
-    /// There is no config.json that is JSON, with the path. What else is wrong with it is the runtime's to say.
+    /// There is no config.json, or it is not JSON. The error names the path. Everything else that may be wrong with the
+    /// bundle is left to the runtime.
     pub fn open(path: &Path) -> io::Result<OwnBundle> {
         let path = path.canonicalize().map_err(|error| with_path(&error, path))?;
         let file = path.join("config.json");
@@ -39,29 +40,29 @@ impl OwnBundle {
         Ok(OwnBundle { path, config })
     }
 
-    /// Where it is.
+    /// The canonical path of the bundle.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether it asks for a terminal, which no capture of two streams can give it.
+    /// Whether the bundle asks for a terminal. No capture of two streams can give it one.
     pub fn wants_terminal(&self) -> bool {
         self.config["process"]["terminal"] == true
     }
 
-    /// Makes the directory that a runtime is given: at `copy`, which must not exist, with a config.json that asks for no
-    /// terminal, has these variables more in its environment, and whose relative paths still lead into the bundle.
+    /// Makes the directory that a runtime gets, at `copy`, which must not exist. Its config.json asks for no terminal
+    /// and adds these variables to the environment. Its relative paths still lead into the bundle.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The directory or its config.json cannot be written.
     pub fn prepare(&self, copy: &Path, environment: &[String]) -> io::Result<()> {
         let mut config = self.config.clone();
         if self.wants_terminal() {
             config["process"]["terminal"] = Value::Bool(false);
-            // A console size without a terminal is refused by some runtimes.
+            // Some runtimes refuse a console size without a terminal.
             config["process"].as_object_mut().and_then(|process| process.remove("consoleSize"));
         }
-        // What has no process is refused by the runtime, and must stay so.
+        // A runtime refuses a bundle without a process, and must still do so.
         if let Some(process) = config["process"].as_object_mut() {
             let variables = process.entry("env").or_insert_with(|| Value::Array(Vec::new()));
             if let Some(variables) = variables.as_array_mut() {
@@ -85,13 +86,14 @@ impl OwnBundle {
         }
     }
 
-    /// What it consists of now; nothing where it has too many files to be watched. Blocks while it looks at every file.
+    /// The current state of the bundle's files. It is empty if there are too many files to watch. Blocks while it looks
+    /// at every file.
     pub fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot::default();
         let mut folders = vec![self.path.clone()];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-                // Of the link, not of what it leads to.
+                // The metadata of a link itself, not of its target.
                 let Ok(metadata) = entry.metadata() else { continue };
                 if metadata.is_dir() {
                     folders.push(entry.path());
@@ -113,7 +115,7 @@ fn is_bind(mount: &Value) -> bool {
 }
 
 impl Snapshot {
-    /// The paths that are new, gone or otherwise than in `self`.
+    /// The paths that are new, gone or different in `now`.
     pub fn changed(&self, now: &Snapshot) -> Vec<PathBuf> {
         let differs = |path: &&PathBuf| self.0.get(*path) != now.0.get(*path);
         let all: std::collections::BTreeSet<&PathBuf> = self.0.keys().chain(now.0.keys()).collect();

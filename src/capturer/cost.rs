@@ -1,21 +1,21 @@
-//! What a capture costs the process that captures.
+//! The cost of a capture for the process that captures.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a capture cost the capturer's own process, its children not counted.
+/// The cost of a capture for the capturer's own process, without its children.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cost {
     /// CPU time in user mode (getrusage(2)).
     pub cpu_user_ns: u64,
     /// CPU time in the kernel.
     pub cpu_system_ns: u64,
-    /// Peak resident set, VmHWM: ru_maxrss would be inherited across fork(2).
+    /// Peak resident set: VmHWM, because ru_maxrss is inherited across fork(2).
     pub max_rss_bytes: u64,
 }
 
 impl Cost {
-    /// What this process has cost so far.
+    /// The cost of this process so far.
     pub fn of_this_process() -> Cost {
         let (cpu_user_ns, cpu_system_ns) = crate::sys::own_cpu_ns();
         let max_rss_bytes = status_field("self", "VmHWM").unwrap_or(0) * 1024;
@@ -23,7 +23,7 @@ impl Cost {
     }
 }
 
-/// A number of `/proc/PID/status` (proc_pid_status(5)); None when the process is gone or has no such line.
+/// A number from `/proc/PID/status` (proc_pid_status(5)). None: the process is gone, or has no such line.
 pub fn status_field(pid: &str, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;

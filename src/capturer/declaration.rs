@@ -1,4 +1,4 @@
-//! A capturer of the user's own, declared in TOML:
+//! A capturer of the user, declared in TOML:
 //!
 //! ```toml
 //! name = "my-driver"
@@ -25,44 +25,44 @@ struct Declaration {
     capabilities: Vec<Capability>,
     #[serde(flatten)]
     needs: Needs,
-    /// What no field has taken (`deny_unknown_fields` does not go with `flatten`).
+    /// The fields that no other field has taken (`deny_unknown_fields` does not work with `flatten`).
     #[serde(flatten)]
     unknown: BTreeMap<String, toml::Value>,
 }
 
-/// Why a declaration cannot be used.
+/// The reason why a declaration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DeclarationError {
     /// The file cannot be read.
     #[error("cannot read the capturer declaration {}", .path.display())]
     Read {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// Why it cannot be read.
         source: io::Error,
     },
-    /// It is no declaration.
-    #[error("{} is no capturer declaration (name, program, capabilities): {source}", .path.display())]
+    /// The file is not a declaration.
+    #[error("{} is not a capturer declaration (name, program, capabilities): {source}", .path.display())]
     Parse {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// What is wrong with its TOML.
         source: Box<toml::de::Error>,
     },
-    /// It has no usable name or program.
+    /// The declaration has no usable name or program, or an unknown field.
     #[error("{}: {problem}", .path.display())]
     Invalid {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// What is wrong.
         problem: String,
     },
 }
 
-/// Reads a declaration. A program with a slash in its name is looked up beside the file.
+/// Reads a declaration. If the program's name contains a slash, it is looked up beside the file.
 ///
 /// # Errors
-/// It cannot be read or used.
+/// The declaration cannot be read or used.
 pub fn read(path: &Path) -> Result<Capturer, DeclarationError> {
     let path_buf = || path.to_owned();
     let text = std::fs::read_to_string(path).map_err(|source| DeclarationError::Read { path: path_buf(), source })?;
@@ -96,7 +96,7 @@ pub fn read(path: &Path) -> Result<Capturer, DeclarationError> {
     })
 }
 
-/// The names of all fields.
+/// The names of all fields of a declaration.
 fn fields() -> Vec<String> {
     let needs = toml::Table::try_from(Needs::NONE).unwrap_or_default();
     ["name", "program", "capabilities"].map(str::to_owned).into_iter().chain(needs.keys().cloned()).collect()

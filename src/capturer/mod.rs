@@ -1,4 +1,4 @@
-//! Capturers: programs that keep the capturer protocol, the built-in strategies among them.
+//! Capturers: programs that keep the capturer protocol. The built-in strategies are among them.
 
 mod cost;
 mod declaration;
@@ -16,20 +16,20 @@ use std::path::Path;
 /// A program that captures, and what it declares.
 #[derive(Clone, Debug)]
 pub struct Capturer {
-    /// What it is called: in ids the part after the runtime.
+    /// The capturer's name: in ids, the part after the runtime.
     pub name: String,
-    /// What is run; `--` and the command to capture follow.
+    /// The command line. `--` and the command to capture follow it.
     pub program: Vec<OsString>,
-    /// What it says that it can do.
+    /// The capabilities that it declares.
     pub declares: Capabilities,
-    /// What it needs of its surroundings.
+    /// What it needs from its surroundings.
     pub needs: Needs,
-    /// The built-in strategy that it is.
+    /// The name of the built-in strategy. None: it is a capturer of the user.
     pub built_in: Option<&'static str>,
 }
 
 impl Capturer {
-    /// A built-in strategy, reached through the program at `crun_capture`.
+    /// Makes a capturer of a built-in strategy, which is reached through the program at `crun_capture`.
     pub fn built_in(strategy: &dyn Strategy, crun_capture: &Path) -> Capturer {
         Capturer {
             name: strategy.name().to_owned(),

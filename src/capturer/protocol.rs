@@ -1,8 +1,8 @@
-//! The capturer protocol: what the harness passes to a capturer, and what a built-in one does with it.
+//! The capturer protocol: what the harness passes to a capturer, and how a built-in capturer uses it.
 //!
-//! The harness runs `PROGRAM… -- COMMAND…` with the variables below. The capturer exits as the command did: 128 + n for a
-//! signal; 125 when the capture itself failed, 126 and 127 when the command could not be run. Deliveries are frames
-//! (`crate::sink::frame`) on the live descriptor.
+//! The harness runs `PROGRAM… -- COMMAND…` with the variables below. The capturer exits as the command did, with 128 +
+//! n for a signal n. It exits with 125 if the capture itself failed, and with 126 or 127 if the command could not be
+//! run. Deliveries are frames (`crate::sink::frame`) on the live descriptor.
 
 use crate::capturer::{Cost, SCHEMA_VERSION, Summary};
 use crate::sink::count::Count;
@@ -21,32 +21,35 @@ pub const VARIABLES: [&str; 5] = [
     "CRUN_CAPTURE_LIVE_FD",
     "CRUN_CAPTURE_SUMMARY_FILE",
 ];
-/// `CRUN_CAPTURE_PROTOCOL`: the version, 1.
+/// `CRUN_CAPTURE_PROTOCOL`: the version, which is 1.
 pub const PROTOCOL: &str = VARIABLES[0];
-/// `CRUN_CAPTURE_STDOUT_FILE`: where a capturer that writes files puts stdout.
+/// `CRUN_CAPTURE_STDOUT_FILE`: the file that takes stdout, for a capturer that writes files.
 pub const STDOUT_FILE: &str = VARIABLES[1];
-/// `CRUN_CAPTURE_STDERR_FILE`: the same for stderr.
+/// `CRUN_CAPTURE_STDERR_FILE`: the file that takes stderr.
 pub const STDERR_FILE: &str = VARIABLES[2];
-/// `CRUN_CAPTURE_LIVE_FD`: the number of the inherited descriptor that takes the frames. Unset: count and discard.
+/// `CRUN_CAPTURE_LIVE_FD`: the number of the inherited descriptor that takes the frames. Unset: the capturer counts and
+/// discards.
 pub const LIVE_FD: &str = VARIABLES[3];
-/// `CRUN_CAPTURE_SUMMARY_FILE`: where the account goes that is else the last frame, when there is no live descriptor.
+/// `CRUN_CAPTURE_SUMMARY_FILE`: the file that takes the account if there is no live descriptor. Otherwise the account
+/// is the last frame.
 pub const SUMMARY_FILE: &str = VARIABLES[4];
 
-/// What the harness asks of a capturer.
+/// The harness's request to a capturer.
 #[derive(Debug)]
 pub struct Request {
-    /// Where stdout goes.
+    /// The file that takes stdout.
     pub stdout_file: Option<PathBuf>,
-    /// Where stderr goes.
+    /// The file that takes stderr.
     pub stderr_file: Option<PathBuf>,
-    /// Where the frames go.
+    /// The descriptor that takes the frames.
     pub live: Option<File>,
-    /// Where the account goes when there is no live descriptor.
+    /// The file that takes the account if there is no live descriptor.
     pub summary_file: Option<PathBuf>,
 }
 
 impl Request {
-    /// From the environment. Ok(None): not run by the harness.
+    /// Reads the request from the environment, and takes over the live descriptor. Ok(None): the harness did not start
+    /// this process.
     ///
     /// # Errors
     /// The version is not 1, or the live descriptor is not open.
@@ -77,7 +80,7 @@ impl Request {
 /// Captures with a built-in strategy and sums up. Blocks as the strategy does.
 ///
 /// # Errors
-/// The capture did not start.
+/// The capture does not start.
 pub fn capture(
     strategy: &dyn Strategy,
     command: &Command,
@@ -86,10 +89,11 @@ pub fn capture(
     summed_up(strategy, sink, |count| strategy.capture(command, count))
 }
 
-/// Goes on with a capture (see [`Strategy::resume`]) and sums up. None: the strategy cannot.
+/// Resumes a capture (see [`Strategy::resume`]) and sums up. Blocks as the strategy does. None: the strategy cannot
+/// resume.
 ///
 /// # Errors
-/// It cannot go on.
+/// The capture cannot be resumed.
 pub fn resume(
     strategy: &dyn Strategy,
     files: [&Path; 2],

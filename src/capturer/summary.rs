@@ -4,7 +4,7 @@ use crate::sink::count::Tally;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The version of the JSON formats. It changes when a field changes its meaning or goes.
+/// The version of the JSON formats. It changes when a field changes its meaning or is removed.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// What a capturer says of a capture. A capturer of another make may leave out what it does not know.

@@ -1,15 +1,16 @@
-//! The spike's "Buffering Strategy".
+//! Claims of the spike's section "Buffering Strategy".
 
 use super::{Claim, Evidence, Judgement};
 use crate::text::time;
 
-/// Two medians of one run that differ by less are alike.
+/// Two medians of one run count as alike when they differ by no more than this factor.
 const ALIKE: f64 = 1.5;
 
-/// A program is only as fast as it formats, so blocks cannot win much more than the writes that they save.
+/// Block buffering counts as faster above this factor. A program is only as fast as it formats its lines, so block
+/// buffering gains little more than the writes that it saves.
 const FASTER: f64 = 1.2;
 
-/// What was measured of one kind of buffering.
+/// What was measured for one kind of buffering.
 struct Kind {
     latency_ns: u64,
     writes_a_line: f64,
@@ -20,7 +21,7 @@ fn kind(it: &Evidence, name: &str) -> Result<Kind, String> {
     let paced = it.of(&format!("scanner/buffering/{name}-paced"))?;
     let fast = it.of(&format!("scanner/buffering/{name}-fast"))?;
     let missing = || format!("scanner/buffering/{name}-paced delivered nothing");
-    // From when a line was printed: what a buffer holds back counts.
+    // Latency starts when the program prints the line, so the time in the program's buffer counts.
     let latency = paced.due_latency_ns.ok_or_else(missing)?;
     let (writes, lines) = (fast.workload_writes.unwrap_or(0) as f64, fast.accepted_lines as f64);
     let seconds = fast.workload_writing_ns.unwrap_or(0).max(1) as f64 / 1e9;
@@ -59,13 +60,13 @@ pub(super) static ALL: &[Claim] = &[
             let cheaper = line.writes_a_line < unbuffered.writes_a_line;
             let judged = match (as_early, cheaper) {
                 (true, true) => Judgement::confirmed(format!(
-                    "a line comes {} after it was printed, as early as without buffering, for {:.0} write instead of {:.0}",
+                    "a line arrives {} after it was printed, as early as without buffering, and takes {:.0} write instead of {:.0}",
                     time(line.latency_ns),
                     line.writes_a_line,
                     unbuffered.writes_a_line
                 )),
-                (false, true) => Judgement::qualified("it needs fewer writes, and a line comes later for it"),
-                (_, false) => Judgement::refuted("it needs no fewer writes than no buffering"),
+                (false, true) => Judgement::qualified("it needs fewer writes, but a line arrives later"),
+                (_, false) => Judgement::refuted("it does not need fewer writes than no buffering"),
             };
             Ok(with_numbers(judged, &kinds))
         },
@@ -80,11 +81,11 @@ pub(super) static ALL: &[Claim] = &[
             let dearest = unbuffered.writes_a_line > line.writes_a_line;
             let earlier = (unbuffered.latency_ns as f64) * ALIKE < line.latency_ns as f64;
             let judged = match (earlier, dearest) {
-                (true, true) => Judgement::confirmed("a line comes earlier, and costs more writes"),
+                (true, true) => Judgement::confirmed("a line arrives earlier and costs more writes"),
                 (false, true) => Judgement::qualified(
-                    "the overhead is the highest, but a line comes no earlier: whoever captures lines has to wait for the last part of it anyway",
+                    "the overhead is the highest, but a line arrives no earlier: a capturer of lines has to wait for the last part of a line anyway",
                 ),
-                (_, false) => Judgement::refuted("it costs no more writes than buffering by line"),
+                (_, false) => Judgement::refuted("it does not cost more writes than line buffering"),
             };
             Ok(with_numbers(judged, &kinds))
         },
@@ -100,14 +101,14 @@ pub(super) static ALL: &[Claim] = &[
             let later = block.latency_ns as f64 > line.latency_ns as f64 * ALIKE;
             let judged = match (faster, later) {
                 (true, true) => Judgement::confirmed(format!(
-                    "{:.1} times as many lines a second, and a line comes {} after it was printed instead of {}",
+                    "the program writes {:.1} times as many lines a second, and a line arrives {} after it was printed instead of {}",
                     block.lines_a_s / line.lines_a_s.max(1.0),
                     time(block.latency_ns),
                     time(line.latency_ns)
                 )),
-                (false, true) => Judgement::qualified("the latency is increased, the throughput is not higher"),
-                (true, false) => Judgement::qualified("the throughput is higher, the latency is not increased"),
-                (false, false) => Judgement::refuted("neither the throughput is higher nor the latency increased"),
+                (false, true) => Judgement::qualified("the latency is higher, but the throughput is not"),
+                (true, false) => Judgement::qualified("the throughput is higher, but the latency is not"),
+                (false, false) => Judgement::refuted("neither the throughput nor the latency is higher"),
             };
             Ok(with_numbers(judged, &kinds))
         },

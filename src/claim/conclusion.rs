@@ -1,6 +1,6 @@
-//! The spike's conclusion.
+//! Claims of the spike's conclusion.
 
-use super::evidence::{is_live, is_whole};
+use super::evidence::is_whole;
 use super::{Claim, Judgement, finding};
 use crate::analysis::STALLED_NS;
 
@@ -14,11 +14,13 @@ pub(super) static ALL: &[Claim] = &[
             let long = it.of("tee/long-line/65537")?;
             let apart = turns.unattributed_lines == 0 && turns.misattributed_lines == 0;
             let off = turns.cross_inversion_rate.unwrap_or(0.0);
-            let judged = match (is_live(paced) && apart, is_whole(long) && off == 0.0) {
-                (false, _) => Judgement::refuted("they come after the exit, or not apart"),
-                (true, true) => Judgement::confirmed("they come apart, while the program runs, in their order"),
+            let judged = match (paced.is_live() && apart, is_whole(long) && off == 0.0) {
+                (false, _) => Judgement::refuted("the streams arrive after the exit, or not separately"),
+                (true, true) => Judgement::confirmed(
+                    "the streams arrive separately, while the program runs, and in the order of the writes",
+                ),
                 (true, false) => Judgement::qualified(format!(
-                    "they come apart and while the program runs; their order is lost ({:.0}% of the neighbours swapped), and a line over 64 KiB ends it",
+                    "the streams arrive separately while the program runs, but their relative order is lost ({:.0}% of the neighbours are swapped), and a line over 64 KiB stops the capture",
                     off * 100.0
                 )),
             };
@@ -35,14 +37,14 @@ pub(super) static ALL: &[Claim] = &[
             let (disk, stops) = (it.of("tee/files/disk-full")?, it.of("tee/flow/stops")?);
             let stalled = stops.workload_stalled_ns.unwrap_or(0) > STALLED_NS;
             let judged = match (is_whole(disk), stalled) {
-                (true, false) => {
-                    Judgement::confirmed("neither the file nor the API holds the other up, nor the program")
-                }
-                (true, true) => Judgement::qualified("an API that stops stops the file and the program"),
+                (true, false) => Judgement::confirmed("neither the file nor the API holds up the other or the program"),
+                (true, true) => Judgement::qualified("an API that stops reading also stops the file and the program"),
                 (false, true) => Judgement::qualified(
-                    "both get it, as long as neither fails: a full disk ends the stream, and an API that stops stops the program",
+                    "both get the output as long as neither fails: a full disk ends the stream, and an API that stops reading stops the program",
                 ),
-                (false, false) => Judgement::qualified("both get it, until the disk is full: that ends the stream"),
+                (false, false) => {
+                    Judgement::qualified("both get the output until the disk is full, which ends the stream")
+                }
             };
             Ok(judged
                 .with("disk_full_deadline_hit", disk.deadline_hit)
@@ -64,10 +66,10 @@ pub(super) static ALL: &[Claim] = &[
             let right = ends.iter().filter(|(_, found)| found.exit_reported == Some(found.exit_expected)).count();
             let (one, failed) = (it.of("scanner/exit-status/code-1")?, it.of("scanner/exit-status/missing-config")?);
             let judged = match (right == ends.len(), one.exit_reported == failed.exit_reported) {
-                (false, _) => Judgement::refuted("ends are reported wrongly"),
+                (false, _) => Judgement::refuted("some ends are reported wrongly"),
                 (true, false) => Judgement::confirmed("crun's command line is enough"),
                 (true, true) => Judgement::qualified(
-                    "crun's command line is enough, with --log and --pid-file: by its exit code alone its own failures cannot be told from the program's",
+                    "crun's command line is enough with --log and --pid-file: the exit code alone does not tell crun's own failures from the program's",
                 ),
             };
             Ok(judged.with("right", right).with("tried", ends.len()))

@@ -1,6 +1,5 @@
-//! What the spike says of today's way: Nomad's executor with StdoutPath.
+//! The claim about today's way: Nomad's executor with StdoutPath.
 
-use super::evidence::is_live;
 use super::{Claim, Judgement};
 
 pub(super) static ALL: &[Claim] = &[Claim {
@@ -11,11 +10,11 @@ pub(super) static ALL: &[Claim] = &[Claim {
         // In Nomad, StdoutPath is a FIFO that logmon reads.
         let found = it.of("file/files/fifo-with-reader")?;
         let fraction = found.delivered_before_exit_fraction.unwrap_or(0.0);
-        let judged = if is_live(found) && found.lost_bytes == 0 {
-            Judgement::refuted("Nomad's StdoutPath is a FIFO: whoever reads it gets each line while the program runs")
+        let judged = if found.is_live() && found.lost_bytes == 0 {
+            Judgement::refuted("Nomad's StdoutPath is a FIFO, and its reader gets each line while the program runs")
         } else {
             Judgement::confirmed(
-                "what is written to a FIFO in the place of the file does not come while the program runs",
+                "output that is written to a FIFO in place of the file does not arrive while the program runs",
             )
         };
         Ok(judged

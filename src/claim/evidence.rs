@@ -73,17 +73,7 @@ fn key(id: &CellId) -> String {
     format!("{}/{}/{}", id.strategy, id.experiment, id.case)
 }
 
-/// Whether it was delivered while the program ran.
-pub(super) fn is_live(found: &Findings) -> bool {
-    found.delivered_before_exit_fraction.is_some_and(|fraction| fraction >= crate::analysis::LIVE_FRACTION)
-}
-
 /// Whether something was lost without a word, or the capture hung.
 pub(super) fn is_whole(found: &Findings) -> bool {
     !found.deadline_hit && (found.lost_bytes == 0 || found.truncated)
-}
-
-/// Whether the file has all of it.
-pub(super) fn has_file(found: &Findings) -> bool {
-    found.file_lost_bytes == Some(0) && found.file_altered_lines == Some(0)
 }

@@ -1,12 +1,12 @@
-//! The spike's key findings 2 to 4 (the first is its table).
+//! Claims of the spike's key findings. The table of the first finding has a file of its own (`table`).
 
-use super::evidence::{is_live, is_whole};
+use super::evidence::is_whole;
 use super::{Claim, Evidence, Judgement};
 use crate::analysis::{DRAIN_NS, STALLED_NS};
 use crate::text::time;
 
-/// A sync that makes a line come so much later than without is worth a word. A difference and no ratio: what a busy machine adds it
-/// adds to both.
+/// A sync counts as costly when it delays a line by more than this. The limit is a difference, not a ratio, because a
+/// busy machine adds the same time to both latencies.
 const COSTLY_NS: u64 = 100_000;
 
 pub(super) static ALL: &[Claim] = &[
@@ -16,11 +16,11 @@ pub(super) static ALL: &[Claim] = &[
         tried_by: &["scanner/paced/1ms", "scanner/long-line/65537"],
         judge: |it| {
             let (paced, long) = (it.of("scanner/paced/1ms")?, it.of("scanner/long-line/65537")?);
-            let judged = match (is_live(paced), is_whole(long)) {
-                (false, _) => Judgement::refuted("the lines come after the exit"),
-                (true, true) => Judgement::confirmed("each line comes while the program runs, long ones too"),
+            let judged = match (paced.is_live(), is_whole(long)) {
+                (false, _) => Judgement::refuted("the lines arrive only after the exit"),
+                (true, true) => Judgement::confirmed("each line arrives while the program runs, even a long one"),
                 (true, false) => Judgement::qualified(
-                    "each line comes while the program runs, until one over 64 KiB: then nothing comes any more, and the program hangs",
+                    "each line arrives while the program runs, until a line over 64 KiB: from that line on nothing arrives, and the program hangs",
                 ),
             };
             Ok(judged
@@ -62,7 +62,7 @@ pub(super) static ALL: &[Claim] = &[
             } else {
                 let stall = time(most);
                 Judgement::qualified(format!(
-                    "lines are passed on, and a callback that stops for 2 s stops the program for {stall}"
+                    "lines are passed on, but a callback that stops for 2 s stalls the program for {stall}"
                 ))
             };
             Ok(judged
@@ -81,14 +81,14 @@ pub(super) static ALL: &[Claim] = &[
                 |strategy: &crate::analysis::Findings| strategy.misattributed_lines + strategy.unattributed_lines;
             let rate = scanner.cross_inversion_rate.unwrap_or(0.0).max(tee.cross_inversion_rate.unwrap_or(0.0));
             let judged = if wrong(scanner) + wrong(tee) > 0 {
-                Judgement::refuted("lines come with the wrong stream, or with none")
+                Judgement::refuted("lines arrive with the wrong stream or with none")
             } else if rate > 0.0 {
                 let swapped = rate * 100.0;
                 Judgement::qualified(format!(
-                    "each line comes with its stream, and the order across the two is lost: {swapped:.0}% of the neighbours are swapped"
+                    "each line arrives with its stream, but the order across the two is lost: {swapped:.0}% of the neighbours are swapped"
                 ))
             } else {
-                Judgement::confirmed("each line comes with its stream, in the order of the writes")
+                Judgement::confirmed("each line arrives with its stream, in the order of the writes")
             };
             Ok(judged
                 .with("scanner_cross_inversion_rate", scanner.cross_inversion_rate)
@@ -102,11 +102,11 @@ pub(super) static ALL: &[Claim] = &[
         judge: |it| {
             let (sound, missing) =
                 (it.of("scanner/exit-status/code-0")?, it.of("scanner/exit-status/executable-not-found")?);
-            // 126 and 127 are what a capturer says when Start itself fails.
+            // A capturer exits with 126 or 127 when Start itself fails.
             let start_succeeded = missing.exit_reported.is_some_and(|code| code != 126 && code != 127);
             let judged = match (sound.workload_started, start_succeeded) {
                 (Some(true), true) => Judgement::qualified(
-                    "it starts crun, and says nothing of the container: where the program is not there, Start succeeds and crun's exit code tells",
+                    "it starts crun and says nothing about the container: when the program is missing, Start succeeds and only crun's exit code tells",
                 ),
                 (Some(true), false) => Judgement::confirmed("it starts the container, or fails"),
                 _ => return Err("nothing was started".to_owned()),
@@ -122,15 +122,15 @@ pub(super) static ALL: &[Claim] = &[
             let (held, late) = (it.of("scanner/grandchild/silent")?, it.of("task-log/late-reader/ended")?);
             let waited = held.deadline_hit || held.exit_latency_ns.is_some_and(|ns| ns > DRAIN_NS);
             let judged = match (waited, is_whole(late)) {
-                (false, true) => Judgement::confirmed("it returns when the program has ended, and everything is there"),
+                (false, true) => Judgement::confirmed("it returns when the program has ended, and all output is there"),
                 (true, true) => Judgement::qualified(
-                    "it returns only when the last process of the container has ended: crun waits for it, and whoever holds the streams does",
+                    "it returns only when the last process of the container has ended: crun waits for that process, and so does the reader of the streams",
                 ),
                 (false, false) => Judgement::qualified(
-                    "beside the readers it closes the pipes at the exit, and what they have not read is lost",
+                    "called while the readers read, it closes the pipes at the exit and loses what they have not read",
                 ),
                 (true, false) => Judgement::qualified(
-                    "after the readers it waits until the last process of the container has ended, beside them it closes the pipes and loses what they have not read",
+                    "called after the readers, it waits until the last process of the container has ended; called while they read, it closes the pipes and loses what they have not read",
                 ),
             };
             Ok(judged
@@ -156,33 +156,33 @@ pub(super) static ALL: &[Claim] = &[
             let alike = code.exit_reported == signal.exit_reported && signal.signal.is_none();
             let hidden = one.exit_reported == failed.exit_reported;
             let judged = if right < ends.len() {
-                Judgement::refuted(format!("{} of {} ends are reported otherwise", ends.len() - right, ends.len()))
+                Judgement::refuted(format!("{} of {} ends are reported wrongly", ends.len() - right, ends.len()))
             } else if alike || hidden {
                 Judgement::qualified(
-                    "the code is there, but exit 143 and death by SIGTERM look alike, and so do exit 1 and a failure of crun's own: only its --log tells them apart",
+                    "the code is there, but exit 143 and death by SIGTERM look alike, and so do exit 1 and a failure of crun itself, which only crun's --log tells apart",
                 )
             } else {
-                Judgement::confirmed("every end is reported as it was, and none like another")
+                Judgement::confirmed("every end is reported as it was, and no two look alike")
             };
             Ok(judged.with("right", right).with("tried", ends.len()).with("signal", signal.signal))
         },
     },
 ];
 
-/// Whether a line is handed on as soon as it is written.
+/// Judges whether a line is passed on as soon as it is written.
 pub(super) fn immediately(it: &Evidence) -> Result<Judgement, String> {
     let (paced, prompt) = (it.of("scanner/paced/200us")?, it.of("scanner/framing/prompt")?);
     let Some(latency) = paced.latency_ns else {
-        return Ok(Judgement::refuted("the lines come after the exit")
+        return Ok(Judgement::refuted("the lines arrive only after the exit")
             .with("delivered_before_exit_fraction", paced.delivered_before_exit_fraction));
     };
     let (p50, p99) = (time(latency.p50), time(latency.p99));
     let judged = if prompt.prompt_held == Some(true) {
         Judgement::qualified(format!(
-            "a line comes {p50} after its write (p99 {p99}), but only with its line feed: a prompt is held back"
+            "a line arrives {p50} after its write (p99 {p99}), but only with its line feed: a prompt is held back"
         ))
     } else {
-        Judgement::confirmed(format!("what is written comes {p50} later (p99 {p99}), a prompt too"))
+        Judgement::confirmed(format!("output arrives {p50} after its write (p99 {p99}), even a prompt"))
     };
     Ok(judged
         .with("latency_p50_ns", latency.p50)
@@ -196,12 +196,12 @@ fn sync(it: &Evidence) -> Result<Judgement, String> {
     let (synced, plain) = (p50("task-log/file-system/disk")?, p50("tee/file-system/disk")?);
     let judged = match (synced, plain) {
         (Some(synced), Some(plain)) if synced > plain + COSTLY_NS => Judgement::qualified(format!(
-            "it can be done: on a disk a line then takes {} instead of {}, for what only a crash of the machine could lose: the page cache outlives the program, the driver and the container",
+            "it can be done, but on a disk a line then takes {} instead of {}; this protects only against a crash of the machine, because the page cache outlives the program, the driver and the container",
             time(synced),
             time(plain)
         )),
-        (Some(_), Some(_)) => Judgement::confirmed("each line is on the disk before it is sent on, at little cost"),
-        _ => Judgement::refuted("the lines come after the exit"),
+        (Some(_), Some(_)) => Judgement::confirmed("each line is on the disk before it is passed on, at little cost"),
+        _ => Judgement::refuted("the lines arrive only after the exit"),
     };
     Ok(judged
         .with("sync_on_disk_p50_ns", synced)
@@ -211,15 +211,15 @@ fn sync(it: &Evidence) -> Result<Judgement, String> {
         .with("no_sync_in_memory_p50_ns", p50("tee/file-system/memory")?))
 }
 
-/// What becomes of the container when what `cmd.Process` stands for is killed.
+/// Judges what happens to the container when the process in `cmd.Process` is killed.
 pub(super) fn kill(it: &Evidence) -> Result<Judgement, String> {
     let found = it.of("scanner/death/front-killed")?;
     let judged = if found.workload_survived == Some(true) {
         Judgement::refuted(
-            "it kills crun, which is not in the data path: the container runs on to its end, and Wait says `killed`",
+            "it kills crun, which is not in the data path: the container runs on to its end, and Wait reports `killed`",
         )
     } else {
-        Judgement::confirmed("the program ends with it")
+        Judgement::confirmed("the program ends with crun")
     };
     Ok(judged.with("workload_survived", found.workload_survived).with("exit_reported", found.exit_reported))
 }

@@ -1,6 +1,6 @@
-//! The spike's "Memory Management".
+//! Claims of the spike's section "Memory Management".
 
-use super::evidence::{has_file, is_whole};
+use super::evidence::is_whole;
 use super::{Claim, Judgement};
 use crate::analysis::MEMORY_MAX_BYTES;
 
@@ -15,7 +15,7 @@ pub(super) static ALL: &[Claim] = &[
             let judged = match (rss <= MEMORY_MAX_BYTES, is_whole(long)) {
                 (true, true) => Judgement::confirmed("its memory is bounded, and it takes every line"),
                 (true, false) => {
-                    Judgement::qualified("its memory is bounded by giving up for good at a line over 64 KiB")
+                    Judgement::qualified("its memory is bounded because it gives up for good at a line over 64 KiB")
                 }
                 (false, _) => Judgement::refuted("its memory grows with the output"),
             };
@@ -30,10 +30,10 @@ pub(super) static ALL: &[Claim] = &[
             let handles = it.handles.ok_or("no descriptors were counted in this run")?;
             let judged = if handles.after <= handles.before {
                 Judgement::qualified(
-                    "it is advice: a process that closes what it opened has no descriptor more after its captures here, and the published TaskLogManager, which was not run, has nothing that closes its files",
+                    "this is advice: a process that closes what it opened has no extra descriptor after its captures here; the published TaskLogManager, which was not run, has no code that closes its files",
                 )
             } else {
-                Judgement::refuted("descriptors are left over although everything is closed")
+                Judgement::refuted("descriptors are left although everything is closed")
             };
             Ok(judged
                 .with("captures", handles.captures)
@@ -48,21 +48,21 @@ pub(super) static ALL: &[Claim] = &[
         judge: |it| {
             let (renamed, truncated) = (it.of("tee/files/renamed")?, it.of("tee/files/truncated")?);
             let removed = it.of("tee/files/removed")?;
-            // What is whole after a rename went on into the file that was rotated away.
-            let follows = has_file(renamed) && has_file(removed);
+            // A renamed or removed file that is whole shows that the capturer kept writing to it.
+            let follows = renamed.has_file() && removed.has_file();
             let torn = truncated.file_altered_lines.unwrap_or(0);
             let judged = match (follows, torn) {
                 (false, 0) => Judgement::confirmed(
-                    "a file that is rotated away is let go, and one that is emptied goes on from its start",
+                    "the capturer lets go of a file that is rotated away, and goes on from the start of a file that is emptied",
                 ),
                 (true, 0) => Judgement::qualified(
-                    "by copytruncate it works; renamed or removed, the file is written on, and a new one never made",
+                    "copytruncate works, but after a rename or removal the capturer writes on to the old file and never makes a new one",
                 ),
                 (false, torn) => {
-                    Judgement::qualified(format!("emptied, the file goes on behind a hole: {torn} lines altered"))
+                    Judgement::qualified(format!("an emptied file goes on behind a hole: {torn} lines are altered"))
                 }
                 (true, torn) => Judgement::refuted(format!(
-                    "no rotation from outside works with this code: renamed or removed, the file is written on and a new one never made; emptied, it goes on behind a hole ({torn} lines altered)"
+                    "no rotation from outside works with this code: after a rename or removal it writes on to the old file and never makes a new one, and an emptied file goes on behind a hole ({torn} lines are altered)"
                 )),
             };
             Ok(judged

@@ -1,7 +1,11 @@
-//! The claims of the spike, each with its words, the cells that try it, and how their findings decide it. Pure.
+//! The claims of the spike: the words of each, the cells that test it, and the function that judges their findings.
+//! Pure functions; no I/O.
 //!
-//! A verdict is computed and never written down: what the spike says stands beside what was measured, and a claim whose cells
-//! were not run is `not_measured`, with the reason.
+//! The spike is a design note for a Nomad task driver. It compared five ways of capturing the stdout and stderr of
+//! `crun run`.
+//!
+//! A verdict is always computed from findings, never written by hand. Each report puts the spike's words beside what
+//! was measured. A claim whose cells were not run is `not_measured`, and the reason says why.
 
 mod architecture;
 mod buffering;
@@ -36,20 +40,20 @@ pub static ALL: &[&[Claim]] = &[
     conclusion::ALL,
 ];
 
-/// All of them, one after another.
+/// Every claim, in the same order.
 pub fn all() -> impl Iterator<Item = &'static Claim> {
     ALL.iter().copied().flatten()
 }
 
-/// A sentence of the spike.
+/// One claim: a sentence of the spike, and how to judge it.
 pub struct Claim {
-    /// Its id: where it stands, and what it is about.
+    /// The id: the part of the spike that makes the claim, and its subject.
     pub id: &'static str,
     /// The spike's words.
     pub says: &'static str,
-    /// The cells that try it: `strategy/experiment/case`, `*` for every case.
+    /// The cells that test it, as `strategy/experiment/case`. `*` stands for every case.
     pub tried_by: &'static [&'static str],
-    /// What the findings make of it. An error is why it cannot be told.
+    /// Judges the claim by the findings. The error says why no verdict is possible.
     pub judge: fn(&Evidence) -> Result<Judgement, String>,
 }
 
@@ -68,10 +72,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// All of them.
+    /// All verdicts.
     pub const ALL: [Verdict; 4] = [Verdict::Confirmed, Verdict::Refuted, Verdict::Qualified, Verdict::NotMeasured];
 
-    /// Its name in JSON.
+    /// The name in JSON.
     pub fn word(self) -> &'static str {
         match self {
             Verdict::Confirmed => "confirmed",
@@ -82,12 +86,12 @@ impl Verdict {
     }
 }
 
-/// A verdict, one sentence on why, and the numbers.
+/// A verdict, its reason and the numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
-    /// Why.
+    /// The reason in one sentence, without its capital letter and full stop.
     pub why: String,
     /// What was measured.
     pub evidence: Map<String, Value>,
@@ -110,7 +114,7 @@ impl Judgement {
         Judgement::new(Verdict::Qualified, why)
     }
 
-    /// The same with one more number.
+    /// Adds a number to the evidence.
     fn with(mut self, name: &str, value: impl Into<Value>) -> Judgement {
         self.evidence.insert(name.to_owned(), value.into());
         self
@@ -137,15 +141,15 @@ pub struct Tried {
 }
 
 impl Tried {
-    /// Whether the verdict is another than the recorded one. That something could not be tried here changes nothing.
+    /// Whether the verdict differs from the recorded one. A claim that could not be measured here does not differ.
     pub fn differs(&self) -> bool {
         self.verdict != Verdict::NotMeasured && self.recorded.is_some_and(|recorded| recorded != self.verdict)
     }
 }
 
 impl Claim {
-    /// Tries it. `options` are those of the command that does so again; `on_record`: whether the recorded verdict is of this
-    /// runtime.
+    /// Judges the claim. `options` go into the command that repeats it. `on_record` says whether the recorded verdict
+    /// is about this runtime.
     pub fn tried(&self, evidence: &Evidence, options: &str, on_record: bool) -> Tried {
         let judged = (self.judge)(evidence);
         let judged = judged.unwrap_or_else(|reason| Judgement::new(Verdict::NotMeasured, reason));
@@ -160,7 +164,7 @@ impl Claim {
         }
     }
 
-    /// Whether it needs this cell.
+    /// Whether the claim needs this cell.
     pub fn needs(&self, strategy: &str, experiment: &str, case: &str) -> bool {
         self.tried_by.iter().any(|pattern| {
             let mut parts = pattern.split('/');
@@ -171,7 +175,7 @@ impl Claim {
     }
 }
 
-/// The verdict that the repository has on record, from real crun.
+/// The verdict on record in the repository. It was measured on real crun.
 fn recorded(id: &str) -> Option<Verdict> {
     static RECORDED: std::sync::LazyLock<std::collections::BTreeMap<String, Verdict>> =
         std::sync::LazyLock::new(|| {

@@ -1,13 +1,13 @@
-//! The spike's "Rate Limiting": a ticker before each line.
+//! The claim of the spike's section "Rate Limiting": a ticker before each line.
 
 use super::{Claim, Judgement};
 use crate::analysis::STALLED_NS;
 use crate::text::time;
 
-/// What the capturer with the ticker is called; it is a strategy with one option more.
+/// The name of the capturer with the ticker: a strategy with one extra option.
 pub const TICKER: &str = "task-log-ticker";
 
-/// The spike's ticker.
+/// The interval of the spike's ticker.
 pub const INTERVAL_NS: u64 = 10_000_000;
 
 pub(super) static ALL: &[Claim] = &[Claim {
@@ -21,10 +21,10 @@ pub(super) static ALL: &[Claim] = &[Claim {
         let lines_a_s = delivered as f64 / (found.wall_ns.max(1) as f64 / 1e9);
         let all_ns = (100_000.0 / lines_a_s.max(0.001) * 1e9) as u64;
         let judged = match (stalled > STALLED_NS, found.lost_lines) {
-            (false, 0) => Judgement::confirmed("the consumer is spared, and the program is not held up"),
+            (false, 0) => Judgement::confirmed("the consumer is spared, and the program is not stalled"),
             (false, lost) => Judgement::refuted(format!("the consumer is spared by losing {lost} lines")),
             (true, lost) => Judgement::refuted(format!(
-                "it is the program that is limited: {lines_a_s:.0} lines a second, stalled for {}, 100,000 lines would take {}, and {lost} lines are lost at the exit",
+                "it limits the program, to {lines_a_s:.0} lines a second: the program is stalled for {}, 100,000 lines would take {}, and {lost} lines are lost at the exit",
                 time(stalled),
                 time(all_ns)
             )),

@@ -1,4 +1,4 @@
-//! What the spike recommends: to start crun oneself, and TeeReader.
+//! Claims of the spike's recommendation: start crun directly, and use TeeReader.
 
 use super::evidence::is_whole;
 use super::{Claim, Judgement};
@@ -19,11 +19,11 @@ pub(super) static ALL: &[Claim] = &[
             let judged = match (scanner && tee, file) {
                 (true, _) => Judgement::confirmed("the program survives the death of its driver, as with the executor"),
                 (false, true) => Judgement::refuted(
-                    "it puts the driver into the data path: when that is killed, the next write of a program without a pid namespace kills it, and in one is refused; with a file that was handed over it runs on",
+                    "it puts the driver into the data path: when the driver is killed, the program's next write kills it outside a pid namespace and fails inside one; a program that was handed a file runs on",
                 ),
-                (false, false) => Judgement::qualified(
-                    "the program does not survive its driver, but then neither does it with a file",
-                ),
+                (false, false) => {
+                    Judgement::qualified("the program does not survive its driver, but it does not with a file either")
+                }
             };
             Ok(judged
                 .with("scanner_workload_survived", scanner)
@@ -65,7 +65,7 @@ pub(super) static ALL: &[Claim] = &[
             }
             let hangs = !is_whole(long) || !is_whole(disk);
             let judged = match faults.as_slice() {
-                [] => Judgement::confirmed("it keeps every duty that it was tried on"),
+                [] => Judgement::confirmed("it keeps every duty that was tested"),
                 faults if hangs => Judgement::refuted(format!("it {}", faults.join(", "))),
                 faults => Judgement::qualified(format!("it {}", faults.join(", "))),
             };

@@ -1,9 +1,8 @@
-//! The spike's table of capture methods, a claim a cell.
+//! The spike's table of capture methods, one claim for each cell of the table.
 
-use super::evidence::{has_file, is_live};
 use super::{Claim, Evidence, Judgement};
 
-/// Lines at 1 ms, which a live capturer delivers as they come.
+/// Makes a claim of the table.
 const fn row(id: &'static str, says: &'static str, tried_by: &'static [&'static str], judge: Judge) -> Claim {
     Claim { id, says, tried_by, judge }
 }
@@ -71,12 +70,12 @@ fn held(said: bool, measured: bool, why: String) -> Judgement {
 fn live(it: &Evidence, strategy: &str, said: bool) -> Result<Judgement, String> {
     let found = it.of(&format!("{strategy}/paced/1ms"))?;
     let fraction = found.delivered_before_exit_fraction.unwrap_or(0.0);
-    let measured = is_live(found);
-    let why = format!("{:.0}% of the lines came before the exit", fraction * 100.0);
+    let measured = found.is_live();
+    let why = format!("{:.0}% of the lines arrived before the exit", fraction * 100.0);
     let mut judged = held(said, measured, why);
     if said && measured && it.of(&format!("{strategy}/framing/prompt"))?.prompt_held == Some(true) {
         judged =
-            Judgement::qualified("lines come while the program runs, but a prompt without a line feed is held back");
+            Judgement::qualified("lines arrive while the program runs, but a prompt without a line feed is held back");
     }
     let judged = judged.with("delivered_before_exit_fraction", fraction);
     Ok(match found.latency_ns {
@@ -89,7 +88,7 @@ fn apart(it: &Evidence, strategy: &str, said: bool) -> Result<Judgement, String>
     let found = it.of(&format!("{strategy}/interleave/in-turn"))?;
     let (unattributed, misattributed) = (found.unattributed_lines, found.misattributed_lines);
     let measured = unattributed == 0 && misattributed == 0;
-    let why = if measured { "each line came with its stream" } else { "lines came without their stream" };
+    let why = if measured { "each line arrived with its stream" } else { "lines arrived without their stream" };
     Ok(held(said, measured, why.to_owned())
         .with("unattributed_lines", unattributed)
         .with("misattributed_lines", misattributed)
@@ -98,7 +97,7 @@ fn apart(it: &Evidence, strategy: &str, said: bool) -> Result<Judgement, String>
 
 fn file(it: &Evidence, strategy: &str, said: bool) -> Result<Judgement, String> {
     let found = it.of(&format!("{strategy}/paced/1ms"))?;
-    let measured = has_file(found);
+    let measured = found.has_file();
     let why = match (measured, found.file_lost_bytes) {
         (true, _) => "the file has every line".to_owned(),
         (false, None) => "there is no file".to_owned(),

@@ -82,6 +82,7 @@ fn bad(cell: &str, code: i32) -> Findings {
         prompt_held: cell.ends_with("/prompt").then_some(true),
         cross_inversion_rate: Some(0.5),
         file_lost_bytes: if letting_go { Some(0) } else { None },
+        file_lost_lines: if letting_go { Some(0) } else { None },
         file_altered_lines: Some(2).filter(|_| !letting_go).or(Some(0)),
         max_rss_bytes: Some(100 << 20),
         wall_ns: 3_000_000_000,

@@ -1,6 +1,6 @@
-//! The spike's "Manual Test Results".
+//! Claims of the spike's section "Manual Test Results".
 
-use super::evidence::{has_file, is_live, is_whole};
+use super::evidence::is_whole;
 use super::{Claim, Judgement, finding};
 
 pub(super) static ALL: &[Claim] = &[
@@ -11,12 +11,12 @@ pub(super) static ALL: &[Claim] = &[
         judge: |it| {
             let (scanner, tee) = (it.of("scanner/programs/sh-reopens")?, it.of("tee/programs/sh-reopens")?);
             let lost = scanner.lost_bytes + tee.lost_bytes;
-            let live = is_live(it.of("scanner/paced/1ms")?) && is_live(it.of("tee/paced/1ms")?);
+            let live = it.of("scanner/paced/1ms")?.is_live() && it.of("tee/paced/1ms")?.is_live();
             let judged = match (is_whole(scanner) && is_whole(tee), live) {
                 (true, true) => Judgement::confirmed(
-                    "a shell's lines arrive, those too that it writes to /dev/stdout, and lines come while a program runs",
+                    "a shell's lines arrive, even those that it writes to /dev/stdout, and lines arrive while a program runs",
                 ),
-                (true, false) => Judgement::refuted("a shell's lines arrive, and lines come after the exit"),
+                (true, false) => Judgement::refuted("a shell's lines arrive, but lines arrive only after the exit"),
                 (false, _) => Judgement::refuted("a shell's lines are lost"),
             };
             Ok(judged.with("lost_bytes", lost).with("live", live))
@@ -44,7 +44,7 @@ pub(super) static ALL: &[Claim] = &[
             let judged = if whole {
                 Judgement::confirmed("either stream may be flooded while the other is silent")
             } else {
-                Judgement::refuted("a flood on one stream takes the other with it")
+                Judgement::refuted("a flood on one stream loses output or hangs the capture")
             };
             Ok(judged.with("whole", whole))
         },
@@ -61,14 +61,14 @@ pub(super) static ALL: &[Claim] = &[
         tried_by: &["tee/paced/1ms", "tee/files/disk-full"],
         judge: |it| {
             let (paced, disk) = (it.of("tee/paced/1ms")?, it.of("tee/files/disk-full")?);
-            let judged = match (has_file(paced), is_whole(disk)) {
+            let judged = match (paced.has_file(), is_whole(disk)) {
                 (false, _) => Judgement::refuted("the file does not have what is streamed"),
                 (true, true) => {
                     Judgement::confirmed("the file has what is streamed, and its failure does not end the stream")
                 }
-                (true, false) => Judgement::qualified(
-                    "the file has what is streamed, and when the disk is full the stream ends with it",
-                ),
+                (true, false) => {
+                    Judgement::qualified("the file has what is streamed, but when the disk is full the stream ends too")
+                }
             };
             Ok(judged.with("file_lost_bytes", paced.file_lost_bytes).with("disk_full_lost_bytes", disk.lost_bytes))
         },

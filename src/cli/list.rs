@@ -1,6 +1,7 @@
 //! `list`: what there is.
 
 use clap::ValueEnum;
+use crun_capture::finding::{About, Duty, Finding};
 use crun_capture::strategy::{Capability, Strategy};
 use crun_capture::{experiment, report, runtime, strategy};
 use serde::Serialize;
@@ -24,6 +25,8 @@ enum What {
     Failures,
     Runtimes,
     Capabilities,
+    Duties,
+    Findings,
     Claims,
     Reports,
 }
@@ -46,11 +49,24 @@ struct Item {
     experiments: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cases: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_against: Option<String>,
 }
 
 fn item(name: &str, summary: &str) -> Item {
     let (name, summary) = (name.to_owned(), summary.to_owned());
-    Item { name, summary, capabilities: Vec::new(), sources: Vec::new(), experiments: Vec::new(), cases: Vec::new() }
+    Item {
+        name,
+        summary,
+        capabilities: Vec::new(),
+        sources: Vec::new(),
+        experiments: Vec::new(),
+        cases: Vec::new(),
+        unit: None,
+        held_against: None,
+    }
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
@@ -61,6 +77,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         What::Failures => experiment::failures().iter().map(failure_item).collect(),
         What::Runtimes => runtime::ALL.iter().map(|one| item(one.name(), one.summary())).collect(),
         What::Capabilities => Capability::ALL.iter().map(|one| item(one.name(), one.summary())).collect(),
+        What::Duties => Duty::ALL.iter().map(|one| item(one.name(), one.summary())).collect(),
+        What::Findings => Finding::ALL.iter().map(|&one| finding_item(one)).collect(),
         What::Claims => super::claims::list().map(|(id, says)| item(id, says)).collect(),
         What::Reports => report::ALL.iter().map(|one| item(one.name(), one.summary())).collect(),
     };
@@ -73,7 +91,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Format::Text => {
             let width = items.iter().map(|item| item.name.len()).max().unwrap_or(0);
             for item in &items {
-                writeln!(stdout, "{:<width$}  {}", item.name, item.summary)?;
+                let unit = item.unit.map(|unit| format!(" [{unit}]")).unwrap_or_default();
+                let against = item.held_against.as_ref().map(|what| format!(" ({what})")).unwrap_or_default();
+                writeln!(stdout, "{:<width$}  {}{unit}{against}", item.name, item.summary)?;
             }
         }
     }
@@ -84,6 +104,17 @@ fn strategy_item(strategy: &dyn Strategy) -> Item {
     let declares = strategy.declares();
     let declared = Capability::ALL.into_iter().filter(|&one| declares.has(one));
     Item { capabilities: declared.map(Capability::name).collect(), ..item(strategy.name(), strategy.summary()) }
+}
+
+fn finding_item(finding: Finding) -> Item {
+    let known = finding.description();
+    let against = match known.about {
+        About::Duty(duty) => Some(format!("duty {}", duty.name())),
+        About::Capability(capability) => Some(format!("capability {}", capability.name())),
+        About::Cell => Some("the cell itself".to_owned()),
+        About::Report => None,
+    };
+    Item { unit: Some(known.unit.word()), held_against: against, ..item(finding.name(), known.sentence) }
 }
 
 fn failure_item(failure: &experiment::Failure) -> Item {

@@ -2,6 +2,7 @@
 
 use super::expectation::Expectations;
 use super::verdict::{CellResult, Verdict};
+use crate::finding::Finding;
 use crate::recording::Run;
 use std::collections::HashMap;
 
@@ -67,8 +68,8 @@ fn agreement(runtime: &str, reference: &str, cells: &[CellResult], expectations:
 }
 
 /// What is broken, without what a race decides.
-fn certain<'a>(cell: &'a CellResult, expectations: &Expectations) -> Vec<&'a str> {
-    let broken = cell.broken.iter().map(String::as_str);
+fn certain(cell: &CellResult, expectations: &Expectations) -> Vec<Finding> {
+    let broken = cell.broken.iter().copied();
     let names = [&*cell.runtime, &*cell.strategy, &*cell.experiment, &*cell.case];
-    broken.filter(|name| !expectations.a_race_decides(names, name)).collect()
+    broken.filter(|&finding| !expectations.a_race_decides(names, finding)).collect()
 }

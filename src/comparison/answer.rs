@@ -2,6 +2,7 @@
 
 use super::row::{LongLine, Row};
 use super::verdict::{CellResult, Verdict};
+use crate::finding::Finding;
 use crate::recording::Run;
 
 pub(super) fn sentences(run: &Run, rows: &[Row], cells: &[CellResult]) -> Vec<String> {
@@ -38,7 +39,7 @@ fn recommended(row: &Row, cells: &[CellResult]) -> String {
     if row.lost_lines.is_some_and(|lost| lost > 0) {
         faults.push(format!("loses {} lines", row.lost_lines.unwrap_or_default()));
     }
-    if broken(cells, row, "altered_lines") {
+    if broken(cells, row, Finding::AlteredLines) {
         faults.push("alters lines that end in CR LF".to_owned());
     }
     faults.extend(
@@ -89,9 +90,9 @@ fn holders(rows: &[&Row]) -> Option<String> {
     Some(format!("Every duty is kept by {}{rest}.", list(&names)))
 }
 
-fn broken(cells: &[CellResult], row: &Row, finding: &str) -> bool {
+fn broken(cells: &[CellResult], row: &Row, finding: Finding) -> bool {
     let own = cells.iter().filter(|cell| cell.runtime == row.runtime && cell.strategy == row.strategy);
-    own.filter(|cell| cell.verdict == Verdict::Fail).any(|cell| cell.broken.iter().any(|name| name == finding))
+    own.filter(|cell| cell.verdict == Verdict::Fail).any(|cell| cell.broken.contains(&finding))
 }
 
 /// `a`, `a and b`, `a, b and c`.

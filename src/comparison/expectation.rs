@@ -4,6 +4,7 @@
 //! happen: a stale entry fails.
 
 use super::rule::RULES;
+use crate::finding::{Finding, names};
 use crate::recording::CellId;
 use serde::Deserialize;
 
@@ -55,7 +56,11 @@ struct Entry {
     experiment: Names,
     #[serde(default = "Names::any")]
     case: Names,
-    finding: Names,
+    #[serde(rename = "finding")]
+    named: Names,
+    /// The findings that `named` names.
+    #[serde(skip)]
+    findings: Vec<Finding>,
     when: When,
     reason: String,
     source: String,
@@ -92,7 +97,7 @@ pub enum ExpectationError {
     #[error("{0}")]
     Parse(#[from] Box<toml::de::Error>),
     /// It names a finding that breaks nothing.
-    #[error("`{0}` is no finding that can break a duty or a capability; one of: {all}", all = names().join(", "))]
+    #[error("`{0}` is no finding that can break a duty or a capability; one of: {all}", all = names(&can_break()))]
     Finding(String),
     /// An entry without a reason or a source explains nothing.
     #[error("the entry for `{0}` needs a reason and a source")]
@@ -100,17 +105,17 @@ pub enum ExpectationError {
 }
 
 /// The findings that can break something.
-fn names() -> Vec<&'static str> {
-    RULES.iter().map(|(name, _)| *name).collect()
+fn can_break() -> Vec<Finding> {
+    RULES.iter().map(|(finding, _)| *finding).collect()
 }
 
 /// What an expectation says of one cell.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Judged {
     /// Broken, and no entry names it.
-    pub(super) unexplained: Vec<String>,
+    pub(super) unexplained: Vec<Finding>,
     /// Always broken by an entry, and not broken.
-    pub(super) missing: Vec<String>,
+    pub(super) missing: Vec<Finding>,
     /// Why the first thing that is broken is expected.
     pub(super) reason: Option<String>,
 }
@@ -123,9 +128,9 @@ pub struct Outlook {
     /// Why it cannot be tried there; None where it can.
     pub unsupported: Option<String>,
     /// The findings by which it fails each time.
-    pub always: Vec<String>,
+    pub always: Vec<Finding>,
     /// Those by which it may fail.
-    pub sometimes: Vec<String>,
+    pub sometimes: Vec<Finding>,
 }
 
 impl Expectations {
@@ -141,10 +146,10 @@ impl Expectations {
     pub fn parse(text: &str) -> Result<Expectations, ExpectationError> {
         let mut expectations: Expectations = toml::from_str(text).map_err(Box::new)?;
         text.clone_into(&mut expectations.text);
-        for entry in &expectations.failure {
-            if let Some(unknown) = entry.finding.all().iter().find(|name| !names().contains(&name.as_str())) {
-                return Err(ExpectationError::Finding(unknown.clone()));
-            }
+        for entry in &mut expectations.failure {
+            let known = |name: &String| Finding::of_name(name).filter(|finding| can_break().contains(finding));
+            let find = |name: &String| known(name).ok_or_else(|| ExpectationError::Finding(name.clone()));
+            entry.findings = entry.named.all().iter().map(find).collect::<Result<_, _>>()?;
             if entry.reason.trim().is_empty() || entry.source.trim().is_empty() {
                 return Err(ExpectationError::Unexplained(entry.strategy.all().join(", ")));
             }
@@ -159,14 +164,14 @@ impl Expectations {
 
     /// Whether this cell is always still there at its deadline.
     pub fn waits_for_deadline(&self, id: &CellId) -> bool {
-        let hang = |entry: &&Entry| entry.when == When::Always && entry.finding.has("deadline_hit");
+        let hang = |entry: &&Entry| entry.when == When::Always && entry.findings.contains(&Finding::DeadlineHit);
         self.failure.iter().filter(hang).any(|entry| entry.is_about(id))
     }
 
     /// Whether the first entry about this finding in the cell of these names (runtime, strategy, experiment, case) says
     /// that it is broken sometimes.
-    pub(super) fn a_race_decides(&self, cell: [&str; 4], finding: &str) -> bool {
-        let mut entries = self.failure.iter().filter(|entry| entry.finding.has(finding) && entry.names(cell));
+    pub(super) fn a_race_decides(&self, cell: [&str; 4], finding: Finding) -> bool {
+        let mut entries = self.failure.iter().filter(|entry| entry.findings.contains(&finding) && entry.names(cell));
         entries.next().is_some_and(|entry| entry.when == When::Sometimes)
     }
 
@@ -174,38 +179,37 @@ impl Expectations {
     pub fn outlook(&self, id: &CellId, strategy: &str, unsupported: Option<String>) -> Outlook {
         let names = [&*id.runtime, strategy, &*id.experiment, &*id.case];
         let own = || self.failure.iter().filter(|entry| entry.names(names));
-        let mut seen: Vec<&String> = Vec::new();
-        let mut of = |when: When| -> Vec<String> {
-            let findings = own().filter(|entry| entry.when == when).flat_map(|entry| entry.finding.all());
-            let new: Vec<&String> = findings.filter(|finding| !seen.contains(finding)).collect();
+        let mut seen: Vec<Finding> = Vec::new();
+        let mut of = |when: When| -> Vec<Finding> {
+            let findings = own().filter(|entry| entry.when == when).flat_map(|entry| entry.findings.iter().copied());
+            let new: Vec<Finding> = findings.filter(|finding| !seen.contains(finding)).collect();
             seen.extend(&new);
-            new.into_iter().cloned().collect()
+            new
         };
         let (always, sometimes) = (of(When::Always), of(When::Sometimes));
         Outlook { strategy: strategy.to_owned(), unsupported, always, sometimes }
     }
 
-    pub(super) fn judge(&self, id: &CellId, broken: &[&str]) -> Judged {
+    pub(super) fn judge(&self, id: &CellId, broken: &[Finding]) -> Judged {
         let entries: Vec<&Entry> = self.failure.iter().filter(|entry| entry.is_about(id)).collect();
         let mut judged = Judged::default();
-        for &name in broken {
-            match entries.iter().find(|entry| entry.finding.has(name)) {
+        for &finding in broken {
+            match entries.iter().find(|entry| entry.findings.contains(&finding)) {
                 Some(entry) => {
                     judged.reason.get_or_insert_with(|| format!("{} ({})", entry.reason, entry.source));
                 }
-                None => judged.unexplained.push(name.to_owned()),
+                None => judged.unexplained.push(finding),
             }
         }
         // Where a race made the cell hang, nothing else of it can be seen for certain.
         let [runtime, strategy, experiment, case] = [&id.runtime, &id.strategy, &id.experiment, &id.case];
-        if broken.contains(&"deadline_hit")
-            && self.a_race_decides([runtime, strategy, experiment, case], "deadline_hit")
+        if broken.contains(&Finding::DeadlineHit)
+            && self.a_race_decides([runtime, strategy, experiment, case], Finding::DeadlineHit)
         {
             return judged;
         }
         for entry in entries.iter().filter(|entry| entry.when == When::Always) {
-            let absent = entry.finding.all().iter().filter(|name| !broken.contains(&name.as_str()));
-            judged.missing.extend(absent.cloned());
+            judged.missing.extend(entry.findings.iter().filter(|finding| !broken.contains(finding)));
         }
         judged
     }
@@ -230,17 +234,20 @@ mod tests {
 
     #[test]
     fn a_named_failure_is_expected_and_another_is_not() {
-        let judged = list("always").judge(&id("tee", "65537"), &["deadline_hit", "lost_bytes"]);
-        assert_eq!(judged.unexplained, ["lost_bytes"]);
+        let judged = list("always").judge(&id("tee", "65537"), &[Finding::DeadlineHit, Finding::LostBytes]);
+        assert_eq!(judged.unexplained, [Finding::LostBytes]);
         assert_eq!(judged.reason.as_deref(), Some("it stops (golang/go#11242)"));
-        assert_eq!(list("always").judge(&id("file", "65537"), &["deadline_hit"]).unexplained, ["deadline_hit"]);
+        assert_eq!(
+            list("always").judge(&id("file", "65537"), &[Finding::DeadlineHit]).unexplained,
+            [Finding::DeadlineHit]
+        );
         assert!(list("always").waits_for_deadline(&id("tee", "65537")));
         assert!(!list("sometimes").waits_for_deadline(&id("tee", "65537")));
     }
 
     #[test]
     fn a_failure_that_always_happens_must_happen() {
-        assert_eq!(list("always").judge(&id("tee", "65537"), &[]).missing, ["deadline_hit"]);
+        assert_eq!(list("always").judge(&id("tee", "65537"), &[]).missing, [Finding::DeadlineHit]);
         assert_eq!(list("sometimes").judge(&id("tee", "65537"), &[]), Judged::default());
     }
 
@@ -253,10 +260,10 @@ mod tests {
         };
         let text = entry("exit_reported", "always") + &entry("deadline_hit", "sometimes");
         let both = Expectations::parse(&text).unwrap();
-        assert_eq!(both.judge(&id("tee", "1"), &["deadline_hit"]).missing, [""; 0]);
-        assert_eq!(both.judge(&id("tee", "1"), &[]).missing, ["exit_reported"]);
-        assert!(both.a_race_decides(["crun", "tee", "x", "1"], "deadline_hit"));
-        assert!(!both.a_race_decides(["crun", "tee", "x", "1"], "exit_reported"));
+        assert_eq!(both.judge(&id("tee", "1"), &[Finding::DeadlineHit]).missing, []);
+        assert_eq!(both.judge(&id("tee", "1"), &[]).missing, [Finding::ExitReported]);
+        assert!(both.a_race_decides(["crun", "tee", "x", "1"], Finding::DeadlineHit));
+        assert!(!both.a_race_decides(["crun", "tee", "x", "1"], Finding::ExitReported));
     }
 
     #[test]

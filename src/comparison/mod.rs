@@ -16,7 +16,6 @@ pub use expectation::{ExpectationError, Expectations, Outlook, When};
 pub use own_bundle::{Captured, Likeness, OwnComparison, OwnRow};
 pub use recommend::{Candidate, Recommendation, Shown, USES, Use};
 pub use row::{CapabilityState, LongLine, Row};
-pub use rule::broken;
 pub use verdict::{CellResult, Verdict};
 
 use crate::analysis::Findings;

@@ -147,9 +147,13 @@ fn broken_duties(own: &[&CellResult], needs: &[Capability]) -> Vec<Shown> {
     let mut broken: Vec<Shown> = Vec::new();
     let matters = |cell: &&&CellResult| cell.tries.is_empty() || cell.tries.iter().any(|one| needs.contains(one));
     for cell in own.iter().filter(|cell| cell.verdict == Verdict::Fail).filter(matters) {
-        for finding in cell.broken.iter().filter(|name| rule::is_duty(name)) {
-            if !broken.iter().any(|shown| shown.what == *finding) {
-                broken.push(Shown { what: finding.clone(), cell: Some(cell.id.clone()), why: cell.reason.clone() });
+        for finding in cell.broken.iter().filter(|finding| finding.is_duty()) {
+            if !broken.iter().any(|shown| shown.what == finding.name()) {
+                broken.push(Shown {
+                    what: finding.name().to_owned(),
+                    cell: Some(cell.id.clone()),
+                    why: cell.reason.clone(),
+                });
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::rule;
 use super::verdict::{CellResult, Verdict};
 use crate::analysis::Findings;
+use crate::finding::Finding;
 use crate::recording::{CapturerInfo, Run, Said};
 use crate::strategy::Capability;
 use crate::text;
@@ -124,7 +125,7 @@ fn row(runtime: &str, capturer: &CapturerInfo, cells: &[&CellResult]) -> Row {
     };
     let orders: Vec<f64> = own.findings("interleave").filter_map(|found| found.cross_inversion_rate).collect();
     // What a dead consumer or capturer does not get is not lost by the strategy, nor what it says that it lost.
-    let silent = |cell: &&&CellResult| cell.broken.iter().any(|name| name == "lost_bytes");
+    let silent = |cell: &&&CellResult| cell.broken.contains(&Finding::LostBytes);
     let short = cells.iter().filter(|cell| cell.experiment != LONG_LINE).filter(silent);
     let lost = short.filter_map(|cell| Some(cell.findings.as_ref()?.lost_lines));
     let live = live(&own);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::analysis::Findings;
 use crate::experiment::ExpectedEnd;
+use crate::finding::{About, Finding};
 use crate::recording::{CapturerInfo, Planned};
 use crate::strategy::Capability;
 
@@ -28,15 +29,15 @@ fn planned() -> Planned {
 }
 
 #[track_caller]
-fn check(declares: &[Capability], change: impl Fn(&mut Findings), expected: &[&str]) {
+fn check(declares: &[Capability], change: impl Fn(&mut Findings), expected: &[Finding]) {
     check_of(&planned(), declares, change, expected);
 }
 
 #[track_caller]
-fn check_of(planned: &Planned, declares: &[Capability], change: impl Fn(&mut Findings), expected: &[&str]) {
+fn check_of(planned: &Planned, declares: &[Capability], change: impl Fn(&mut Findings), expected: &[Finding]) {
     let mut findings = sound();
     change(&mut findings);
-    assert_eq!(broken(&findings, &capturer(declares), planned), expected);
+    assert_eq!(rule::broken(&findings, &capturer(declares), planned), expected);
 }
 
 #[test]
@@ -46,18 +47,18 @@ fn a_sound_run_breaks_nothing() {
 
 #[test]
 fn duties_hold_for_everybody() {
-    check(&[], |found| found.lost_bytes = 1, &["lost_bytes"]);
-    check(&[], |found| found.duplicated_lines = 1, &["duplicated_lines"]);
-    check(&[], |found| found.altered_lines = 1, &["altered_lines"]);
-    check(&[], |found| found.foreign_lines = 1, &["foreign_lines"]);
-    check(&[], |found| found.misattributed_lines = 1, &["misattributed_lines"]);
-    check(&[], |found| found.stream_inversions = 1, &["stream_inversions"]);
-    check(&[], |found| found.exit_reported = Some(1), &["exit_reported"]);
-    check(&[], |found| found.exit_reported = None, &["exit_reported"]);
-    check(&[], |found| found.left_behind = 1, &["left_behind"]);
-    check(&[], |found| found.protocol_error = Some("x".into()), &["protocol_error"]);
-    check(&[], |found| found.runtime_error = Some("x".into()), &["runtime_error"]);
-    check(&[], |found| found.runtime_error_expected = true, &["runtime_error"]);
+    check(&[], |found| found.lost_bytes = 1, &[Finding::LostBytes]);
+    check(&[], |found| found.duplicated_lines = 1, &[Finding::DuplicatedLines]);
+    check(&[], |found| found.altered_lines = 1, &[Finding::AlteredLines]);
+    check(&[], |found| found.foreign_lines = 1, &[Finding::ForeignLines]);
+    check(&[], |found| found.misattributed_lines = 1, &[Finding::MisattributedLines]);
+    check(&[], |found| found.stream_inversions = 1, &[Finding::StreamInversions]);
+    check(&[], |found| found.exit_reported = Some(1), &[Finding::ExitReported]);
+    check(&[], |found| found.exit_reported = None, &[Finding::ExitReported]);
+    check(&[], |found| found.left_behind = 1, &[Finding::LeftBehind]);
+    check(&[], |found| found.protocol_error = Some("x".into()), &[Finding::ProtocolError]);
+    check(&[], |found| found.runtime_error = Some("x".into()), &[Finding::RuntimeError]);
+    check(&[], |found| found.runtime_error_expected = true, &[Finding::RuntimeError]);
 }
 
 #[test]
@@ -66,20 +67,20 @@ fn a_loss_that_is_told_is_no_silent_loss_but_keeps_nothing_that_is_declared() {
     check(&[], told, &[]);
     check(&[Capability::FreeFlow], told, &[]);
     for declared in [Capability::AnyLine, Capability::AnyWrite, Capability::AnyProgram, Capability::Reopen] {
-        check(&[declared], told, &["lost_bytes"]);
+        check(&[declared], told, &[Finding::LostBytes]);
     }
 }
 
 #[test]
 fn who_does_not_end_after_the_program_or_delivers_a_record_a_byte_is_caught() {
-    check(&[], |found| found.exit_latency_ns = Some(2_500_000_000), &["exit_latency_ns"]);
-    check(&[], |found| (found.deliveries, found.delivered_bytes) = (1_000, 1_000), &["deliveries"]);
+    check(&[], |found| found.exit_latency_ns = Some(2_500_000_000), &[Finding::ExitLatencyNs]);
+    check(&[], |found| (found.deliveries, found.delivered_bytes) = (1_000, 1_000), &[Finding::Deliveries]);
     check(&[], |found| (found.deliveries, found.delivered_bytes) = (1_000, 100_000), &[]);
 }
 
 #[test]
 fn at_the_deadline_there_is_no_status_to_be_wrong() {
-    check(&[], |found| (found.deadline_hit, found.exit_reported) = (true, None), &["deadline_hit"]);
+    check(&[], |found| (found.deadline_hit, found.exit_reported) = (true, None), &[Finding::DeadlineHit]);
 }
 
 #[test]
@@ -94,23 +95,27 @@ fn the_words_of_a_runtime_that_failed_are_not_made_up() {
 
 #[test]
 fn capabilities_hold_for_those_who_declare_them() {
-    type Case = (Capability, fn(&mut Findings), &'static str);
+    type Case = (Capability, fn(&mut Findings), Finding);
     let cases: [Case; 12] = [
-        (Capability::File, |found| found.file_lost_bytes = Some(1), "file_lost_bytes"),
-        (Capability::File, |found| found.file_altered_lines = Some(1), "file_altered_lines"),
-        (Capability::Live, |found| found.delivered_before_exit_fraction = Some(0.1), "delivered_before_exit_fraction"),
-        (Capability::Apart, |found| found.unattributed_lines = 1, "unattributed_lines"),
-        (Capability::Order, |found| found.cross_inversion_rate = Some(0.01), "cross_inversion_rate"),
-        (Capability::ExactBytes, |found| found.wrong_endings = 1, "wrong_endings"),
-        (Capability::Live, |found| found.prompt_held = Some(true), "prompt_held"),
-        (Capability::FreeFlow, |found| found.workload_stalled_ns = Some(900_000_000), "workload_stalled_ns"),
-        (Capability::SurvivesDeath, |found| found.workload_survived = Some(false), "workload_survived"),
-        (Capability::AnyWrite, |found| found.refused_bytes = 4 << 20, "refused_bytes"),
-        (Capability::BoundedMemory, |found| found.max_rss_bytes = Some(20 << 20), "max_rss_bytes"),
-        (Capability::File, |found| found.file_owner_changed = Some(true), "file_owner_changed"),
+        (Capability::File, |found| found.file_lost_bytes = Some(1), Finding::FileLostBytes),
+        (Capability::File, |found| found.file_altered_lines = Some(1), Finding::FileAlteredLines),
+        (
+            Capability::Live,
+            |found| found.delivered_before_exit_fraction = Some(0.1),
+            Finding::DeliveredBeforeExitFraction,
+        ),
+        (Capability::Apart, |found| found.unattributed_lines = 1, Finding::UnattributedLines),
+        (Capability::Order, |found| found.cross_inversion_rate = Some(0.01), Finding::CrossInversionRate),
+        (Capability::ExactBytes, |found| found.wrong_endings = 1, Finding::WrongEndings),
+        (Capability::Live, |found| found.prompt_held = Some(true), Finding::PromptHeld),
+        (Capability::FreeFlow, |found| found.workload_stalled_ns = Some(900_000_000), Finding::WorkloadStalledNs),
+        (Capability::SurvivesDeath, |found| found.workload_survived = Some(false), Finding::WorkloadSurvived),
+        (Capability::AnyWrite, |found| found.refused_bytes = 4 << 20, Finding::RefusedBytes),
+        (Capability::BoundedMemory, |found| found.max_rss_bytes = Some(20 << 20), Finding::MaxRssBytes),
+        (Capability::File, |found| found.file_owner_changed = Some(true), Finding::FileOwnerChanged),
     ];
-    for (capability, change, name) in cases {
-        check(&[capability], change, &[name]);
+    for (capability, change, finding) in cases {
+        check(&[capability], change, &[finding]);
         check(&[], change, &[]);
     }
 }
@@ -127,17 +132,17 @@ fn what_a_case_does_not_try_it_does_not_break() {
 
 #[test]
 fn what_a_stimulus_excuses_is_not_held_against_anybody() {
-    let excused = Planned { excused: vec!["lost_bytes".into(), "left_behind".into()], ..planned() };
+    let excused = Planned { excused: vec![Finding::LostBytes, Finding::LeftBehind], ..planned() };
     let change = |found: &mut Findings| (found.lost_bytes, found.left_behind, found.duplicated_lines) = (1, 1, 1);
-    check_of(&excused, &[], change, &["duplicated_lines"]);
+    check_of(&excused, &[], change, &[Finding::DuplicatedLines]);
 }
 
 #[test]
 fn a_file_that_nobody_could_keep_is_to_be_told_of() {
-    let excused = vec!["file_lost_bytes".into(), "file_altered_lines".into()];
+    let excused = vec![Finding::FileLostBytes, Finding::FileAlteredLines];
     let full = Planned { excused, ..planned() };
     let untold = |found: &mut Findings| (found.file_lost_bytes, found.file_loss_told) = (Some(9), Some(false));
-    check_of(&full, &[Capability::File], untold, &["file_loss_told"]);
+    check_of(&full, &[Capability::File], untold, &[Finding::FileLossTold]);
     check_of(&full, &[], untold, &[]);
     let told = |found: &mut Findings| (found.file_lost_bytes, found.file_loss_told) = (Some(9), Some(true));
     check_of(&full, &[Capability::File], told, &[]);
@@ -146,25 +151,28 @@ fn a_file_that_nobody_could_keep_is_to_be_told_of() {
 #[test]
 fn a_capturer_may_refuse_where_it_is_let_and_nowhere_else() {
     let refused = |found: &mut Findings| (found.exit_reported, found.workload_started) = (Some(125), Some(false));
-    check(&[], refused, &["workload_started", "exit_reported"]);
+    check(&[], refused, &[Finding::WorkloadStarted, Finding::ExitReported]);
     let mut may = planned();
     may.expected = may.expected.map(|end| ExpectedEnd { may_be_refused: true, ..end });
     check_of(&may, &[], refused, &[]);
-    check_of(&may, &[], |found| found.exit_reported = Some(125), &["exit_reported"]);
+    check_of(&may, &[], |found| found.exit_reported = Some(125), &[Finding::ExitReported]);
     let silent = |found: &mut Findings| found.workload_started = Some(false);
-    check_of(&may, &[], silent, &["workload_started"]);
+    check_of(&may, &[], silent, &[Finding::WorkloadStarted]);
 }
 
 #[test]
-fn duties_are_among_the_rules() {
-    let names: Vec<&str> = rule::RULES.iter().map(|(name, _)| *name).collect();
-    let duties = names.iter().filter(|name| rule::is_duty(name)).count();
-    assert_eq!(duties, 13);
+fn what_is_held_against_something_has_a_rule_and_the_reverse() {
+    let in_rules = |finding: &Finding| rule::RULES.iter().any(|(of, _)| of == finding);
+    for finding in Finding::ALL {
+        let only_reported = finding.description().about == About::Report;
+        assert_eq!(in_rules(finding), !only_reported, "{finding}");
+    }
+    assert_eq!(Finding::ALL.iter().filter(|finding| finding.is_duty()).count(), 13);
 }
 
 #[test]
 fn what_was_not_done_proves_nothing() {
-    check(&[], |found| found.stimulus_error = Some("no front".into()), &["stimulus_error"]);
+    check(&[], |found| found.stimulus_error = Some("no front".into()), &[Finding::StimulusError]);
 }
 
 #[test]
@@ -174,7 +182,7 @@ fn who_waits_busily_is_caught() {
             (found.exit_latency_ns, found.capturer_cpu_ns) = (Some(2_000_000_000), Some(cpu_ns));
         }
     };
-    check(&[], waited(900_000_000), &["capturer_cpu_ns"]);
+    check(&[], waited(900_000_000), &[Finding::CapturerCpuNs]);
     check(&[], waited(20_000_000), &[]);
-    check(&[], |found| found.diagnostics_bytes = 1 << 20, &["diagnostics_bytes"]);
+    check(&[], |found| found.diagnostics_bytes = 1 << 20, &[Finding::DiagnosticsBytes]);
 }

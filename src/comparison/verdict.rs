@@ -1,8 +1,9 @@
 //! Verdicts: each cell of the plan, judged by the rules and held against the expectations.
 
 use super::expectation::Expectations;
-use super::rule::{broken, excused};
+use super::rule;
 use crate::analysis::Findings;
+use crate::finding::{Finding, names};
 use crate::recording::CellId;
 use crate::recording::{CapturerInfo, NotRun, Planned, Run};
 use crate::strategy::Capability;
@@ -47,8 +48,8 @@ pub struct CellResult {
     pub reason: Option<String>,
     /// The capabilities that it shows the strategy to have or not.
     pub tries: Vec<Capability>,
-    /// The findings that break something, by name.
-    pub broken: Vec<String>,
+    /// The findings that break something.
+    pub broken: Vec<Finding>,
     /// The command that runs it again.
     pub repeat: String,
     /// Whether the deadline came before the end.
@@ -94,28 +95,28 @@ impl CellResult {
 
     fn judge(&mut self, planned: &Planned, run: &Run, found: &Findings, expectations: &Expectations) {
         let capturer = run.capturers.iter().find(|capturer| capturer.name == self.strategy);
-        let names = capturer.map(|capturer| broken(found, capturer, planned)).unwrap_or_default();
-        self.verdict = if names.is_empty() { Verdict::Pass } else { Verdict::Fail };
+        let broken = capturer.map(|capturer| rule::broken(found, capturer, planned)).unwrap_or_default();
+        self.verdict = if broken.is_empty() { Verdict::Pass } else { Verdict::Fail };
         self.deadline_hit = found.deadline_hit;
         self.findings = Some(found.clone());
-        let judged = expectations.judge(&planned.id, &names);
+        let judged = expectations.judge(&planned.id, &broken);
         self.expected = judged.unexplained.is_empty() && judged.missing.is_empty();
         self.reason = match (judged.unexplained.as_slice(), judged.missing.as_slice()) {
-            ([], []) if names.is_empty() => self.excuse(planned, capturer, found),
+            ([], []) if broken.is_empty() => self.excuse(planned, capturer, found),
             ([], []) => judged.reason,
-            ([], missing) => Some(format!("{} was to happen always, and did not", missing.join(", "))),
-            (unexplained, _) => Some(format!("unexpected: {}", unexplained.join(", "))),
+            ([], missing) => Some(format!("{} was to happen always, and did not", names(missing))),
+            (unexplained, _) => Some(format!("unexpected: {}", names(unexplained))),
         };
-        self.broken = names.into_iter().map(str::to_owned).collect();
+        self.broken = broken;
     }
 }
 
 impl CellResult {
     /// What would be broken if the case did not excuse it, and why it does.
     fn excuse(&self, planned: &Planned, capturer: Option<&CapturerInfo>, found: &Findings) -> Option<String> {
-        let names = excused(found, capturer?, planned);
-        let because = planned.excused_because.as_ref().filter(|_| !names.is_empty())?;
-        Some(format!("not held against it: {}, {because}", names.join(", ")))
+        let excused = rule::excused(found, capturer?, planned);
+        let because = planned.excused_because.as_ref().filter(|_| !excused.is_empty())?;
+        Some(format!("not held against it: {}, {because}", names(&excused)))
     }
 }
 

@@ -1,15 +1,15 @@
-//! A program that buffers by line, by block or not at all: latency and overhead against each other.
+//! A program buffers by line, by block or not at all: how do latency and overhead compare?
 
 use super::{Case, Experiment, Size};
 use crate::script::{Buffering, End, Lines, Script, Step};
 use crun_capture_reactor::Stream;
 
-/// A program prints a line in as many parts: a time, a level, a name, a message, a line feed.
+/// The parts in which a program prints a line: a time, a level, a name, a message and a line feed.
 const PARTS: u64 = 5;
 
 pub(super) static BUFFERING: Experiment = Experiment {
     name: "buffering",
-    question: "What does the program's own buffering cost in latency, and in writes?",
+    question: "What does the program's own buffering cost in latency and in writes?",
     sources: &["setvbuf(3)", "spike: Buffering Strategy"],
     measures_time: true,
     quick: false,
@@ -19,7 +19,7 @@ pub(super) static BUFFERING: Experiment = Experiment {
         let cases = kinds.flat_map(|(name, buffering)| {
             let paced = script(size, buffering, size.pick(400, 100, 100), 1_000_000);
             let fast = script(size, buffering, size.pick(100_000, 20_000, 200), 0);
-            // Whoever passes lines on is slower than any program writes them: for the throughput they are counted.
+            // Passing lines on is slower than writing them, so for the throughput the capturer only counts them.
             let fast = Case { measures_cost: true, ..Case::new(format!("{name}-fast"), fast) };
             [Case::new(format!("{name}-paced"), paced), fast]
         });

@@ -1,4 +1,4 @@
-//! As many lines as fit, and an immediate exit: is the tail there?
+//! The program writes lines as fast as it can and exits at once: does the tail arrive?
 
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
@@ -12,7 +12,7 @@ pub(super) static BURST: Experiment = Experiment {
     quick: true,
     cases: |size| {
         let lines = Lines::fast(&Stream::BOTH, size.pick(20_000, 5_000, 500), 100);
-        // One write of 1 MiB: 10,485 lines of 100 bytes, or longer ones for who syncs each line.
+        // One write of 1 MiB: 10,485 lines of 100 bytes, or longer lines for a capturer that syncs each line.
         let (count, length) = if size.syncs_each_line { (21, 49_930) } else { (10_485, 99) };
         let mebibyte = Lines { per_write: count, ..Lines::fast(&[Stream::Stdout], count, length) };
         let script = || Script::new(size.seed, End::Exit(0));

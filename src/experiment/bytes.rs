@@ -1,4 +1,4 @@
-//! Bytes that are hard on line readers: do they arrive as they were written?
+//! Bytes that line readers get wrong: do they arrive as they were written?
 
 use super::{Case, Experiment, Size};
 use crate::script::{Data, End, Script, Step};
@@ -39,7 +39,7 @@ pub(super) static BYTES: Experiment = Experiment {
     },
 };
 
-/// The bytes on stdout in one write, and a line on stderr.
+/// A case that writes the bytes to stdout in one write, and a line to stderr.
 fn case(size: Size, name: &str, bytes: &[u8]) -> Case {
     let write = |stream, bytes| Step::Write { stream, data: Data::bytes(bytes), piece_bytes: None };
     let script = Script::new(size.seed, End::Exit(0));

@@ -1,4 +1,5 @@
-//! Several containers at once (eight, with --quick four), each with a burst: does the pressure on the CPUs cut any of them short?
+//! Several containers (eight, or four with --quick) each write a burst at the same time: does CPU pressure cut any of
+//! them short?
 
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
@@ -6,7 +7,7 @@ use crun_capture_reactor::Stream;
 
 pub(super) static CROWD: Experiment = Experiment {
     name: "crowd",
-    question: "Does a burst arrive whole when several containers have one at the same time?",
+    question: "Does each burst arrive whole when several containers write one at the same time?",
     sources: &["containerd#7289", "nextest#1469"],
     measures_time: false,
     quick: true,

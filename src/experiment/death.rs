@@ -1,4 +1,4 @@
-//! Somebody dies in mid-stream: the capturer, the runtime's front process, the workload.
+//! A process dies in mid-stream: the capturer, the runtime's front process or the workload.
 
 use super::stimulus::{
     CAPTURER_KILLED, CAPTURER_TERMINATED, FRONT_KILLED, FRONT_TERMINATED, GATE, WORKLOAD_KILLED, WORKLOAD_TERMINATED,
@@ -11,7 +11,7 @@ use crun_capture_reactor::Stream;
 
 pub(super) static DEATH: Experiment = Experiment {
     name: "death",
-    question: "What survives, and what is lost, when the capturer, the runtime or the program is killed or told to end?",
+    question: "What survives and what is lost when the capturer, the runtime or the program is killed or terminated?",
     sources: &[
         "cri-o#3022",
         "nomad#5593",
@@ -27,13 +27,14 @@ pub(super) static DEATH: Experiment = Experiment {
         let wait = || Step::Wait { gate: GATE.into() };
         let script = |end| Script::new(size.seed, end);
         let twice = || script(End::Exit(0)).then(some()).then(wait()).then(some());
-        // A program that ends in good order when it is told to: what it says then is the tail that gets lost.
+        // A program that handles SIGTERM and then ends by itself. Its last lines are the tail that gets lost.
         let farewell = || {
             let trapped = script(End::Exit(42)).then(Step::Trap { signals: vec![libc::SIGTERM] });
             trapped.then(some()).then(wait()).then(Step::AwaitSignal).then(some())
         };
         let survives = Capability::SurvivesDeath;
-        // SIGPIPE does not reach the init of a pid namespace: without one a program that writes to nobody dies.
+        // SIGPIPE does not reach the init of a pid namespace. Without a pid namespace, a program dies when it writes to
+        // a pipe that has no reader.
         let outside = |name| Case { pid_namespace: false, ..Case::new(name, twice()) };
         vec![
             outside("capturer-killed").under(&CAPTURER_KILLED).tries(survives),
@@ -42,7 +43,7 @@ pub(super) static DEATH: Experiment = Experiment {
             Case::new("front-terminated", farewell()).under(&FRONT_TERMINATED),
             Case::new("workload-killed", twice()).under(&WORKLOAD_KILLED),
             Case::new("workload-terminated", farewell()).under(&WORKLOAD_TERMINATED),
-            // The runtime has failed, and its container writes on, known to nobody.
+            // The runtime has failed. Its container goes on writing, and nobody knows of it.
             Case { flaw: Flaw::PidFile, ..Case::new("pid-file-unwritable", script(End::Exit(0)).then(some())) },
         ]
     },

@@ -1,4 +1,4 @@
-//! Descriptors in every odd state: the capturer's own, and those that it hands over.
+//! Descriptors in odd states: the capturer's own, and those that it hands to the program.
 
 use super::stimulus::{FEW_DESCRIPTORS, OWN_STDERR_DEAD, STDIN_CLOSED, STDOUT_CLOSED};
 use super::{Case, Experiment};
@@ -8,7 +8,7 @@ use crun_capture_reactor::Stream;
 
 pub(super) static DESCRIPTORS: Experiment = Experiment {
     name: "descriptors",
-    question: "Does the capture hold when descriptors are closed, few, non-blocking, opened again or exchanged?",
+    question: "Does the capture work when descriptors are closed, few, non-blocking, reopened or exchanged?",
     sources: &[
         "bun#33560",
         "curl#3239",
@@ -30,10 +30,11 @@ pub(super) static DESCRIPTORS: Experiment = Experiment {
             .then(Step::Reopen { stream: Stream::Stdout })
             .then(Step::Reopen { stream: Stream::Stderr })
             .then(some());
-        // 41,943 lines of 100 bytes are one write of 4 MiB; who syncs each line gets longer ones.
+        // 41,943 lines of 100 bytes are one write of 4 MiB. A capturer that syncs each line gets longer lines.
         let (count, length) = if size.syncs_each_line { (84, 49_931) } else { (41_943, 99) };
         let large = Lines { per_write: count, ..Lines::fast(&[Stream::Stdout], count, length) };
-        // More than a small pipe takes at a time: what the kernel refuses the program drops, whole lines, and nobody has lost it.
+        // More than a small pipe takes at a time. The program drops the lines that the kernel refuses, always whole
+        // lines, so no capturer has lost them.
         let full = script()
             .then(Step::PipeSize { stream: Stream::Stdout, bytes: 4_096 })
             .then(Step::Nonblock { stream: Stream::Stdout })

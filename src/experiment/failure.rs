@@ -1,23 +1,24 @@
-//! Real failures: what trackers tell of captures that lost, altered, hung or killed, a sentence each.
+//! Real failures, one sentence each: captures that lost or altered output, hung, or killed the program, as issue
+//! trackers report them.
 
 use serde::Deserialize;
 use std::sync::LazyLock;
 
-/// One of them.
+/// A real failure.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Failure {
-    /// Where it is told, as experiments name it.
+    /// The places that report it, as experiments name them.
     pub sources: Vec<String>,
     /// What happened, or what a capturer has to do.
     pub what: String,
-    /// Why no experiment tries it yet; empty where one does.
+    /// Why no experiment tries it yet. Empty if one does.
     #[serde(default)]
     pub open: String,
 }
 
 impl Failure {
-    /// Whether `source` tells of it.
+    /// Whether `source` reports it.
     pub fn is_from(&self, source: &str) -> bool {
         self.sources.iter().any(|own| own == source)
     }
@@ -34,7 +35,7 @@ static ALL: LazyLock<Vec<Failure>> = LazyLock::new(|| {
     list.failure
 });
 
-/// All of them, by what goes wrong.
+/// All real failures, grouped by what goes wrong.
 pub fn failures() -> &'static [Failure] {
     &ALL
 }
@@ -51,7 +52,7 @@ mod tests {
     #[test]
     fn most_real_failures_are_tried_and_the_others_say_why_not() {
         let (tried, open): (Vec<_>, Vec<_>) = failures().iter().partition(|failure| tried(failure));
-        // The last four stand beside the 53.
+        // The list has 53 failures of captures, and four related ones at its end.
         assert!(failures().len() >= 57 && tried.len() >= 45 + 4, "{} of {}", tried.len(), failures().len());
         for failure in open {
             assert!(!failure.open.is_empty(), "no experiment comes from {:?}", failure.sources);

@@ -1,4 +1,4 @@
-//! The files on a disk, and in memory: what does the file system under them cost each line?
+//! The files are on a disk or in memory: what does the file system cost each line?
 
 use super::stimulus::{FILES_IN_MEMORY, FILES_ON_DISK};
 use super::{Case, Experiment};
@@ -7,7 +7,7 @@ use crun_capture_reactor::Stream;
 
 pub(super) static FILE_SYSTEM: Experiment = Experiment {
     name: "file-system",
-    question: "How long does a line take when the files are on a disk, and when they are in memory?",
+    question: "How long does a line take when the files are on a disk, and how long when they are in memory?",
     sources: &["fsync(2)", "conmon a500cbd", "spike: finding 3, Write each line to a file immediately"],
     measures_time: true,
     quick: false,

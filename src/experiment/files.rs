@@ -1,4 +1,4 @@
-//! What can be wrong with the files of a capturer that writes them.
+//! What can go wrong with the files that a capturer writes.
 
 use super::stimulus::{
     DISK_FULL, FIFO, FIFO_READ, FILE_DIRECTORY, FILE_READ_ONLY, FILE_REMOVED, FILE_RENAMED, FILE_TRUNCATED,
@@ -11,7 +11,7 @@ use crun_capture_reactor::Stream;
 
 pub(super) static FILES: Experiment = Experiment {
     name: "files",
-    question: "Does a file that fails, goes away, or is none take the live stream or the program with it?",
+    question: "Does a file that fails, disappears or is not a regular file break the live stream or the program?",
     sources: &[
         "containerd#12462",
         "kubernetes#64760",
@@ -25,7 +25,7 @@ pub(super) static FILES: Experiment = Experiment {
     measures_time: false,
     quick: true,
     cases: |size| {
-        // More than the disk and the pipe hold together: who stops reading blocks the program.
+        // More than the disk and the pipe hold together, so a capturer that stops reading blocks the program.
         let plenty = Script::new(size.seed, End::Exit(0)).then(Step::Lines(Lines::fast(&Stream::BOTH, 60, 10_000)));
         let lines = Script::new(size.seed, End::Exit(0)).then(Step::Lines(Lines::fast(&Stream::BOTH, 4_000, 100)));
         let some = || Step::Lines(Lines::fast(&Stream::BOTH, 20, 1_000));
@@ -36,7 +36,7 @@ pub(super) static FILES: Experiment = Experiment {
         let other_user = Case::new("other-user", Script::new(size.seed, End::Exit(0)).then(some()));
         vec![
             Case::new("disk-full", plenty.clone()).under(&DISK_FULL).tries(Capability::IndependentSinks),
-            // Line by line: who tells of each write that fails tells of it thousands of times.
+            // Line by line: a capturer that reports each failed write makes thousands of reports.
             Case { full_only: true, ..Case::new("disk-full-lines", lines) }
                 .under(&DISK_FULL)
                 .tries(Capability::IndependentSinks),

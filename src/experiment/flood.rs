@@ -1,4 +1,5 @@
-//! One stream is flooded while the other is silent, and both at once: who reads one to its end first never ends.
+//! One stream is flooded while the other is silent, or both at once. A capturer that reads one stream to its end first
+//! never ends.
 
 use super::stimulus::{GATE, SUSPENDED};
 use super::{Case, Experiment, Size};
@@ -7,7 +8,7 @@ use crun_capture_reactor::Stream;
 
 pub(super) static FLOOD: Experiment = Experiment {
     name: "flood",
-    question: "Do ten megabytes on one stream arrive while the other is silent, and on both?",
+    question: "Do ten megabytes arrive on one stream while the other is silent, and on both at once?",
     sources: &["rust-lang/rust#39842", "zeroclaw#6910", "nomad#7619"],
     measures_time: false,
     quick: true,

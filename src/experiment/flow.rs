@@ -1,4 +1,4 @@
-//! A consumer that stops, one that never reads, one that dies: is the program stalled, or killed?
+//! A consumer stops reading, never reads or dies: is the program stalled or killed?
 
 use super::stimulus::{CONSUMER_GONE, CONSUMER_NEVER, CONSUMER_STOPS, GATE};
 use super::{Case, Experiment};
@@ -34,7 +34,7 @@ pub(super) static FLOW: Experiment = Experiment {
         vec![
             Case::new("stops", script.clone()).under(&CONSUMER_STOPS).tries(Capability::FreeFlow),
             Case::new("never-reads", script.clone()).under(&CONSUMER_NEVER).tries(Capability::FreeFlow),
-            // As much as no queue holds whose bound is a bound.
+            // More than any bounded queue holds.
             Case { full_only: true, ..Case::new("never-reads-much", much) }
                 .under(&CONSUMER_NEVER)
                 .tries(Capability::BoundedMemory),

@@ -1,20 +1,21 @@
-//! How a program cuts what it writes: a byte at a time, a prompt, one enormous line, two writers at once.
+//! How a program divides its output into writes: a byte at a time, a prompt, one enormous line, two writers at once.
 
 use super::stimulus::{GATE, PROMPT};
 use super::{Case, Experiment, Size};
+use crate::finding::Finding;
 use crate::script::{Data, End, Script, Step};
 use crate::strategy::Capability;
 use crun_capture_reactor::Stream;
 
-/// A pipe takes so much at once or not at all, whoever else writes (pipe(7), PIPE_BUF).
+/// A pipe takes a write of up to this many bytes whole or not at all, whoever else writes (pipe(7), PIPE_BUF).
 const PIPE_BUF: usize = 4_096;
 
-/// The smallest pipe, in which two writers meet for certain.
+/// The size of the smallest pipe, in which two writers are certain to meet.
 const SMALL_PIPE: usize = 4_096;
 
 pub(super) static FRAMING: Experiment = Experiment {
     name: "framing",
-    question: "Does what a program writes in odd pieces arrive as the lines that it wrote?",
+    question: "Do lines that a program writes in odd pieces arrive as it wrote them?",
     sources: &[
         "podman#16059",
         "conmon#335",
@@ -36,7 +37,7 @@ pub(super) static FRAMING: Experiment = Experiment {
         let bytes: String = (0..40).map(|line| format!("line {line} of forty, a byte a write\n")).collect();
         let prompt = script().then(write("name: ", None)).then(Step::Wait { gate: GATE.into() });
         let prompt = prompt.then(write("hello\n", None));
-        // A line of its own, or as much as --quick takes; and one after it.
+        // One line of 100 MiB, or 8 MiB with --quick, and another line after it.
         let length = if size.quick { 8 << 20 } else { 100 << 20 };
         let long = Data::Fill { byte: b'x', length_bytes: length };
         let long = script()
@@ -53,19 +54,24 @@ pub(super) static FRAMING: Experiment = Experiment {
     },
 };
 
-/// Two processes write lines of so many bytes, line feed included, into a pipe that holds one of them.
+/// A case in which two processes write lines of `bytes` bytes, line feed included, into a pipe that holds one of them.
 fn two_writers(size: Size, bytes: usize) -> Case {
     let script = Script::new(size.seed, End::Exit(0))
         .then(Step::PipeSize { stream: Stream::Stdout, bytes: SMALL_PIPE })
         .then(Step::Pair { stream: Stream::Stdout, count: size.pick(500, 100, 50), length_bytes: bytes - 1 });
     let case = Case::new(format!("two-writers-{bytes}"), script);
-    // What is larger the kernel may tear, and no capturer can mend it.
-    let torn =
-        vec!["altered_lines", "foreign_lines", "duplicated_lines", "file_altered_lines", "file_duplicated_lines"];
+    // The kernel may tear a longer write, and no capturer can mend that.
+    let torn = vec![
+        Finding::AlteredLines,
+        Finding::ForeignLines,
+        Finding::DuplicatedLines,
+        Finding::FileAlteredLines,
+        Finding::FileDuplicatedLines,
+    ];
     if bytes <= PIPE_BUF {
         return case;
     }
     let excused_because =
-        "writes longer than PIPE_BUF by two processes may be torn by the kernel (pipe(7)): nobody's fault";
+        "the kernel may tear writes of two processes that are longer than PIPE_BUF (pipe(7)), which is nobody's fault";
     Case { excused: torn, excused_because, ..case }
 }

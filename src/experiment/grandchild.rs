@@ -1,14 +1,15 @@
-//! A child of the program outlives it and keeps its streams: does the capture end?
+//! A child of the program outlives it and keeps its streams open: does the capture end?
 
 use super::stimulus::{CHILD_GATE, HELD_STREAMS};
 use super::{Case, Experiment};
+use crate::finding::Finding;
 use crate::script::{Data, End, Lines, Script, Step};
 use crate::strategy::Capability;
 use crun_capture_reactor::Stream;
 
 pub(super) static GRANDCHILD: Experiment = Experiment {
     name: "grandchild",
-    question: "Does the capture end soon after the program although a child of it keeps the streams open?",
+    question: "Does the capture end soon after the program even when a child of the program keeps the streams open?",
     sources: &[
         "golang/go#7378",
         "golang/go#18874",
@@ -39,21 +40,23 @@ pub(super) static GRANDCHILD: Experiment = Experiment {
             outside("chatty", script(chatter(), End::Exit(0))).tries(prompt),
             outside("failing", script(held(), End::Exit(7))).tries(prompt),
             outside("killed", script(held(), End::Signal(libc::SIGKILL))).tries(prompt),
-            // It ends before anybody's patience does: whoever says that it truncated something cries wolf.
+            // The child ends before any drain deadline, so a capturer that reports a truncation raises a false alarm.
             Case {
                 pid_namespace: false,
-                excused: vec!["left_behind"],
-                excused_because: "the child is the program's own",
+                excused: vec![Finding::LeftBehind],
+                excused_because: "the child belongs to the program",
                 ..Case::new("brief", script(vec![Step::Pause { duration_ns: 20_000_000 }], End::Exit(0)))
             },
-            // The kernel kills it with the init of its pid namespace (pid_namespaces(7)), and everybody ends at once.
+            // The kernel kills the child with the init of its pid namespace (pid_namespaces(7)), so all processes end
+            // at once.
             inside("pid-namespace", script(held(), End::Exit(0))).tries(prompt),
             inside("chatty-pid-namespace", script(chatter(), End::Exit(0))).tries(prompt),
         ]
     },
 };
 
-/// A line each 50 ms for as long as anybody waits: a drain deadline that starts anew with every byte never comes.
+/// A child that writes a line every 50 ms for as long as anybody waits. A drain deadline that restarts with every byte
+/// never expires.
 fn chatter() -> Vec<Step> {
     let say = Step::Write { stream: Stream::Stdout, data: Data::Text("still here\n".to_owned()), piece_bytes: None };
     let chatter = (0..48).flat_map(|_| [say.clone(), Step::Pause { duration_ns: 50_000_000 }]);

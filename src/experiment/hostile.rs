@@ -1,20 +1,21 @@
-//! Workloads that mean harm: to the terminal and the reports, and to the machine.
+//! Hostile workloads: one attacks the terminal and the reports, one the machine.
 
 use super::{Case, Experiment};
 use crate::script::{Data, End, Script, Step};
 use crun_capture_reactor::Stream;
 
-/// What steers a terminal (a title, a cleared screen, a hyperlink, text written backwards), and what is markup elsewhere.
+/// Sequences that control a terminal (a title, a cleared screen, a hyperlink, text written backwards), and text that is
+/// markup in other formats.
 const ESCAPES: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{1b}[31mred\u{1b}]8;;http://a/\u{1b}\\link\n\
                        <script>alert(1)</script> ]]> </testcase> | **bold** `code` \u{202e}backwards\n\
                        =cmd|' /C calc'!A0,\"quoted\",\r\0end\n";
 
-/// More than any limit; a workload that comes so far was not stopped.
+/// More processes than any limit allows. A workload that starts so many was not stopped.
 const STORM: u32 = 4_096;
 
 pub(super) static HOSTILE: Experiment = Experiment {
     name: "hostile",
-    question: "Does a workload that means harm reach beyond its container?",
+    question: "Does a hostile workload reach beyond its container?",
     sources: &["CWE-150 (escape sequences)", "cgroups(7), pids controller", "setrlimit(2), RLIMIT_NPROC"],
     measures_time: false,
     quick: true,

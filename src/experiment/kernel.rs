@@ -1,4 +1,4 @@
-//! What the kernel gives and takes: small and large pipes, a capturer that does not run, CPUs that are busy.
+//! What the kernel decides: small and large pipes, a capturer that does not run, busy CPUs.
 
 use super::stimulus::{GATE, LOADED_CPU, SUSPENDED};
 use super::{Case, Experiment};
@@ -7,7 +7,7 @@ use crun_capture_reactor::Stream;
 
 pub(super) static KERNEL: Experiment = Experiment {
     name: "kernel",
-    question: "Does the capture hold with the smallest and a large pipe, when it is stopped, and on busy CPUs?",
+    question: "Does the capture work with the smallest pipe and a large one, when the capturer is stopped, and on busy CPUs?",
     sources: &["pipe(7), F_SETPIPE_SZ", "containerd#9342", "containerd#7289", "conmon#87", "podman#15643"],
     measures_time: false,
     quick: true,

@@ -1,4 +1,4 @@
-//! The end is there before the reader reads: does it drain what is still in the pipes?
+//! The program has ended before the reader reads: does the reader drain what is still in the pipes?
 
 use super::stimulus::{GATE, SUSPENDED_TO_THE_END};
 use super::{Case, Experiment};

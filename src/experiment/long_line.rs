@@ -1,11 +1,12 @@
-//! A line around and over 64 KiB, then normal lines: does any of it get lost, and does the program go on?
+//! A line around or over 64 KiB, then normal lines: is any of it lost, and does the program go on?
 
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
 use crate::strategy::Capability;
 use crun_capture_reactor::Stream;
 
-/// Enough of them that what nobody reads fills a pipe of 64 KiB, so that a reader that stopped blocks the program.
+/// The number of normal lines. They fill a pipe of 64 KiB when nobody reads it, so a reader that stopped blocks the
+/// program.
 const LINES_AFTER: u64 = 1_000;
 
 pub(super) static LONG_LINE: Experiment = Experiment {

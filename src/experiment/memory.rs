@@ -1,11 +1,12 @@
-//! Much output: does the capturer need more memory for it?
+//! The program writes much output: does the capturer need more memory for it?
 
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
 use crate::strategy::Capability;
 use crun_capture_reactor::Stream;
 
-/// Under the 64 KiB of bufio.Scanner, and long, so that who syncs each line is through in time.
+/// The length of a line. It is below the 64 KiB of bufio.Scanner, and long enough that a capturer that syncs each line
+/// finishes in time.
 const LENGTH: usize = 60_000;
 
 pub(super) static MEMORY: Experiment = Experiment {

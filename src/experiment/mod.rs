@@ -39,6 +39,7 @@ pub use program::Program;
 pub use stimulus::{Stimulus, StimulusRef};
 
 use crate::bundle::{Flaw, OwnBundle};
+use crate::finding::Finding;
 use crate::script::{End, SURVIVED, Script};
 use crate::strategy::{Capabilities, Capability};
 use std::sync::Arc;
@@ -130,8 +131,8 @@ pub struct Case {
     pub stimulus: Option<StimulusRef>,
     /// The capabilities that this case shows a capturer to have or not.
     pub tries: Vec<Capability>,
-    /// Findings that say nothing of the capturer here, by their names in JSON: what nobody could keep.
-    pub excused: Vec<&'static str>,
+    /// Findings that say nothing of the capturer here: what nobody could keep.
+    pub excused: Vec<Finding>,
     /// Why that is so; empty where the stimulus says it.
     pub excused_because: &'static str,
     /// Whether `--quick` leaves it out, when nobody asks for it by name: it takes much output to show what it shows,
@@ -195,9 +196,9 @@ impl Case {
     }
 
     /// All that is excused, by the case itself and by its stimulus, for a capturer that declares these.
-    pub fn excused(&self, declares: Capabilities) -> Vec<String> {
+    pub fn excused(&self, declares: Capabilities) -> Vec<Finding> {
         let of_stimulus = self.stimulus.iter().flat_map(|stimulus| stimulus.0.excuses(declares));
-        self.excused.iter().chain(of_stimulus).map(|&name| name.to_owned()).collect()
+        self.excused.iter().chain(of_stimulus).copied().collect()
     }
 
     /// Why something is excused, in words; None where nothing is.

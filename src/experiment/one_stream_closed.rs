@@ -6,7 +6,7 @@ use crun_capture_reactor::Stream;
 
 pub(super) static ONE_STREAM_CLOSED: Experiment = Experiment {
     name: "one-stream-closed",
-    question: "Does the other stream arrive when a program closes one early?",
+    question: "Does the other stream still arrive when a program closes one early?",
     sources: &["containerd#3118", "nomad#11278", "nomad#8155", "conmon#563"],
     measures_time: false,
     quick: true,

@@ -1,4 +1,4 @@
-//! A line at a steady pace: how long does each take from the write to the consumer?
+//! Lines at a steady pace: how long does each take from the write to the consumer?
 
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
@@ -7,7 +7,7 @@ use crun_capture_reactor::Stream;
 
 pub(super) static PACED: Experiment = Experiment {
     name: "paced",
-    question: "How long does a line take from write(2) to its delivery, at 200 us and at 1 ms a line?",
+    question: "How long does a line take from write(2) to its delivery, at one line every 200 us and at one every 1 ms?",
     sources: &["moby#20951", "nomad#6931", "spike: finding 2, real-time streaming works"],
     measures_time: true,
     quick: true,

@@ -1,4 +1,4 @@
-//! Programs as they are: what they do with their streams by themselves.
+//! Real programs: what they do with their streams by themselves.
 
 use super::{Case, Experiment, Program};
 use crate::script::{Data, End, Script, Step};
@@ -18,7 +18,7 @@ static PYTHON_300K: Program = Program {
 static NODE_CONSOLE: Program =
     Program { name: "node", arguments: &["-e", "for (let i = 0; i < 500; i++) console.log(i); console.error('end')"] };
 
-/// One write of 1 MiB.
+/// dd, which writes 1 MiB in one write(2).
 static DD_1_MIB: Program = Program {
     name: "sh",
     arguments: &[
@@ -32,7 +32,7 @@ static SH_REOPENS: Program =
 
 pub(super) static PROGRAMS: Experiment = Experiment {
     name: "programs",
-    question: "Does what Python, Node.js, dd and a shell write by their own ways arrive whole?",
+    question: "Does the output of Python, Node.js, dd and a shell, each with its own way of writing, arrive whole?",
     sources: &["nodejs/node#6379", "moby#6880", "unix(7), EMSGSIZE"],
     measures_time: false,
     quick: true,

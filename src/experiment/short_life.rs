@@ -1,4 +1,4 @@
-//! A container that lives under a millisecond, several at once: is its one line there?
+//! Several containers at once, each of which lives for less than a millisecond: does its one line arrive?
 
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
@@ -6,7 +6,7 @@ use crun_capture_reactor::Stream;
 
 pub(super) static SHORT_LIFE: Experiment = Experiment {
     name: "short-life",
-    question: "Does the one line of a container that ends at once arrive, when several of them run at a time?",
+    question: "Does the one line of a container that ends at once arrive when several such containers run together?",
     sources: &["cri-o#8483", "moby#20951", "nomad#6931", "nomad#2457", "nomad#17277", "nomad#10910"],
     measures_time: false,
     quick: true,

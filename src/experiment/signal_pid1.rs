@@ -1,4 +1,4 @@
-//! The same signals inside a pid namespace, where PID 1 survives what it sends itself.
+//! The signals of `exit_status` inside a pid namespace, where PID 1 survives a signal that it sends to itself.
 
 use super::exit_status::{SIGNALS, is_full_only, script};
 use super::{Case, Experiment};
@@ -6,7 +6,7 @@ use crate::script::End;
 
 pub(super) static SIGNAL_PID1: Experiment = Experiment {
     name: "signal-pid1",
-    question: "What does a container's init that signals itself end with, and is that reported?",
+    question: "How does a container's init end after it signals itself, and is that end reported?",
     sources: &["pid_namespaces(7)", "spike: finding 4, Kill process"],
     measures_time: false,
     quick: true,

@@ -1,4 +1,4 @@
-//! A consumer that is slower than the program: is the tail there when the program has long ended?
+//! The consumer is slower than the program: does the tail still arrive long after the program has ended?
 
 use super::stimulus::{CONSUMER_SLOW, GATE};
 use super::{Case, Experiment};

@@ -1,10 +1,10 @@
-//! Lines in writes of 64 KiB, as fast as they are taken: what does the capturer cost?
+//! Lines in writes of 64 KiB, as fast as the capturer takes them: what does the capturer cost?
 
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
 use crun_capture_reactor::Stream;
 
-/// With its line feed a line has 100 bytes; so many of them fit into 64 KiB.
+/// How many lines of 100 bytes, line feed included, fit into 64 KiB.
 const LINES_PER_WRITE: u64 = 655;
 
 pub(super) static THROUGHPUT: Experiment = Experiment {

@@ -1,4 +1,4 @@
-//! The end of a run by its user.
+//! The user's request to end a run early.
 
 use super::readable;
 use rustix::fd::{AsFd, BorrowedFd};
@@ -6,16 +6,16 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-/// Becomes readable when the user interrupts the run, and stays so.
+/// A descriptor that becomes readable when the user interrupts the run, and stays readable.
 #[derive(Debug)]
 pub struct Interrupt {
     reader: UnixStream,
-    /// Kept open: without a writer the reader would be readable at once.
+    /// Kept open, because a reader without a writer is readable at once.
     writer: UnixStream,
 }
 
 impl Interrupt {
-    /// By SIGINT, SIGTERM or SIGHUP, which then no longer end this process.
+    /// An interrupt that SIGINT, SIGTERM and SIGHUP trigger. These signals then no longer end this process.
     ///
     /// # Errors
     /// A handler cannot be installed.
@@ -27,7 +27,7 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// By nothing.
+    /// An interrupt that nothing triggers.
     ///
     /// # Errors
     /// There are no descriptors left.
@@ -36,7 +36,7 @@ impl Interrupt {
         Ok(Interrupt { reader, writer })
     }
 
-    /// Whether it has happened.
+    /// Whether the user has interrupted the run.
     pub fn happened(&self) -> bool {
         readable(self.reader.as_fd(), Duration::ZERO)
     }

@@ -1,7 +1,7 @@
-//! Processes that the harness starts: each one is known, waited for, and ended by its id.
+//! The processes that the harness starts. It knows each one, waits for it, and ends it by its id.
 //!
-//! The harness is a subreaper (PR_SET_CHILD_SUBREAPER): whatever a capturer or a runtime leaves behind becomes a child of
-//! the harness, where it is found among the children that nobody here started.
+//! The harness is a subreaper (PR_SET_CHILD_SUBREAPER): every process that a capturer or a runtime leaves behind
+//! becomes a child of the harness. The harness finds it there, among the children that it did not start.
 
 mod interrupt;
 mod stranger;
@@ -20,21 +20,21 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// How much of a helper's output is looked at.
+/// The maximum that is read of a helper's output.
 const OUTPUT_MAX_BYTES: u64 = 1 << 20;
 
-/// How long a verb of a runtime may take: kill, delete, --version. They take a millisecond or two.
+/// The time limit for a verb of a runtime: kill, delete, --version. They take a millisecond or two.
 pub const VERB_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Names the run in the environment of every process that belongs to it. What outlives the run is found by it: a pid
-/// would lie across pid namespaces, and by then belong to somebody else.
+/// The variable that names the run in the environment of each of its processes. It identifies what outlives the run. A
+/// pid could not: it means nothing in another pid namespace, and may belong to another process by then.
 pub const RUN: &str = "CRUN_CAPTURE_RUN";
 
-/// crun bind-mounts its own binary on a file, to run from that (CVE-2019-5736), in the directory that this variable names
-/// or else in /tmp; the file stays where it is killed in that moment.
+/// The variable that tells crun where to bind-mount its own binary on a file, which it then runs (CVE-2019-5736).
+/// Without it crun uses /tmp. If crun is killed at that moment, the file remains.
 const CLONES: &str = "_LIBCONTAINER_STATEDIR";
 
-/// The children of this process that it knows.
+/// The children that this process has started.
 #[derive(Debug)]
 pub struct Family {
     known: Mutex<HashSet<u32>>,
@@ -43,7 +43,7 @@ pub struct Family {
 }
 
 impl Family {
-    /// One whose members all bear the mark of this run, and keep in `scratch` what they need only for a moment.
+    /// A family whose members all bear the mark of this run. They keep short-lived files in `scratch`.
     pub fn of_run(run: &str, scratch: &Path) -> Family {
         Family { known: Mutex::default(), run: run.to_owned(), scratch: scratch.to_owned() }
     }
@@ -58,18 +58,18 @@ impl Family {
         format!("{RUN}={}", self.run)
     }
 
-    /// Makes this process the one that orphans of its descendants go to.
+    /// Makes this process the parent of its descendants' orphans (PR_SET_CHILD_SUBREAPER).
     ///
     /// # Errors
-    /// As prctl(2).
+    /// As for prctl(2).
     pub fn adopt_orphans() -> io::Result<()> {
         Ok(rustix::process::set_child_subreaper(Some(Pid::INIT))?)
     }
 
-    /// Starts a child that is known from its first moment on.
+    /// Starts a child, and records it before anybody can take it for a stranger.
     ///
     /// # Errors
-    /// As fork(2) and execve(2).
+    /// As for fork(2) and execve(2).
     pub fn spawn(&self, command: &mut Command) -> io::Result<Child> {
         command.env(RUN, &self.run).env(CLONES, &self.scratch);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,11 +78,11 @@ impl Family {
         Ok(child)
     }
 
-    /// Starts a child without input, and blocks until it has ended, at most for `within`. Its output goes through files,
-    /// so that no process which it leaves behind can be waited for.
+    /// Starts a child without input, and blocks until it has ended, for at most `within`. Its output goes through
+    /// files, so a process that it leaves behind cannot keep the caller waiting. Each stream is cut off at 1 MiB.
     ///
     /// # Errors
-    /// As `spawn`; `TimedOut` when it took longer, and it is then killed with all that is below it.
+    /// As for `spawn`. `TimedOut`: the child took longer; it and its descendants were killed.
     pub fn output(&self, command: &mut Command, within: Duration) -> io::Result<Output> {
         let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
         command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
@@ -116,15 +116,15 @@ impl Family {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
     }
 
-    /// All children that nobody here started, whatever they bear. Those that have ended are reaped on the way.
+    /// All children that this process did not start, with any mark or none. Reaps those that have ended.
     pub fn all_strangers(&self) -> Vec<Stranger> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let unknown = children("self").into_iter().filter(|pid| !known.contains(pid));
         unknown.filter_map(Stranger::of).filter(Stranger::lives).collect()
     }
 
-    /// The children that nobody here started and that bear `mark` in their environment, with a descriptor for each.
-    /// Those that have ended are reaped on the way.
+    /// The children that this process did not start and that have `mark` in their environment. Each is held by a pidfd.
+    /// Reaps those that have ended.
     pub fn strangers(&self, mark: &str) -> Vec<Stranger> {
         let mut strangers = self.all_strangers();
         strangers.retain(|stranger| stranger.bears(mark));
@@ -132,7 +132,7 @@ impl Family {
     }
 }
 
-/// Whether the descriptor becomes readable, or hung up, within this time.
+/// Whether the descriptor is readable or hung up within this time. Blocks until then.
 pub fn readable(descriptor: BorrowedFd<'_>, within: Duration) -> bool {
     let timeout = Timespec { tv_sec: within.as_secs() as i64, tv_nsec: i64::from(within.subsec_nanos()) };
     poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&timeout)).is_ok_and(|ready| ready > 0)

@@ -5,6 +5,7 @@ use super::CellId;
 use crate::capturer::{Capturer, SCHEMA_VERSION};
 use crate::experiment::ExpectedEnd;
 use crate::files::{make_directories, read_regular, replace_whole, write_private};
+use crate::finding::Finding;
 use crate::machine::Machine;
 use crate::runtime::Sought;
 use crate::strategy::{self, Capability};
@@ -119,9 +120,9 @@ pub struct Planned {
     /// The capabilities that it shows the capturer to have or not.
     #[serde(default)]
     pub tries: Vec<Capability>,
-    /// Findings that say nothing of the capturer here, by their names in JSON.
+    /// Findings that say nothing of the capturer here.
     #[serde(default)]
-    pub excused: Vec<String>,
+    pub excused: Vec<Finding>,
     /// Why; null where nothing is excused.
     #[serde(default)]
     pub excused_because: Option<String>,

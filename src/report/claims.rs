@@ -1,4 +1,5 @@
-//! The claims of the spike with their verdicts: for a terminal, for programs, and as the spike's report done again.
+//! The claims of the spike, a design note for a Nomad task driver, with their verdicts: as text for a terminal, as JSON
+//! for programs, and as a Markdown report in the order of the spike's.
 
 use super::words::printable;
 use crate::claim::{Tried, Verdict};
@@ -35,7 +36,7 @@ impl ClaimsExport {
         self.claims.iter().filter(|tried| tried.verdict == verdict).count()
     }
 
-    /// `45 claims: 13 confirmed, …`.
+    /// The counts in words: `45 claims: 13 confirmed, …`.
     fn counts(&self) -> String {
         let counts =
             Verdict::ALL.map(|verdict| format!("{} {}", self.count(verdict), verdict.word().replace('_', " ")));
@@ -51,13 +52,13 @@ impl ClaimsExport {
     }
 }
 
-/// Colour marks what is refuted, and nothing else.
+/// The style of a refuted verdict. Nothing else has a colour.
 const REFUTED: Style = AnsiColor::Red.on_default();
 
-/// Writes them for a terminal.
+/// Writes the claims for a terminal.
 ///
 /// # Errors
-/// As the writer.
+/// The writer fails.
 pub fn write_claims_text(export: &ClaimsExport, writer: &mut dyn Write) -> io::Result<()> {
     writeln!(writer, "{}", export.place())?;
     for tried in &export.claims {
@@ -75,16 +76,17 @@ pub fn write_claims_text(export: &ClaimsExport, writer: &mut dyn Write) -> io::R
     writeln!(writer, "\n{}", export.counts())
 }
 
-/// Writes the spike's report, with evidence.
+/// Writes the spike's report in Markdown, with evidence.
 ///
 /// # Errors
-/// As the writer.
+/// The writer fails.
 pub fn write_claims_markdown(export: &ClaimsExport, writer: &mut dyn Write) -> io::Result<()> {
-    writeln!(writer, "# Spike 1: crun stdout/stderr capture, done again with evidence\n")?;
+    writeln!(writer, "# Spike 1: crun stdout/stderr capture, repeated with evidence\n")?;
     writeln!(
         writer,
-        "Each claim of the spike, and what a run made of it. The verdicts are computed from findings; the numbers are of one run\n\
-         on one machine, and each has the command that measures it again.\n"
+        "Each claim of the spike, with the verdict of one run. The spike is a design note for a Nomad task driver that compared\n\
+         five ways of capturing the stdout and stderr of `crun run`. Verdicts are computed from findings. The numbers come from\n\
+         one run on one machine. Each claim has the command that measures it again.\n"
     )?;
     let machine = &export.machine;
     writeln!(
@@ -136,12 +138,12 @@ fn heading(group: &str) -> &str {
     }
 }
 
-/// As GitHub makes it from a heading.
+/// The anchor that GitHub makes from a heading.
 fn anchor(id: &str) -> String {
     id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
 }
 
-/// What ends no cell of a table.
+/// Text that can stand in a cell of a Markdown table.
 fn cell(text: &str) -> String {
     printable(text).replace('|', "\\|").replace('<', "&lt;")
 }
@@ -152,7 +154,7 @@ fn sentence(why: &str) -> String {
     format!("{first}{}.", letters.as_str())
 }
 
-/// `latency_p50 8.3 us · lost_bytes 0`.
+/// The evidence in words: `latency_p50 8.3 us · lost 0 bytes`.
 fn numbers(tried: &Tried) -> String {
     let number = |(name, value): (&String, &Value)| match (name.strip_suffix("_ns"), name.strip_suffix("_bytes"), value)
     {

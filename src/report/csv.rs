@@ -3,41 +3,73 @@
 use super::Report;
 use super::words::printable;
 use crate::comparison::{CellResult, Comparison};
+use crate::finding::Finding;
+use serde_json::Value;
 use std::io::{self, Write};
 
 /// For spreadsheets.
 pub(super) struct Csv;
 
-const HEADS: [&str; 28] = [
-    "id",
-    "run",
-    "verdict",
-    "expected",
-    "broken",
-    "reason",
-    "deadline_hit",
-    "lost_bytes",
-    "lost_lines",
-    "duplicated_lines",
-    "altered_lines",
-    "foreign_lines",
-    "file_lost_bytes",
-    "misattributed_lines",
-    "unattributed_lines",
-    "stream_inversions",
-    "cross_inversion_rate",
-    "latency_p50_ns",
-    "latency_p99_ns",
-    "due_latency_p50_ns",
-    "delivered_before_exit_fraction",
-    "exit_expected",
-    "exit_reported",
-    "exit_latency_ns",
-    "drain_latency_ns",
-    "workload_stalled_ns",
-    "throughput_bytes_per_s",
-    "max_rss_bytes",
+/// What stands before the findings.
+const HEADS: [&str; 6] = ["id", "run", "verdict", "expected", "broken", "reason"];
+
+/// The findings that have a column, each named as in JSON.
+const FINDINGS: [Column; 22] = [
+    Column::Whole(Finding::DeadlineHit),
+    Column::Whole(Finding::LostBytes),
+    Column::Whole(Finding::LostLines),
+    Column::Whole(Finding::DuplicatedLines),
+    Column::Whole(Finding::AlteredLines),
+    Column::Whole(Finding::ForeignLines),
+    Column::Whole(Finding::FileLostBytes),
+    Column::Whole(Finding::MisattributedLines),
+    Column::Whole(Finding::UnattributedLines),
+    Column::Whole(Finding::StreamInversions),
+    Column::Whole(Finding::CrossInversionRate),
+    Column::Quantile(Finding::LatencyNs, "p50"),
+    Column::Quantile(Finding::LatencyNs, "p99"),
+    Column::Quantile(Finding::DueLatencyNs, "p50"),
+    Column::Whole(Finding::DeliveredBeforeExitFraction),
+    Column::Whole(Finding::ExitExpected),
+    Column::Whole(Finding::ExitReported),
+    Column::Whole(Finding::ExitLatencyNs),
+    Column::Whole(Finding::DrainLatencyNs),
+    Column::Whole(Finding::WorkloadStalledNs),
+    Column::Whole(Finding::ThroughputBytesPerS),
+    Column::Whole(Finding::MaxRssBytes),
 ];
+
+/// A column of findings.
+enum Column {
+    Whole(Finding),
+    /// One number of a distribution: `latency_p50_ns`.
+    Quantile(Finding, &'static str),
+}
+
+impl Column {
+    fn head(&self) -> String {
+        match self {
+            Column::Whole(finding) => finding.name().to_owned(),
+            Column::Quantile(finding, quantile) => {
+                format!("{}_{quantile}_ns", finding.name().trim_end_matches("_ns"))
+            }
+        }
+    }
+
+    fn value(&self, findings: &Value) -> String {
+        let value = match self {
+            Column::Whole(finding) => &findings[finding.name()],
+            Column::Quantile(finding, quantile) => &findings[finding.name()][*quantile],
+        };
+        match value {
+            Value::Null => String::new(),
+            Value::String(text) => printable(text),
+            // A fraction of 1 is `1`, as Rust writes it.
+            Value::Number(number) if number.is_f64() => number.as_f64().unwrap_or_default().to_string(),
+            other => other.to_string(),
+        }
+    }
+}
 
 impl Report for Csv {
     fn name(&self) -> &'static str {
@@ -50,47 +82,24 @@ impl Report for Csv {
 
     fn write(&self, comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()> {
         let mut csv = csv::Writer::from_writer(writer);
-        csv.write_record(HEADS)?;
+        csv.write_record(HEADS.map(str::to_owned).into_iter().chain(FINDINGS.iter().map(Column::head)))?;
         for cell in &comparison.cells {
-            csv.write_record(record(cell))?;
+            csv.write_record(record(cell)?)?;
         }
         csv.flush()
     }
 }
 
-fn record(cell: &CellResult) -> [String; 28] {
-    let found = cell.findings.as_ref();
-    let some = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
-    let count = |value: fn(&crate::analysis::Findings) -> u64| some(found.map(value));
-    let fraction = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-    [
+fn record(cell: &CellResult) -> io::Result<Vec<String>> {
+    let findings = serde_json::to_value(&cell.findings)?;
+    let broken: Vec<&str> = cell.broken.iter().map(|finding| finding.name()).collect();
+    let before = [
         cell.id.clone(),
         cell.run.to_string(),
         format!("{:?}", cell.verdict).to_lowercase(),
         cell.expected.to_string(),
-        cell.broken.join(" "),
+        broken.join(" "),
         printable(cell.reason.as_deref().unwrap_or_default()),
-        cell.deadline_hit.to_string(),
-        count(|found| found.lost_bytes),
-        count(|found| found.lost_lines),
-        count(|found| found.duplicated_lines),
-        count(|found| found.altered_lines),
-        count(|found| found.foreign_lines),
-        some(found.and_then(|found| found.file_lost_bytes)),
-        count(|found| found.misattributed_lines),
-        count(|found| found.unattributed_lines),
-        count(|found| found.stream_inversions),
-        fraction(found.and_then(|found| found.cross_inversion_rate)),
-        some(found.and_then(|found| Some(found.latency_ns?.p50))),
-        some(found.and_then(|found| Some(found.latency_ns?.p99))),
-        some(found.and_then(|found| Some(found.due_latency_ns?.p50))),
-        fraction(found.and_then(|found| found.delivered_before_exit_fraction)),
-        found.map(|found| found.exit_expected.to_string()).unwrap_or_default(),
-        found.and_then(|found| Some(found.exit_reported?.to_string())).unwrap_or_default(),
-        some(found.and_then(|found| found.exit_latency_ns)),
-        some(found.and_then(|found| found.drain_latency_ns)),
-        some(found.and_then(|found| found.workload_stalled_ns)),
-        some(found.and_then(|found| found.throughput_bytes_per_s)),
-        some(found.and_then(|found| found.max_rss_bytes)),
-    ]
+    ];
+    Ok(before.into_iter().chain(FINDINGS.iter().map(|column| column.value(&findings))).collect())
 }

@@ -2,6 +2,7 @@
 
 use super::words::printable;
 use crate::comparison::{CellResult, Comparison, Verdict};
+use crate::finding::{Finding, names};
 
 /// Cells that failed alike.
 pub(super) struct Failure {
@@ -9,7 +10,7 @@ pub(super) struct Failure {
     strategy: String,
     /// Experiment and its cases.
     cases: Vec<(String, Vec<String>)>,
-    broken: Vec<String>,
+    broken: Vec<Finding>,
     /// Why, or what was not expected.
     pub(super) reason: String,
     /// Whether the expectations name it.
@@ -31,7 +32,7 @@ impl Failure {
 
     /// The findings that are broken in any of the cells.
     pub(super) fn broken(&self) -> String {
-        if self.broken.is_empty() { "nothing broken".to_owned() } else { self.broken.join(", ") }
+        if self.broken.is_empty() { "nothing broken".to_owned() } else { names(&self.broken) }
     }
 
     /// The command that runs all of them again, and at most the rest of their experiment or strategy with them.
@@ -50,9 +51,9 @@ impl Failure {
             Some((_, cases)) => cases.push(cell.case.clone()),
             None => self.cases.push((cell.experiment.clone(), vec![cell.case.clone()])),
         }
-        for name in &cell.broken {
-            if !self.broken.contains(name) {
-                self.broken.push(name.clone());
+        for finding in &cell.broken {
+            if !self.broken.contains(finding) {
+                self.broken.push(*finding);
             }
         }
     }

@@ -5,6 +5,7 @@ use super::words::printable;
 use crate::analysis::{Fate, Findings, fates};
 use crate::comparison::{CellResult, Comparison, Outlook, Verdict};
 use crate::experiment::{Experiment, failures};
+use crate::finding::names;
 use crate::recording::Recording;
 use crate::script::journal::Write as Written;
 use crate::text::time;
@@ -220,7 +221,7 @@ impl<'a> Drawing<'a> {
 }
 
 fn verdict(cell: &CellResult, writer: &mut dyn Write) -> io::Result<()> {
-    let broken = cell.broken.join(", ");
+    let broken = names(&cell.broken);
     match (cell.verdict, cell.expected) {
         (Verdict::Fail, true) => writeln!(writer, "{BROKEN}Fails, as expected{BROKEN:#}: {broken}")?,
         (Verdict::Fail, false) => writeln!(writer, "{BROKEN}FAILS, and nobody expected it{BROKEN:#}: {broken}")?,
@@ -297,7 +298,7 @@ fn outlooks(explained: &Explained<'_>, writer: &mut dyn Write) -> io::Result<()>
         }
         for (when, findings) in [("always", &outlook.always), ("sometimes", &outlook.sometimes)] {
             if !findings.is_empty() {
-                writeln!(writer, "  {name} fails {when}: {}", findings.join(", "))?;
+                writeln!(writer, "  {name} fails {when}: {}", names(findings))?;
             }
         }
     }

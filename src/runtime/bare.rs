@@ -1,8 +1,8 @@
-//! No runtime: the workload as a plain child of the capturer. The floor that the others are held against.
+//! No runtime: the workload is a plain child of the capturer. The other runtimes are compared with this baseline.
 
 use super::Runtime;
 
-/// The floor.
+/// The baseline without a runtime.
 pub(super) struct Bare;
 
 impl Runtime for Bare {
@@ -11,7 +11,7 @@ impl Runtime for Bare {
     }
 
     fn summary(&self) -> &'static str {
-        "no runtime: the workload is a plain child of the capturer (the floor)"
+        "no runtime: the workload is a plain child of the capturer (the baseline)"
     }
 
     fn is_real(&self) -> bool {

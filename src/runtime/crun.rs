@@ -1,8 +1,8 @@
-//! crun: in the foreground it hands its own descriptors to the container, and waits for it.
+//! crun. In the foreground it hands its own descriptors to the container, and waits for it.
 
 use super::Runtime;
 
-/// crun, in the foreground as the spike runs it, or detached.
+/// crun, detached or in the foreground, where the spike runs it.
 pub(super) struct Crun {
     pub(super) detached: bool,
 }
@@ -14,7 +14,7 @@ impl Runtime for Crun {
 
     fn summary(&self) -> &'static str {
         if self.detached {
-            "crun run --detach, its container waited for by a subreaper"
+            "crun run --detach; a subreaper waits for its container"
         } else {
             "crun run in the foreground, as the spike does"
         }
@@ -32,17 +32,18 @@ impl Runtime for Crun {
         self.detached
     }
 
-    /// crun 1.8.1: "cgroups in hybrid mode not supported, drop all controllers from cgroupv2".
+    /// crun 1.8.1 on a hybrid host: "cgroups in hybrid mode not supported, drop all controllers from cgroupv2".
     fn needs_cgroup_view(&self) -> bool {
         true
     }
 
-    /// crun 1.8.1: it fails after the container has started, and forgets it. Detached, it is the front that has no pid then.
+    /// crun 1.8.1 fails after the container has started, and forgets it. If detached, the harness's front process
+    /// fails, because it has no pid to wait for.
     fn runs_on_without_pid_file(&self) -> bool {
         !self.detached
     }
 
-    /// No cgroup is wanted, and none is left behind.
+    /// The container needs no cgroup, so none can be left behind.
     fn global_options(&self) -> &'static [&'static str] {
         &["--cgroup-manager=disabled"]
     }

@@ -1,4 +1,4 @@
-//! Runs a container detached and waits for it: what a shim such as conmon does, without the copying.
+//! Runs a container detached and waits for it. A shim such as conmon does the same, but also copies the streams.
 
 use crate::sys::release_standard_streams;
 use crun_capture_reactor::Exit;
@@ -9,27 +9,28 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
-/// Runs `command` (`run --detach --pid-file PID_FILE …`), which inherits the caller's descriptors; then keeps none of
-/// them, waits for the container's init, and returns how that ended. What the runtime itself exits with, unless 0, is
-/// returned as it is. Blocks until the init has ended.
+/// Runs `command` (`run --detach --pid-file PID_FILE …`), which inherits the caller's descriptors. Then releases the
+/// caller's standard streams, waits for the container's init, and returns its exit. If the runtime exits with another
+/// code than 0, returns that exit instead. Blocks until the init has ended.
 ///
 /// # Errors
 /// The command cannot be run, or its container cannot be found.
 pub fn run_and_wait(command: &[OsString], pid_file: &Path) -> io::Result<Exit> {
-    // The init of a detached container is orphaned to the nearest subreaper (prctl(2), PR_SET_CHILD_SUBREAPER).
+    // The init of a detached container becomes a child of the nearest subreaper (prctl(2), PR_SET_CHILD_SUBREAPER).
     set_child_subreaper(Some(Pid::INIT))?;
     let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let status = Command::new(program).args(arguments).status()?;
     if !status.success() {
-        // A helper of the runtime's may outlive it by a moment, and is not to be left to somebody else.
+        // A helper of the runtime may outlive it for a moment. It must not be left for another process to reap.
         while wait(WaitOptions::empty()).is_ok() {}
         return Ok(Exit::from(status));
     }
     let pid = fs::read_to_string(pid_file)?;
     let pid = pid.trim().parse().ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
     release_standard_streams()?;
-    // The runtime may have started the container from a process of its own that outlives it by a moment; that is an
-    // orphan of ours by now, and the container becomes one when it is gone. So every child is reaped until the init is.
+    // The runtime may have started the container from a process of its own that outlives it for a moment. That process
+    // is an orphan of this process by now, and when it ends, the container becomes one too. So this loop reaps every
+    // child until the init has ended.
     loop {
         match wait(WaitOptions::empty())? {
             Some((child, status)) if child == pid => {

@@ -1,8 +1,8 @@
-//! `fake-crun`, the stand-in for crun that comes with the harness and needs no root.
+//! `fake-crun`, the stand-in for crun. It comes with the harness and needs no root.
 
 use super::Runtime;
 
-/// The embedded default.
+/// The built-in fake runtime.
 pub(super) struct Fake;
 
 impl Runtime for Fake {

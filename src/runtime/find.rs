@@ -1,4 +1,4 @@
-//! Which runtimes there are on this machine, in which mode they run, and why one cannot.
+//! Finds the runtimes of this machine and the modes they run in, and tells why one cannot be used.
 
 use super::{Handle, Parents, Runtime, Stage};
 use crate::bundle::{self, Rootfs};
@@ -20,17 +20,18 @@ use std::time::Duration;
 pub struct Programs {
     /// `crun-capture`.
     pub crun_capture: PathBuf,
-    /// The workload, static.
+    /// The workload: a static `crun-capture-emit`.
     pub emit: PathBuf,
     /// `fake-crun`.
     pub fake_crun: PathBuf,
 }
 
 impl Programs {
-    /// Those that lie beside the program at `crun_capture`. A workload that has to be written out goes to `scratch`.
+    /// The programs in the directory of the program at `crun_capture`. If the workload has to be written out, it goes
+    /// to `scratch`.
     ///
     /// # Errors
-    /// One is missing, with its path.
+    /// A program is missing, or the workload cannot be written out. The error names the path.
     pub fn beside(crun_capture: &Path, scratch: &Path) -> io::Result<Programs> {
         let folder = crun_capture.parent().unwrap_or(Path::new("/"));
         let beside = |name: &str| {
@@ -46,7 +47,7 @@ impl Programs {
     }
 }
 
-/// The program at `path` where it is static, else the one that was built into this program, written into `scratch`.
+/// The program at `path` if it is static. Otherwise the one that was built into this program, written into `scratch`.
 ///
 /// # Errors
 /// Neither is there, or it cannot be written out.
@@ -55,7 +56,7 @@ fn static_emit(path: &Path, scratch: &Path) -> io::Result<PathBuf> {
         return Ok(path.to_owned());
     }
     let Some(bytes) = EMBEDDED else {
-        let message = format!("{} is not static, and a rootfs holds nothing else", path.display());
+        let message = format!("{} is not static, and a rootfs contains no other files", path.display());
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     };
     let path = scratch.join("crun-capture-emit");
@@ -69,31 +70,31 @@ const EMBEDDED: Option<&[u8]> = Some(include_bytes!(env!("CRUN_CAPTURE_EMBEDDED_
 #[cfg(not(embedded_emit))]
 const EMBEDDED: Option<&[u8]> = None;
 
-/// How a runtime is run here.
+/// The mode in which a runtime runs here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mode {
-    /// By a user without privileges.
+    /// A user without privileges runs it.
     pub rootless: bool,
-    /// In a user namespace that the harness makes.
+    /// It runs in a user namespace that the harness makes.
     pub user_namespace: bool,
-    /// In a private cgroup2 view that the harness makes.
+    /// It runs in a private cgroup2 view that the harness makes.
     pub cgroup_view: bool,
 }
 
-/// A runtime that is there.
+/// A runtime that was found.
 #[derive(Clone)]
 pub struct Found {
-    /// Which.
+    /// The runtime.
     pub runtime: &'static dyn Runtime,
-    /// What it is called in ids: its name, or what the user called it.
+    /// The runtime's label in ids: its name, or the one that the user gave it.
     pub label: String,
-    /// The program.
+    /// The path of the program.
     pub program: PathBuf,
-    /// What it says its version is; empty for `bare`.
+    /// The version that the program prints. Empty for `bare`.
     pub version: String,
-    /// How it is run.
+    /// The mode in which it runs.
     pub mode: Mode,
-    /// A second word of its mode, by its own account; empty where it has none.
+    /// The mode that the program itself reports. Empty if it reports none.
     pub own_mode: String,
     pub(super) pids_parent: Option<PathBuf>,
     pub(super) crun_capture: PathBuf,
@@ -105,12 +106,12 @@ pub struct Found {
 pub struct Unusable {
     /// What is missing or fails.
     pub reason: String,
-    /// What to do about it; empty where there is nothing.
+    /// How to repair that. Empty if no way is known.
     pub mend: String,
 }
 
 impl Found {
-    /// Its mode in words: `rootful, private cgroup view`.
+    /// The mode in words, such as `rootful, private cgroup view`.
     pub fn mode_words(&self) -> String {
         if !self.runtime.is_oci() {
             return String::new();
@@ -122,16 +123,17 @@ impl Found {
         words.join(", ")
     }
 
-    /// Whether a container of it can have a pid namespace of its own.
+    /// Whether a container can have a pid namespace of its own.
     pub fn has_pid_namespace(&self) -> bool {
         self.runtime.is_oci() && self.own_mode != "plain"
     }
 }
 
-/// Looks for `runtime`: at `path` where one is given, else in PATH or beside the harness.
+/// Finds `runtime`: at `path` if one is given, otherwise in PATH or beside the harness. Blocks while the program prints
+/// its version, for at most VERB_DEADLINE.
 ///
 /// # Errors
-/// It is not there, or what is there is no runtime.
+/// There is no such program, or it is not a runtime.
 pub fn find(
     runtime: &'static dyn Runtime,
     label: Option<&str>,
@@ -167,7 +169,7 @@ pub fn find(
     })
 }
 
-/// The program of this name in PATH.
+/// The executable file of this name in PATH.
 fn in_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|candidate| {
@@ -175,7 +177,7 @@ fn in_path(name: &str) -> Option<PathBuf> {
     })
 }
 
-/// `NAME version X` of the first line, and X of a line `mode: X`.
+/// The version and the mode that a program prints: X of `NAME version X` in the first line, and X of a line `mode: X`.
 fn version(program: &Path, family: &Family) -> Result<(String, String), Unusable> {
     let not_one = |why: String| Unusable {
         reason: format!("{} is not an OCI runtime: {why}", program.display()),
@@ -184,7 +186,7 @@ fn version(program: &Path, family: &Family) -> Result<(String, String), Unusable
     let output = family.output(Command::new(program).arg("--version"), VERB_DEADLINE);
     let output = output.map_err(|error| not_one(format!("it cannot be run: {error}")))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    // youki has a colon after the word.
+    // youki writes a colon after the word.
     let is_version = |word: &&str| word.trim_end_matches(':') == "version";
     let mut words = text.lines().next().unwrap_or_default().split_whitespace().skip_while(|word| !is_version(word));
     let version = words.nth(1).filter(|_| output.status.success());
@@ -193,15 +195,15 @@ fn version(program: &Path, family: &Family) -> Result<(String, String), Unusable
     Ok((version.to_owned(), own_mode.to_owned()))
 }
 
-/// How long the container lives that tries a runtime: one that ends at once may meet a race of the runtime's own, and the
-/// whole runtime would be given up (youki 0.7.0 hangs then).
+/// How long the container that tests a runtime lives. With one that ends at once the runtime may lose a race of its own
+/// (youki 0.7.0 hangs), and the harness would give up the whole runtime.
 const PROBE: Duration = Duration::from_millis(30);
 
-/// Runs one container that does nothing, to see whether the runtime works here. Blocks for at most VERB_DEADLINE, and as
-/// long again to stop what hangs.
+/// Runs one container that does nothing, to find out whether the runtime works here. Blocks for at most VERB_DEADLINE.
+/// If a container is left then, it also blocks until that is stopped (see [`Handle::stop`]).
 ///
 /// # Errors
-/// It does not work, with its own words.
+/// The runtime does not work. The reason is in the runtime's own words.
 pub fn probe(found: &Found, parents: Parents<'_>, family: &Family) -> Result<(), Unusable> {
     let command = machine::user_namespaces_command().map(|command| format!("{command} (as root)"));
     let without_privileges = || command.unwrap_or_else(|| "run crun-capture as root".to_owned());
@@ -215,15 +217,15 @@ pub fn probe(found: &Found, parents: Parents<'_>, family: &Family) -> Result<(),
     if output.status.success() {
         return Ok(());
     }
-    // youki says it in its log only, runc and crun on stderr too.
+    // youki reports this in its log only, runc and crun also on stderr.
     let text = String::from_utf8_lossy(&output.stderr);
     let said = text.lines().next().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty());
     let said = said.or_else(|| super::errors_in_log(&log).into_iter().next());
-    let words = said.unwrap_or_else(|| "it says nothing".to_owned());
+    let words = said.unwrap_or_else(|| "the runtime gives no reason".to_owned());
     Err(failed(format!("a container does not start ({}): {words}", output.status)))
 }
 
-/// How the container ended, and what the runtime's log holds.
+/// Runs that container. Returns how it ended, and the content of the runtime's log.
 fn run_probe(found: &Found, parents: Parents<'_>, family: &Family) -> io::Result<(Output, String)> {
     let rootfs = Rootfs::create(parents.disk.join(format!("rootfs-{}", found.label)), &found.emit)?;
     let script = Script::new(0, End::Exit(0)).then(Step::Pause { duration_ns: PROBE.as_nanos() as u64 });
@@ -240,7 +242,7 @@ fn run_probe(found: &Found, parents: Parents<'_>, family: &Family) -> io::Result
     Ok((output?, String::from_utf8_lossy(&log).into_owned()))
 }
 
-/// A container id that nobody else has: `cc-RUN-NUMBER`.
+/// Makes a unique container id: `cc-RUN-NUMBER`.
 pub fn new_id(run: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("cc-{run}-{}", COUNT.fetch_add(1, Ordering::Relaxed))

@@ -1,4 +1,4 @@
-//! What runs a bundle.
+//! Runtimes: the programs that run a bundle.
 
 mod bare;
 pub mod cgroup_view;
@@ -24,7 +24,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// All runtimes: the real ones first, each followed by its detached kind. The order is that of every report.
+/// All runtimes, in the order of every report: the real ones first, each followed by its detached variant.
 pub static ALL: &[&dyn Runtime] = &[
     &crun::Crun { detached: false },
     &crun::Crun { detached: true },
@@ -36,70 +36,70 @@ pub static ALL: &[&dyn Runtime] = &[
     &bare::Bare,
 ];
 
-/// One way of running a bundle.
+/// A way to run a bundle.
 pub trait Runtime: Sync {
-    /// Its name.
+    /// The runtime's name.
     fn name(&self) -> &'static str;
 
-    /// What it is, in one line.
+    /// One line that says what it is.
     fn summary(&self) -> &'static str;
 
-    /// Whether it is a real OCI runtime, so that its rows come first and its absence is said loudly.
+    /// Whether it is a real OCI runtime. Real runtimes come first in reports, and the harness warns if one is missing.
     fn is_real(&self) -> bool {
         true
     }
 
-    /// Whether `compare` uses it when none is named.
+    /// Whether `compare` uses it when no runtime is named.
     fn by_default(&self) -> bool {
         false
     }
 
-    /// The program to look for in PATH; None for a runtime that comes with the harness.
+    /// The name of the program to look for in PATH. None: the runtime comes with the harness.
     fn program(&self) -> Option<&'static str>;
 
-    /// The command that installs it here; None where none is known.
+    /// The command that installs it on this system. None: no such command is known.
     fn install_command(&self) -> Option<String> {
         crate::machine::install_command(self.program()?)
     }
 
-    /// Whether it runs bundles at all: `bare` starts the workload itself.
+    /// Whether it runs bundles. `bare` does not: it starts the workload itself.
     fn is_oci(&self) -> bool {
         true
     }
 
-    /// Whether `run` gets `--detach`, and a subreaper of ours waits for the container.
+    /// Whether `run` gets `--detach`, so that the harness's subreaper waits for the container.
     fn detached(&self) -> bool {
         false
     }
 
-    /// Whether it starts on a hybrid cgroup host only in a private cgroup2 view.
+    /// Whether it needs a private cgroup2 view to start on a hybrid cgroup host.
     fn needs_cgroup_view(&self) -> bool {
         false
     }
 
-    /// Whether it leaves its container running when it cannot write the pid file, and fails.
+    /// Whether it fails but leaves its container running when it cannot write the pid file.
     fn runs_on_without_pid_file(&self) -> bool {
         false
     }
 
-    /// What it exits with when it fails itself.
+    /// The exit code of the runtime when it fails itself.
     fn failure_code(&self) -> i32 {
         1
     }
 
-    /// Whether it keeps `linux.resources.pids` of config.json.
+    /// Whether it enforces `linux.resources.pids` of config.json.
     fn limits_pids(&self) -> bool {
         false
     }
 
-    /// Options before the verb, besides `--root` and `--log`.
+    /// Further options before the verb, besides `--root` and `--log`.
     fn global_options(&self) -> &'static [&'static str] {
         &[]
     }
 }
 
-/// The errors in a runtime's log, which is JSON lines. crun and runc write `level` and `msg`; youki writes the level in
-/// capitals, and `message`, with the cause in `err`.
+/// Returns the errors in a runtime's log, which is JSON lines. crun and runc write `level` and `msg`. youki writes the
+/// level in capitals, the text as `message`, and its cause as `err`.
 pub fn errors_in_log(text: &str) -> Vec<String> {
     let is_error = |level: &str| ["error", "fatal"].iter().any(|one| one.eq_ignore_ascii_case(level));
     let entries = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
@@ -112,26 +112,26 @@ pub fn errors_in_log(text: &str) -> Vec<String> {
     errors.filter_map(message).collect()
 }
 
-/// A container to be.
+/// A container that a runtime is to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Container<'a> {
-    /// Its id: unique and random.
+    /// The container's id, which is unique and random.
     pub id: &'a str,
-    /// Its bundle.
+    /// The directory of its bundle.
     pub bundle: &'a Path,
     /// The runtime's state directory.
     pub state_root: &'a Path,
-    /// Where the runtime writes the pid of the container's init.
+    /// The file to which the runtime writes the pid of the container's init.
     pub pid_file: &'a Path,
-    /// The runtime's own log, as JSON lines.
+    /// The runtime's log, as JSON lines.
     pub log: &'a Path,
-    /// The directory that is `/exchange` in the container.
+    /// The directory that is mounted on `/exchange` in the container.
     pub exchange: &'a Path,
 }
 
 impl Found {
-    /// The command line that runs `container` to its end with the caller's own descriptors. One with a terminal is created and started
-    /// by who gives it that, and detached in any case.
+    /// The command line that runs `container` to its end with the caller's own descriptors. A container with a terminal
+    /// always runs detached; whoever gives it the terminal creates and starts it.
     pub fn run_command(&self, container: &Container<'_>, terminal: bool) -> Vec<OsString> {
         if !self.runtime.is_oci() {
             return vec![self.emit.clone().into(), container.exchange.into()];
@@ -150,7 +150,7 @@ impl Found {
         command
     }
 
-    /// What limits the processes of its containers; None where nothing does.
+    /// What limits the processes of its containers. None: nothing does.
     pub fn pids_limit(&self) -> Option<PidsLimit> {
         if !self.runtime.is_oci() {
             None
@@ -163,16 +163,16 @@ impl Found {
         }
     }
 
-    /// The control group of the container `id`; None where it has none of the harness's.
+    /// The cgroup that the harness makes for the container `id`. None: it makes none.
     fn pids_group(&self, id: &str) -> Option<PathBuf> {
         let parent = self.pids_parent.as_ref().filter(|_| self.pids_limit() == Some(PidsLimit::Cgroup))?;
         Some(parent.join(id))
     }
 
-    /// Makes the control group of the container `id`, where it is to have one.
+    /// Makes the cgroup of the container `id`, if it needs one.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// The cgroup cannot be made.
     pub fn make_pids_group(&self, id: &str) -> io::Result<()> {
         match &self.pids_parent {
             Some(parent) if self.pids_group(id).is_some() => pids_limit::make(parent, id),
@@ -180,20 +180,20 @@ impl Found {
         }
     }
 
-    /// The processes in it.
+    /// The processes in the cgroup of the container `id`.
     pub fn in_pids_group(&self, id: &str) -> Vec<Stranger> {
         self.pids_group(id).map(|group| pids_limit::members(&group)).unwrap_or_default()
     }
 
-    /// Removes it, when its processes have ended.
+    /// Removes the cgroup of the container `id`, whose processes must have ended. Blocks for at most a second.
     ///
     /// # Errors
-    /// It is still in use.
+    /// The cgroup is still in use.
     pub fn remove_pids_group(&self, id: &str) -> io::Result<()> {
         self.pids_group(id).map_or(Ok(()), |group| pids_limit::remove(&group))
     }
 
-    /// What reaches `container` by the other verbs: kill, delete, state. None where nothing runs bundles.
+    /// The handle by which the other verbs (kill, delete, state) reach `container`. None: the runtime runs no bundles.
     pub fn handle(&self, container: &Container<'_>) -> Option<Handle> {
         if !self.runtime.is_oci() {
             return None;
@@ -205,7 +205,8 @@ impl Found {
         Some(Handle { words, state_root: container.state_root.to_owned(), id: container.id.to_owned() })
     }
 
-    /// What stands before the runtime: nothing, where it needs no view, no limit, and nobody to wait for its container.
+    /// The words before the runtime. Empty if the runtime needs no view and no limit, and nobody has to wait for its
+    /// container.
     fn front(&self, wait_for: Option<&Path>, pids_group: Option<&Path>) -> Vec<OsString> {
         let mut options: Vec<OsString> = Vec::new();
         if let Some(group) = pids_group {

@@ -1,9 +1,9 @@
-//! What keeps a container from filling the machine with processes.
+//! The limit that keeps a container from filling the machine with processes.
 //!
-//! `linux.resources.pids` of config.json is the rule, and runc and youki keep it. crun with its cgroup manager disabled
-//! ignores it silently, and so does the fake: for these the harness makes a control group of its own, which the process
-//! that becomes the runtime enters first. A user without privileges may make none, and has RLIMIT_NPROC (setrlimit(2)): it
-//! counts the processes of a user namespace, but nothing of root's.
+//! config.json has the limit as `linux.resources.pids`, and runc and youki enforce it. crun ignores it silently if its
+//! cgroup manager is disabled, and so does the fake. For these the harness makes a cgroup, which the process that
+//! becomes the runtime enters first. A user without privileges cannot make one, and gets RLIMIT_NPROC (setrlimit(2)).
+//! That limit counts the processes of a user namespace, but does not apply to root.
 
 use crate::bundle::PIDS_MAX;
 use crate::files::with_path;
@@ -15,16 +15,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Where the hierarchies are.
+/// The directory of all cgroup hierarchies.
 const CGROUP: &str = "/sys/fs/cgroup";
 
-/// So many entries of the hierarchies are looked at, files included.
+/// The maximum number of directory entries in the hierarchies that the harness looks at, files included.
 const ENTRIES_MAX: u32 = 1_000_000;
 
-/// How often is looked for processes in a group: one that forks while it is being killed is found the next time.
+/// How often the harness searches for processes in a cgroup. A process that forks while it is being killed leaves a
+/// child for the next search.
 const ROUNDS_MAX: u32 = 100;
 
-/// How long the kernel may take to let go of a group whose processes have ended.
+/// How long the kernel may take to release a cgroup whose processes have ended.
 const REMOVAL: Duration = Duration::from_secs(1);
 
 /// What limits the processes of a container.
@@ -39,7 +40,7 @@ pub enum PidsLimit {
     Runtime,
 }
 
-/// Where groups with a pids controller are.
+/// The hierarchy with the pids controller.
 fn hierarchy() -> Option<&'static Path> {
     match machine::cgroup_mode() {
         CgroupMode::V1 | CgroupMode::Hybrid => Some(Path::new("/sys/fs/cgroup/pids")),
@@ -48,7 +49,8 @@ fn hierarchy() -> Option<&'static Path> {
     }
 }
 
-/// The hierarchy, where this process can make groups with a limit in it: it makes one of this run's and removes it.
+/// The hierarchy in which this process can make cgroups with a limit. To find out, makes a cgroup of this run and
+/// removes it.
 pub(super) fn parent(run: &str) -> Option<PathBuf> {
     let parent = hierarchy()?;
     let trial = parent.join(super::new_id(run));
@@ -58,10 +60,10 @@ pub(super) fn parent(run: &str) -> Option<PathBuf> {
     has_limit.then(|| parent.into())
 }
 
-/// Makes the group `id` with its limit.
+/// Makes the cgroup `id` with its limit.
 ///
 /// # Errors
-/// It cannot be made, with the path.
+/// The cgroup cannot be made. The error names the path.
 pub(super) fn make(parent: &Path, id: &str) -> io::Result<()> {
     let group = parent.join(id);
     fs::create_dir(&group).map_err(|error| with_path(&error, &group))?;
@@ -69,29 +71,30 @@ pub(super) fn make(parent: &Path, id: &str) -> io::Result<()> {
     fs::write(&limit, PIDS_MAX.to_string()).map_err(|error| with_path(&error, &limit))
 }
 
-/// Moves this process, and all that it becomes and starts, into a group.
+/// Moves this process into a cgroup. The processes that it starts or becomes stay in it.
 ///
 /// # Errors
-/// There is none, with the path.
+/// There is no such cgroup. The error names the path.
 pub fn enter(group: &Path) -> io::Result<()> {
     let processes = group.join("cgroup.procs");
     fs::write(&processes, "0").map_err(|error| with_path(&error, &processes))
 }
 
-/// The processes in a group, as far as this pid namespace has numbers for them.
+/// The processes in a cgroup that have a number in this pid namespace.
 pub(super) fn members(group: &Path) -> Vec<Stranger> {
     let text = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
     let pids = |text: &str| -> Vec<u32> { text.lines().filter_map(|pid| pid.parse().ok()).collect() };
     let held: Vec<Stranger> = pids(&text).into_iter().filter(|&pid| pid != 0).filter_map(Stranger::of).collect();
-    // Asked again, now that each is held by a descriptor: a number could by now be another process's.
+    // Read again, now that each process is held by a pidfd: before, a pid may have gone to another process.
     let still = pids(&fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default());
     held.into_iter().filter(|stranger| still.contains(&stranger.pid)).collect()
 }
 
-/// Removes a group whose processes have ended. Blocks for at most a second: the kernel may still hold one that has just ended.
+/// Removes a cgroup whose processes have ended. Blocks for at most a second, because the kernel may still hold a
+/// process that has just ended.
 ///
 /// # Errors
-/// It cannot be removed, with the path.
+/// The cgroup cannot be removed. The error names the path.
 pub(super) fn remove(group: &Path) -> io::Result<()> {
     let deadline = Instant::now() + REMOVAL;
     loop {
@@ -105,15 +108,15 @@ pub(super) fn remove(group: &Path) -> io::Result<()> {
     }
 }
 
-/// The groups of all containers of a run, in every hierarchy: runc and youki make groups of their own below whichever they
-/// are in, and leave them where they are killed.
+/// The cgroups of all containers of a run, in every hierarchy. runc and youki make cgroups of their own below the one
+/// that they are in, and leave them behind if they are killed.
 fn groups(run: &str) -> Vec<PathBuf> {
     let name = format!("cc-{run}-");
     let (mut found, mut folders, mut seen) = (Vec::new(), vec![PathBuf::from(CGROUP)], 0);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             seen += 1;
-            // A link is another name of a hierarchy that is there anyway.
+            // A link is only another name of a hierarchy.
             if !entry.file_type().is_ok_and(|kind| kind.is_dir()) || seen > ENTRIES_MAX {
                 continue;
             }
@@ -124,7 +127,8 @@ fn groups(run: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Kills what is in the groups of a dead run: a program may have cleared its environment, and bear no mark. Returns how many.
+/// Kills the processes in the cgroups of a dead run, and returns their number. They may bear no mark, because a program
+/// can clear its environment.
 pub fn kill_all(run: &str) -> usize {
     let mut killed = 0;
     for group in groups(run) {
@@ -140,7 +144,7 @@ pub fn kill_all(run: &str) -> usize {
     killed
 }
 
-/// Removes the groups of a run, whose processes have ended. Returns what could not be removed, in words.
+/// Removes the cgroups of a run, whose processes must have ended. Returns what could not be removed, in words.
 pub fn remove_all(run: &str) -> Vec<String> {
     groups(run).iter().filter_map(|group| remove(group).err()).map(|error| error.to_string()).collect()
 }

@@ -1,4 +1,4 @@
-//! runc: in the foreground it gives the container pipes of its own and copies, so it is a capturer in the path.
+//! runc. In the foreground it gives the container pipes of its own and copies the streams, so it captures them too.
 
 use super::Runtime;
 
@@ -14,7 +14,7 @@ impl Runtime for Runc {
 
     fn summary(&self) -> &'static str {
         if self.detached {
-            "runc run --detach, which hands over the caller's descriptors; waited for by a subreaper"
+            "runc run --detach: it hands over the caller's descriptors; a subreaper waits for its container"
         } else {
             "runc run in the foreground: it copies the streams itself"
         }

@@ -1,6 +1,7 @@
-//! A container that is ready to run: its directories, its bundle, and what stops it.
+//! A container that is ready to run: its directories, its bundle, and the handle that stops it.
 //!
-//! Everything that runs a bundle of the harness's makes it here: cells, the probe of a runtime, benchmarks, examples.
+//! All containers with a bundle of the harness are made here: for cells, the probe of a runtime, benchmarks and
+//! examples.
 
 use super::{Container, Found, Handle, new_id};
 use crate::bundle::{self, Contents, Flaw, Rootfs};
@@ -13,16 +14,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The directories in which those of containers are made.
+/// The directories in which the directories of containers are made.
 #[derive(Clone, Copy, Debug)]
 pub struct Parents<'a> {
-    /// For bundles and the states of runtimes.
+    /// The directory for bundles and the states of runtimes.
     pub disk: &'a Path,
-    /// For exchange directories. In memory, where there is any, so that a journal never waits for a disk.
+    /// The directory for exchange directories. It is in memory if possible, so that a journal never waits for a disk.
     pub memory: &'a Path,
 }
 
-/// What a container is to run.
+/// The things that a container is to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Play<'a> {
     /// The root file system.
@@ -31,30 +32,31 @@ pub struct Play<'a> {
     pub script: &'a Script,
     /// Whether the container gets a pid namespace of its own.
     pub pid_namespace: bool,
-    /// What is wrong with its bundle on purpose.
+    /// The deliberate flaw of its bundle.
     pub flaw: Flaw,
-    /// `NAME=VALUE`, added to the environment of the workload.
+    /// Variables for the environment of the workload, as `NAME=VALUE`.
     pub environment: &'a [String],
 }
 
-/// The directories of one container. They stay until [`Stage::remove`], or until the directories above them go.
+/// The directories of one container. They stay until [`Stage::remove`], or until the directories above them are
+/// removed.
 #[derive(Debug)]
 pub struct Stage {
     /// The container's id.
     pub id: String,
-    /// Its own directory.
+    /// The container's own directory.
     pub directory: PathBuf,
     /// The directory that is mounted on `/exchange`: script, journal, FIFOs.
     pub exchange: PathBuf,
-    /// Where the runtime writes the pid of the container's init.
+    /// The file to which the runtime writes the pid of the container's init.
     pub pid_file: PathBuf,
 }
 
 impl Stage {
-    /// Makes the directories, and whatever the runtime needs beside the bundle. The bundle itself is not there yet.
+    /// Makes the directories, and everything that the runtime needs except the bundle. The bundle is not there yet.
     ///
     /// # Errors
-    /// A file, a directory or a control group cannot be made.
+    /// A file, a directory or a cgroup cannot be made.
     pub fn create(found: &Found, parents: Parents<'_>, family: &Family, flaw: Flaw) -> io::Result<Stage> {
         let id = new_id(family.run());
         let directory = parents.disk.join(&id);
@@ -66,14 +68,14 @@ impl Stage {
         make_directory(&stage.directory)?;
         found.make_pids_group(&stage.id)?;
         if let Some(handle) = stage.handle(found) {
-            // Before the container can exist, so that a later run can stop what this one leaves.
+            // Saved before the container can exist, so that a later run can stop what this one leaves.
             handle.save(&stage.directory)?;
             make_directory(&stage.state_root())?;
         }
         Ok(stage)
     }
 
-    /// Makes the exchange directory, and the bundle where the runtime runs any.
+    /// Makes the exchange directory, and the bundle if the runtime runs bundles.
     ///
     /// # Errors
     /// A file or directory cannot be made.
@@ -93,7 +95,8 @@ impl Stage {
         bundle::write(&self.bundle(), &contents)
     }
 
-    /// Both, for a script with a sound bundle and a pid namespace of its own.
+    /// Does both, [`Stage::create`] and [`Stage::play`], for a script with a sound bundle. The container gets a pid
+    /// namespace of its own if the runtime has one to give.
     ///
     /// # Errors
     /// As for [`Stage::create`] and [`Stage::play`].
@@ -112,12 +115,12 @@ impl Stage {
         Ok(stage)
     }
 
-    /// The bundle.
+    /// The directory of the bundle.
     pub fn bundle(&self) -> PathBuf {
         self.directory.join("bundle")
     }
 
-    /// The runtime's own log.
+    /// The runtime's own log file.
     pub fn log(&self) -> PathBuf {
         self.directory.join("log")
     }
@@ -126,7 +129,7 @@ impl Stage {
         self.directory.join("state")
     }
 
-    /// Calls `act` with the container to be.
+    /// Calls `act` with a description of the container.
     fn with_container<T>(&self, act: impl FnOnce(&Container<'_>) -> T) -> T {
         act(&Container {
             id: &self.id,
@@ -138,27 +141,28 @@ impl Stage {
         })
     }
 
-    /// The command line that runs it to its end.
+    /// The command line that runs the container to its end.
     pub fn words(&self, found: &Found, terminal: bool) -> Vec<OsString> {
         self.with_container(|container| found.run_command(container, terminal))
     }
 
-    /// The same as a command for a capture. A strategy that writes files puts them into the exchange directory.
+    /// The same command line as a command for a capture. A strategy that writes files puts them into the exchange
+    /// directory.
     pub fn command(&self, found: &Found) -> Command {
         let mut words = self.words(found, false).into_iter();
         let command = Command::new(words.next().unwrap_or_default()).args(words);
         command.stdout_path(self.exchange.join("stdout")).stderr_path(self.exchange.join("stderr"))
     }
 
-    /// What reaches it by the runtime's other verbs. None: nothing runs bundles.
+    /// The handle by which the runtime's other verbs reach the container. None: the runtime runs no bundles.
     pub fn handle(&self, found: &Found) -> Option<Handle> {
         self.with_container(|container| found.handle(container))
     }
 
-    /// Removes everything that was made for it, when the container has ended.
+    /// Removes everything that was made for the container, which must have ended. Blocks for at most a second.
     ///
     /// # Errors
-    /// Something of it is in use; with the path.
+    /// Something of it is still in use. The error names the path.
     pub fn remove(self, found: &Found) -> io::Result<()> {
         found.remove_pids_group(&self.id)?;
         for path in [&self.directory, &self.exchange].into_iter().filter(|path| path.exists()) {

@@ -1,8 +1,8 @@
-//! Ends a container and sees that it is gone.
+//! Stops a container and verifies that it is gone.
 //!
-//! No single step can be relied on: TERM is forwarded to a PID 1 that may ignore it (pid_namespaces(7)), crun 1.8.1 answers
-//! a signal it does not know with 0 and does nothing, and a container outlives its front process. So each step has a
-//! deadline and leaves its outcome, and the end is verified by the runtime's own word and by a pidfd of the init.
+//! No single step is reliable. TERM is forwarded to a PID 1 that may ignore it (pid_namespaces(7)). crun 1.8.1 returns
+//! 0 for a signal that it does not know, and does nothing. A container may outlive its front process. So each step has
+//! a deadline and records its outcome, and both the runtime's own word and a pidfd of the init must confirm the end.
 
 use crate::files::{read_regular, write_private};
 use crate::process::{Family, VERB_DEADLINE, readable};
@@ -14,14 +14,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-/// The file of a handle, in the directory that belongs to its container.
+/// The name of a handle's file, in the directory of its container.
 const FILE: &str = "container.json";
 
-/// A container that was started, as far as the runtime's other verbs are concerned. It is kept on disk beside its bundle, so
-/// that a later run can stop what a killed one has left.
+/// What the runtime's other verbs need to reach a container that was started. It is kept on disk beside the bundle, so
+/// that a later run can stop what a killed run has left.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Handle {
-    /// The words before a verb: the runtime with its options, and what stands before it.
+    /// The command line before a verb: the runtime with its options, after anything that stands before it.
     pub words: Vec<OsString>,
     /// The runtime's state directory.
     pub state_root: PathBuf,
@@ -29,30 +29,30 @@ pub struct Handle {
     pub id: String,
 }
 
-/// How a container was stopped.
+/// The way in which a container was stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
-    /// Its status when the stop began, by the runtime's own word: created, running, stopped; None where it gave none.
+    /// The status when the stop began, as the runtime reports it: created, running, stopped. None: it reported none.
     pub status: Option<String>,
-    /// What was done, in order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
-    /// Whether it is gone: the runtime does not know it any more, and its init has ended.
+    /// Whether the container is gone: the runtime no longer knows it, and its init has ended.
     pub gone: bool,
 }
 
 /// One step of a stop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// `state`, `kill TERM`, `grace`, `kill KILL`, `end`, `delete`, `gone`.
+    /// The step's name: `state`, `kill TERM`, `grace`, `kill KILL`, `end`, `delete`, `gone`.
     pub name: String,
-    /// How long it took.
+    /// How long the step took, in ns.
     pub took_ns: u64,
-    /// How it came out: `ok`, or what the runtime said.
+    /// The result: `ok`, or what the runtime said.
     pub outcome: String,
 }
 
 impl Stop {
-    /// What was left in spite of it, in words; None where it is gone.
+    /// The failure in words. None: the container is gone.
     pub fn failure(&self, id: &str) -> Option<String> {
         let steps = || self.steps.iter().map(|step| format!("{}: {}", step.name, step.outcome)).collect::<Vec<_>>();
         (!self.gone).then(|| format!("container {id} cannot be stopped ({})", steps().join("; ")))
@@ -60,28 +60,28 @@ impl Stop {
 }
 
 impl Handle {
-    /// Writes it into `directory`, before the container is started.
+    /// Writes the handle into `directory`. This happens before the container is started.
     ///
     /// # Errors
-    /// It cannot be written, or there is one; with the path.
+    /// The file cannot be written, or already exists. The error names its path.
     pub fn save(&self, directory: &Path) -> std::io::Result<()> {
         write_private(&directory.join(FILE), &serde_json::to_vec(self)?)
     }
 
-    /// The one in `directory`; None where there is none that is whole, or one of another container.
+    /// Reads the handle in `directory`. None: there is none, it is incomplete, or it belongs to another container.
     pub fn read(directory: &Path) -> Option<Handle> {
         let handle: Handle = serde_json::from_slice(&read_regular(&directory.join(FILE)).ok()??).ok()?;
         let is_here = handle.state_root.parent() == Some(directory);
         (!handle.words.is_empty() && is_here).then_some(handle)
     }
 
-    /// Whether the runtime keeps a state for it.
+    /// Whether the runtime keeps a state for the container.
     pub fn has_state(&self) -> bool {
         self.state_root.join(&self.id).exists()
     }
 
-    /// Stops it: TERM, `grace` to end by itself, KILL, `delete -f`; then sees that it is gone. Blocks for at most the grace
-    /// and the deadlines of the steps, VERB_DEADLINE each.
+    /// Stops the container: TERM, `grace` for it to end by itself, KILL, `delete -f`. Then verifies that it is gone.
+    /// Blocks for at most the grace and the deadlines of the steps, VERB_DEADLINE each.
     pub fn stop(&self, family: &Family, grace: Duration) -> Stop {
         let mut stopping = Stopping { handle: self, family, steps: Vec::new() };
         let (status, init) = stopping.state();
@@ -101,7 +101,7 @@ impl Handle {
     }
 }
 
-/// A stop under way.
+/// A stop in progress.
 struct Stopping<'a> {
     handle: &'a Handle,
     family: &'a Family,
@@ -109,7 +109,7 @@ struct Stopping<'a> {
 }
 
 impl Stopping<'_> {
-    /// The status by the runtime's own word, and a descriptor of the init where that runs.
+    /// The status that the runtime reports, and a pidfd of the init if it runs.
     fn state(&mut self) -> (Option<String>, Option<OwnedFd>) {
         let Some(output) = self.verb("state", &["state", &self.handle.id]) else { return (None, None) };
         let state: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
@@ -126,7 +126,8 @@ impl Stopping<'_> {
         ended
     }
 
-    /// The runtime's word decides, and an init of which there is a descriptor must have ended.
+    /// Whether the container is gone. The runtime must not know it any more, and if there is a pidfd of the init, that
+    /// must have ended.
     fn gone(&mut self, init: Option<&OwnedFd>) -> bool {
         let started = Instant::now();
         let unknown =
@@ -141,7 +142,7 @@ impl Stopping<'_> {
         unknown && ended
     }
 
-    /// Runs a verb; its output where it succeeded.
+    /// Runs a verb. Returns its output if it succeeded.
     fn verb(&mut self, name: &str, arguments: &[&str]) -> Option<Output> {
         let started = Instant::now();
         match self.run(arguments) {

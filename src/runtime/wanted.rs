@@ -1,33 +1,33 @@
-//! A runtime that is asked for, and what came of looking for it.
+//! A runtime that the user asks for, and the result of the search for it.
 
 use super::{Found, Parents, Programs, Runtime, Unusable, find, probe};
 use crate::process::Family;
 use std::path::PathBuf;
 
-/// A runtime that is asked for.
+/// A runtime that the user asks for.
 #[derive(Clone)]
 pub struct Wanted {
-    /// Which.
+    /// The runtime.
     pub runtime: &'static dyn Runtime,
-    /// What it is called in ids.
+    /// Its label in ids.
     pub label: String,
-    /// Where it is. None: it is looked for.
+    /// The path of its program. None: the harness looks for it.
     pub path: Option<PathBuf>,
-    /// Whether the run fails without it.
+    /// Whether the run fails if the runtime is missing.
     pub required: bool,
 }
 
-/// A runtime that was looked for.
+/// The result of the search for a runtime.
 #[derive(Clone)]
 pub struct Sought {
-    /// What was asked for.
+    /// The runtime that the user asked for.
     pub wanted: Wanted,
-    /// What is there, or why it cannot be used.
+    /// The runtime that was found, or the reason why it cannot be used.
     pub found: Result<Found, Unusable>,
 }
 
 impl Wanted {
-    /// What `--runtime` takes to find it again.
+    /// The argument of `--runtime` that finds it again.
     pub fn word(&self) -> String {
         match &self.path {
             Some(path) => format!("{}={}", self.label, path.display()),
@@ -35,7 +35,7 @@ impl Wanted {
         }
     }
 
-    /// Looks for it, and runs one container. Blocks for as long as that takes.
+    /// Looks for the runtime, and tests it with one container. Blocks as `find` and `probe` do.
     pub fn seek(self, programs: &Programs, parents: Parents<'_>, family: &Family) -> Sought {
         let found = find(self.runtime, Some(&self.label), self.path.as_deref(), programs, family);
         let found = found.and_then(|found| probe(&found, parents, family).map(|()| found));

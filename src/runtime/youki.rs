@@ -1,4 +1,4 @@
-//! youki: an OCI runtime in Rust. In the foreground it hands its own descriptors to the container, as crun does.
+//! youki, an OCI runtime in Rust. In the foreground it hands its own descriptors to the container, as crun does.
 
 use super::Runtime;
 
@@ -14,7 +14,7 @@ impl Runtime for Youki {
 
     fn summary(&self) -> &'static str {
         if self.detached {
-            "youki run --detach, its container waited for by a subreaper"
+            "youki run --detach; a subreaper waits for its container"
         } else {
             "youki run in the foreground"
         }
@@ -24,7 +24,7 @@ impl Runtime for Youki {
         Some("youki")
     }
 
-    /// Few systems have a package of it.
+    /// Few systems have a package of youki.
     fn install_command(&self) -> Option<String> {
         Some("cargo install youki --version 0.7.0 --locked --no-default-features --features v1,v2".to_owned())
     }
@@ -37,7 +37,7 @@ impl Runtime for Youki {
         true
     }
 
-    /// -1, as its `main` returns it.
+    /// youki's `main` returns -1.
     fn failure_code(&self) -> i32 {
         255
     }

@@ -1,12 +1,13 @@
-//! What a workload tells the harness while it plays: a byte each, through a FIFO in its directory.
+//! The events that a workload reports to the harness while it plays: one byte each, through a FIFO in its directory.
 //!
-//! They are the barriers for what is done to a run from outside. Where nobody listens nothing is told.
+//! They are the barriers for whatever is done to a run from outside. If nobody reads the FIFO, the workload reports
+//! nothing.
 
-/// The FIFO's name.
+/// The name of the FIFO.
 pub const FIFO: &str = "events";
 
-/// It is about to wait at its next gate.
+/// The workload is about to wait at its next gate.
 pub const AT_GATE: u8 = b'g';
 
-/// It has played its last step, and everything is written.
+/// The workload has played its last step, and has written everything.
 pub const PLAYED: u8 = b'p';

@@ -1,8 +1,9 @@
 //! The workload's journal: what the kernel accepted of every write, and when.
 //!
-//! It is a file of little-endian 64-bit words, mapped shared by the workload, so that what was stored survives its death
-//! by SIGKILL. Header: magic, pid (as the workload sees it), start, end, entries, overflow. Then six words an entry:
-//! stream, before, after, bytes offered, bytes accepted, errno. `after` is 0 while the write has not returned.
+//! The journal is a file of little-endian 64-bit words. The workload maps it shared, so its content survives the death
+//! of the workload by SIGKILL. The header has six words: magic, pid (as the workload sees it), start, end, entries,
+//! overflow. Each entry has six words: stream, before, after, bytes offered, bytes accepted, errno. `after` is 0 while
+//! the write has not returned.
 
 use crate::script::{Buffering, Content, Script};
 use crate::sys::SharedWords;
@@ -17,31 +18,31 @@ const MAGIC: u64 = u64::from_le_bytes(*b"ccjrnl01");
 const HEADER: usize = 6;
 const ENTRY: usize = 6;
 
-/// One write(2).
+/// One write(2). Times are CLOCK_MONOTONIC ns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Write {
     /// The stream it was made on.
     pub stream: Stream,
-    /// The clock just before the call. For one stamped line that is written at once it is the line's own stamp.
+    /// The time just before the call. For a single stamped line that is written at once it is the line's own stamp.
     pub before_ns: u64,
-    /// The clock just after it; 0 when it had not returned.
+    /// The time just after the call. 0: it had not returned.
     pub after_ns: u64,
     /// Bytes offered to the kernel.
     pub offered: u64,
-    /// Bytes that the kernel took.
+    /// Bytes that the kernel accepted.
     pub accepted: u64,
-    /// 0, or why it failed.
+    /// The errno of a failed write, otherwise 0.
     pub errno: i32,
 }
 
-/// A journal that was read back.
+/// A journal that was read back. Times are CLOCK_MONOTONIC ns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Journal {
     /// The workload's own pid, in its pid namespace.
     pub pid: u64,
     /// When the workload started to play.
     pub started_ns: u64,
-    /// When it had played its last step; 0 when it did not come so far.
+    /// When the workload had played its last step. 0: it did not get that far.
     pub ended_ns: u64,
     /// Whether there were more writes than the file had room for.
     pub overflow: bool,
@@ -50,11 +51,11 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Reads a journal. None when the workload never started (no file, or an empty one). Never blocks, and follows no link: a
-    /// container may put anything in its place.
+    /// Reads a journal. None: the workload never started (there is no file, or an empty one). Never blocks and follows
+    /// no links, because a container may put anything in the journal's place.
     ///
     /// # Errors
-    /// It is no regular file, or cannot be read.
+    /// The path is not a regular file, or cannot be read.
     pub fn read(path: &Path) -> io::Result<Option<Journal>> {
         let opened = File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
         let mut file = match opened {
@@ -62,14 +63,14 @@ impl Journal {
             opened => opened?,
         };
         if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the journal is no regular file"));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the journal is not a regular file"));
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         Ok(Journal::parse(&bytes))
     }
 
-    /// The same from bytes.
+    /// Parses the bytes of a journal. None: they have no complete header.
     pub fn parse(bytes: &[u8]) -> Option<Journal> {
         let words: Vec<u64> =
             bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().expect("8 bytes"))).collect();
@@ -94,7 +95,7 @@ impl Journal {
         })
     }
 
-    /// What a program would have kept that writes what the script says, all of it, at a time that nobody knows.
+    /// The journal that a program would have kept if it wrote everything the script says. Its times are placeholders.
     pub fn supposed(script: &Script) -> Journal {
         let writes = script.contents().into_iter().map(|(stream, content)| {
             let length = match content {
@@ -118,38 +119,42 @@ impl Journal {
     }
 }
 
-/// How many entries a journal of this script has room for: the kernel may cut writes short.
+/// The number of entries that a journal of this script has room for. It leaves a margin, because the kernel may cut
+/// writes short.
 pub fn entries_of(script: &Script) -> usize {
-    // A program that buffers writes its blocks and what is left of them.
+    // A program that buffers writes its blocks, and then the rest of each.
     let factor = if script.buffering == Buffering::None { 1 } else { 2 };
     script.writes_max() * factor + 64
 }
 
-/// Makes the room that a journal of this script needs, so that a full disk is known before the workload runs: a store
-/// into a mapped page for which there is no room would kill it (SIGBUS).
+/// Makes a journal file with all the room that this script needs. A full disk then shows before the workload runs;
+/// otherwise a store into a mapped page without room would kill the workload (SIGBUS).
 ///
 /// # Errors
-/// There is no room.
+/// There is already a file, it cannot be made, or there is no room.
 pub fn allocate(path: &Path, script: &Script) -> io::Result<()> {
     let file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
     let length = (HEADER + entries_of(script) * ENTRY) * size_of::<u64>();
     match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, length as u64) {
-        // Not every file system can; then the journal grows as it is used.
+        // Not every file system supports this. The journal then grows while it is used.
         Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
 }
 
-/// A journal that is being kept.
+/// A journal that is being written.
 pub struct Keeper {
     words: SharedWords,
     entries: usize,
 }
 
 impl Keeper {
-    /// Starts a journal with room for `entries` writes in the file at `path`, which should not have been used before.
+    /// Starts a journal in the file at `path`, with room for `entries` writes. The file must not hold an older journal.
+    ///
+    /// # Errors
+    /// The file cannot be opened or mapped.
     pub fn create(path: &Path, entries: usize, pid: u32, started_ns: u64) -> io::Result<Keeper> {
-        // Not truncated: that would give back the room that `allocate` has made.
+        // Not truncated, because that would give back the room that `allocate` has made.
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
         let words = SharedWords::map(&file, HEADER + entries * ENTRY)?;
         words.store(1, u64::from(pid));
@@ -158,7 +163,7 @@ impl Keeper {
         Ok(Keeper { words, entries: 0 })
     }
 
-    /// Notes that a write begins, so that one which never returns is seen too.
+    /// Records that a write begins, so that a write that never returns shows too.
     pub fn begin(&mut self, stream: Stream, before_ns: u64, offered: usize) {
         let at = HEADER + self.entries * ENTRY;
         if at + ENTRY > self.words.count() {
@@ -171,7 +176,7 @@ impl Keeper {
         self.words.store(4, self.entries as u64 + 1);
     }
 
-    /// Notes how the write that `begin` announced ended.
+    /// Records how the write that `begin` announced has ended.
     pub fn end(&mut self, after_ns: u64, accepted: usize, errno: i32) {
         let at = HEADER + self.entries * ENTRY;
         if at + ENTRY > self.words.count() {
@@ -183,7 +188,7 @@ impl Keeper {
         self.entries += 1;
     }
 
-    /// Notes that the last step was played.
+    /// Records that the last step was played.
     pub fn finish(&self, ended_ns: u64) {
         self.words.store(3, ended_ns);
     }

@@ -1,9 +1,9 @@
-//! The one codec of stamped lines.
+//! The codec of stamped lines.
 //!
 //! `S NNNNNNNNNN TTTTTTTTTTTTTTTT DDDDDDDDDDDDDDDD payload CCCCCCCC`: stream (`o` or `e`), sequence number (10 digits),
-//! time of the write and time it was due (16 hex digits each, CLOCK_MONOTONIC ns), payload, CRC-32 of all before it.
-//! The fields have fixed widths, so that a line can be given any length, and the payload follows from seed and sequence
-//! number, so that a reader can tell an altered line from a good one without having kept the original.
+//! time of the write and time it was due (16 hex digits each, CLOCK_MONOTONIC ns), payload, CRC-32 of everything before
+//! it. The fields have fixed widths, so a line can have any length from `LENGTH_MIN` on. The payload follows from the
+//! seed and the sequence number, so a reader detects an altered line without a copy of the original.
 
 use crun_capture_reactor::Stream;
 
@@ -14,9 +14,9 @@ pub struct StampedLine {
     pub stream: Stream,
     /// Its number within the run, over both streams, from 0.
     pub sequence: u64,
-    /// When it was written (for a program that buffers: printed), CLOCK_MONOTONIC ns.
+    /// When it was written, in CLOCK_MONOTONIC ns. For a program that buffers: when it was printed.
     pub stamp_ns: u64,
-    /// When it was due to be written.
+    /// When it was due to be written, in CLOCK_MONOTONIC ns.
     pub due_ns: u64,
     /// Length of the whole line without its terminator, in bytes.
     pub length: usize,
@@ -25,10 +25,10 @@ pub struct StampedLine {
 const PREFIX: usize = 1 + 1 + 10 + 1 + 16 + 1 + 16 + 1;
 const SUFFIX: usize = 1 + 8;
 
-/// The shortest stamped line, in bytes without the terminator: one byte of payload.
+/// The length of the shortest stamped line, in bytes without the terminator. Its payload is one byte.
 pub const LENGTH_MIN: usize = PREFIX + 1 + SUFFIX;
 
-/// The largest sequence number that ten digits hold.
+/// The largest sequence number that fits into ten digits.
 pub const SEQUENCE_MAX: u64 = 9_999_999_999;
 
 const ALPHABET: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/";
@@ -36,7 +36,8 @@ const ALPHABET: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX
 /// Appends the line to `buffer`, without a terminator.
 ///
 /// # Panics
-/// `length` is under `LENGTH_MIN`, or the sequence number over `SEQUENCE_MAX`: `Script::check` refuses both.
+/// `length` is less than `LENGTH_MIN`, or the sequence number is greater than `SEQUENCE_MAX`. `Script::check` refuses
+/// lines that are too short.
 pub fn encode(line: &StampedLine, seed: u64, buffer: &mut Vec<u8>) {
     assert!(line.length >= LENGTH_MIN && line.sequence <= SEQUENCE_MAX);
     let start = buffer.len();
@@ -44,7 +45,8 @@ pub fn encode(line: &StampedLine, seed: u64, buffer: &mut Vec<u8>) {
         Stream::Stdout => b'o',
         Stream::Stderr => b'e',
     };
-    // By hand: a workload that writes a gigabyte a second formats ten million of these, and `write!` took ten times as long.
+    // Formatted by hand: a workload that writes a gigabyte a second formats ten million of these lines, and `write!`
+    // took ten times as long.
     buffer.extend_from_slice(&[letter, b' ']);
     append_decimal(buffer, line.sequence);
     buffer.push(b' ');
@@ -58,7 +60,7 @@ pub fn encode(line: &StampedLine, seed: u64, buffer: &mut Vec<u8>) {
     append_hex::<8>(buffer, u64::from(checksum));
 }
 
-/// Ten digits.
+/// Appends ten decimal digits.
 fn append_decimal(buffer: &mut Vec<u8>, value: u64) {
     let (mut digits, mut rest) = ([b'0'; 10], value);
     for digit in digits.iter_mut().rev() {
@@ -68,13 +70,13 @@ fn append_decimal(buffer: &mut Vec<u8>, value: u64) {
     buffer.extend_from_slice(&digits);
 }
 
-/// `N` hex digits in lower case.
+/// Appends `N` hex digits in lower case.
 fn append_hex<const N: usize>(buffer: &mut Vec<u8>, value: u64) {
     let digit = |at: usize| b"0123456789abcdef"[(value >> (4 * (N - 1 - at)) & 0xf) as usize];
     buffer.extend_from_slice(&std::array::from_fn::<u8, N, _>(digit));
 }
 
-/// Reads a line back. None when it is not a stamped line of this seed, byte for byte.
+/// Reads a line back. None: it is not a stamped line of this seed, byte for byte.
 pub fn decode(bytes: &[u8], seed: u64) -> Option<StampedLine> {
     if bytes.len() < LENGTH_MIN {
         return None;
@@ -101,7 +103,8 @@ pub fn decode(bytes: &[u8], seed: u64) -> Option<StampedLine> {
     (checksum_holds && payload_is(&body[PREFIX..], seed, sequence)).then_some(line)
 }
 
-/// Digits only, in lower case: `from_str_radix` alone would take a sign and capitals, which `encode` never writes.
+/// Parses digits in lower case only. `from_str_radix` alone would accept a sign and capitals, which `encode` never
+/// writes.
 fn number(digits: &[u8], radix: u32) -> Option<u64> {
     if !digits.iter().all(|byte| byte.is_ascii_digit() || (radix == 16 && (b'a'..=b'f').contains(byte))) {
         return None;
@@ -109,7 +112,7 @@ fn number(digits: &[u8], radix: u32) -> Option<u64> {
     u64::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()
 }
 
-/// Where in the alphabet the payload of a line starts: a Fibonacci hash of seed and sequence number.
+/// The position in the alphabet at which the payload of a line starts: a Fibonacci hash of seed and sequence number.
 fn payload_start(seed: u64, sequence: u64) -> usize {
     ((seed ^ sequence).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
 }

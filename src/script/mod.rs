@@ -1,6 +1,6 @@
 //! Scripts: the ground truth of what a workload writes, when, and how it ends.
 //!
-//! A script is data. The same script gives the same bytes, but for the stamps of its lines.
+//! A script is data. The same script produces the same bytes, except for the stamps of its lines.
 
 pub mod events;
 pub mod journal;
@@ -9,11 +9,11 @@ pub mod line;
 use crun_capture_reactor::Stream;
 use serde::{Deserialize, Serialize};
 
-/// What a workload does, step by step.
+/// The steps that a workload takes, and its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
-    /// Determines the payloads of stamped lines.
+    /// The seed of the payloads of stamped lines.
     pub seed: u64,
     /// How the workload buffers what it prints.
     #[serde(default)]
@@ -21,49 +21,50 @@ pub struct Script {
     /// What SIGPIPE does to it.
     #[serde(default)]
     pub sigpipe: Sigpipe,
-    /// What it does, in this order.
+    /// What the workload does, in this order.
     pub steps: Vec<Step>,
-    /// How it ends.
+    /// How the workload ends.
     pub end: End,
 }
 
-/// stdio-style buffering.
+/// The way in which a workload buffers what it prints, as in stdio.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Buffering {
     /// Every write goes to the kernel at once.
     #[default]
     None,
-    /// Both streams by line.
+    /// Both streams are buffered by line.
     Line,
-    /// Both streams by block of 4 KiB.
+    /// Both streams are buffered in blocks of 4 KiB.
     Block,
-    /// A C program's (setvbuf(3)): stdout by line on a terminal and by block of 4 KiB elsewhere, stderr at once.
+    /// Buffered as in a C program (setvbuf(3)): stdout by line on a terminal and in blocks of 4 KiB elsewhere, stderr
+    /// not at all.
     Auto,
 }
 
-/// What SIGPIPE does to the workload. Set explicitly, since it is inherited through exec.
+/// What SIGPIPE does to the workload. It is always set, because the disposition is inherited through exec.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sigpipe {
-    /// Kills it, as a C program.
+    /// It kills the workload, as it does a C program.
     #[default]
     Default,
-    /// Is ignored: the write fails with EPIPE, as in Python or Go on other descriptors than 1 and 2.
+    /// It is ignored: the write fails with EPIPE. Python does this, and Go on descriptors other than 1 and 2.
     Ignore,
 }
 
-/// One thing that a workload does.
+/// One step of a workload.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Step {
     /// Writes bytes as they are.
     Write {
-        /// Where to.
+        /// The stream to write to.
         stream: Stream,
-        /// What.
+        /// The bytes to write.
         data: Data,
-        /// Bytes a write(2); None: all in one.
+        /// How many bytes each write(2) takes. None: all of them in one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         piece_bytes: Option<usize>,
     },
@@ -71,112 +72,113 @@ pub enum Step {
     Lines(Lines),
     /// Does nothing for a while.
     Pause {
-        /// How long.
+        /// The duration of the pause.
         duration_ns: u64,
     },
     /// Closes a stream for good.
     Close {
-        /// Which.
+        /// The stream to close.
         stream: Stream,
     },
-    /// Waits until somebody opens the FIFO `gate-NAME` for writing, and writes a byte or closes it: a barrier instead of a
-    /// sleep.
+    /// Waits at a gate: until somebody opens the FIFO `gate-NAME` for writing, and then writes a byte or closes it. A
+    /// gate is a barrier, and replaces a sleep.
     Wait {
-        /// The gate's name.
+        /// The name of the gate.
         gate: String,
     },
-    /// Forks a child that plays these steps and then exits, while the workload goes on without waiting for it. The child
-    /// holds the streams and the FIFO `alive` open as the workload does. Its writes are not in the journal, and not among
-    /// the contents of the script: they are what a grandchild of the runtime says after its parent has gone.
+    /// Forks a child that plays these steps and then exits. The workload goes on without waiting for it. The child
+    /// holds the streams and the FIFO `alive` open, as the workload does. Its writes appear neither in the journal nor
+    /// in the contents of the script: they stand for what a grandchild of the runtime writes after its parent has
+    /// ended.
     Background {
-        /// What the child does.
+        /// The steps of the child.
         steps: Vec<Step>,
     },
-    /// Forks until the kernel refuses, at most `most` times; the children end with the step. Where nothing refused, the
-    /// workload exits with `UNLIMITED`, whatever its end was to be.
+    /// Forks until the kernel refuses, at most `most` times. The children end with the step. If the kernel never
+    /// refuses, the workload exits with `UNLIMITED` instead of its own end.
     Storm {
-        /// How often at most.
+        /// The maximum number of forks.
         most: u32,
     },
-    /// From here on these signals are kept for `AwaitSignal` instead of doing what they do by default.
+    /// From this step on, keeps these signals for `AwaitSignal`, in place of their default action.
     Trap {
-        /// Their numbers.
+        /// The numbers of the signals.
         signals: Vec<i32>,
     },
-    /// Waits for the next trapped signal and writes its number on a line to stdout: `signal 15`.
+    /// Waits for the next trapped signal, and writes its number to stdout as a line: `signal 15`.
     AwaitSignal,
-    /// Two processes write stamped lines to one stream at the same time, a write each: the workload, and a child that it
-    /// waits for. Which of the two a line is from is not told, and the child's writes are not in the journal; where the child
-    /// fails, the workload exits with `PAIR_FAILED`.
+    /// Two processes write stamped lines to one stream at the same time, one line per write: the workload, and a child
+    /// that it waits for. A line does not show which of the two wrote it, and the child's writes are not in the
+    /// journal. If the child fails, the workload exits with `PAIR_FAILED`.
     Pair {
-        /// Where to.
+        /// The stream to write to.
         stream: Stream,
-        /// How many lines each of the two writes.
+        /// The number of lines that each of the two writes.
         count: u64,
-        /// The length of each without its line feed, in bytes.
+        /// The length of each line without its line feed, in bytes.
         length_bytes: usize,
     },
-    /// Gives the pipe behind a stream this size (fcntl(2), F_SETPIPE_SZ), as far as the kernel lets it; anything else than a
-    /// pipe stays as it is.
+    /// Sets the size of the pipe behind a stream (fcntl(2), F_SETPIPE_SZ), as far as the kernel allows. Has no effect
+    /// on anything that is not a pipe.
     PipeSize {
-        /// Which.
+        /// The stream.
         stream: Stream,
-        /// The size.
+        /// The size in bytes.
         bytes: usize,
     },
-    /// Opens `/proc/self/fd/N` as a shell does for `> /dev/stdout` (writing, emptied), and writes there from here on. Where that
-    /// fails, it writes on as before and exits with `NOT_REOPENED`.
+    /// Opens `/proc/self/fd/N` for writing and truncates it, as a shell does for `> /dev/stdout`. From this step on,
+    /// the stream's output goes there. If that fails, the workload writes as before, and exits with `NOT_REOPENED`.
     Reopen {
-        /// Which.
+        /// The stream to open again.
         stream: Stream,
     },
-    /// Exchanges the numbers of the two descriptors (`3>&1 1>&2 2>&3`). What is written to a stream goes where it went
-    /// before, by the other number.
+    /// Swaps the numbers of the two descriptors (`3>&1 1>&2 2>&3`). What is written to a stream still goes where it
+    /// went before, through the other number.
     Exchange,
-    /// Sets O_NONBLOCK on a stream, as Node.js does, and leaves it so.
+    /// Sets O_NONBLOCK on a stream, as Node.js does, and leaves it set.
     Nonblock {
-        /// Which.
+        /// The stream.
         stream: Stream,
     },
-    /// Looks whether somebody has set O_NONBLOCK on the streams that it was given; then it exits with `NONBLOCKING`, whatever
-    /// its end was to be.
+    /// Checks whether somebody has set O_NONBLOCK on the streams that the workload was given. If so, it exits with
+    /// `NONBLOCKING` instead of its own end.
     RequireBlocking,
-    /// Writes what the workload finds around it to stdout: for tests of a runtime, since no script can know it.
+    /// Writes what the workload finds around it to stdout. For tests of a runtime: no script can predict this output.
     Describe {
-        /// What.
+        /// The part of the surroundings to describe.
         what: Surroundings,
     },
 }
 
-/// What a workload can tell of the process that a runtime made for it.
+/// A part of what a runtime gives to the workload's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Surroundings {
-    /// The descriptors it was given, a line each: number, kind, and `nonblock` where that is set.
+    /// The descriptors that it was given, one per line: number, kind, and `nonblock` if that is set.
     Descriptors,
-    /// Its environment, a line each, sorted.
+    /// Its environment, one variable per line, sorted.
     Environment,
     /// Its user, group, working directory and umask, on one line.
     Identity,
 }
 
-/// Stamped lines.
+/// A series of stamped lines.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lines {
-    /// The streams they go to, in turn: write 0 to the first, write 1 to the second, …
+    /// The streams that the writes go to, in turn: write 0 to the first, write 1 to the second, …
     pub streams: Vec<Stream>,
-    /// How many, over all streams.
+    /// The number of lines, over all streams.
     pub count: u64,
-    /// The length of each without its line feed, in bytes.
+    /// The length of each line without its line feed, in bytes.
     pub length_bytes: usize,
-    /// Lines a write(2).
+    /// The number of lines in each write(2).
     #[serde(default = "one")]
     pub per_write: u64,
-    /// In how many parts each write is printed: without buffering, each is a write(2) of its own.
+    /// The number of parts in which each write is printed. Without buffering, each part is a write(2) of its own.
     #[serde(default = "one")]
     pub parts: u64,
-    /// From one write to the next, by the absolute clock; 0: as fast as it can.
+    /// The time from one write to the next, by the absolute clock. 0: as fast as possible.
     #[serde(default)]
     pub interval_ns: u64,
 }
@@ -185,25 +187,25 @@ fn one() -> u64 {
     1
 }
 
-/// Bytes of a raw write.
+/// The bytes of a raw write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Data {
     /// UTF-8 text.
     Text(String),
-    /// Any bytes, two hex digits each.
+    /// Any bytes, as two hex digits each.
     Hex(String),
-    /// One byte many times.
+    /// One byte, repeated.
     Fill {
-        /// The byte.
+        /// The byte to repeat.
         byte: u8,
-        /// How often.
+        /// The number of repetitions.
         length_bytes: usize,
     },
 }
 
 impl Data {
-    /// Any bytes at all.
+    /// Makes `Text` of these bytes if they are UTF-8, and `Hex` otherwise.
     pub fn bytes(bytes: &[u8]) -> Data {
         match std::str::from_utf8(bytes) {
             Ok(text) => Data::Text(text.to_owned()),
@@ -211,7 +213,7 @@ impl Data {
         }
     }
 
-    /// The bytes it stands for. None when the hex digits are not hex digits.
+    /// The bytes that this data stands for. None: the hex digits are invalid, or their number is odd.
     pub fn to_bytes(&self) -> Option<Vec<u8>> {
         match self {
             Data::Text(text) => Some(text.clone().into_bytes()),
@@ -229,109 +231,110 @@ impl Data {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum End {
-    /// It exits.
+    /// It exits with this code.
     Exit(u8),
-    /// It sends itself a signal. PID 1 of a pid namespace survives that (pid_namespaces(7)); it then exits with `SURVIVED`.
+    /// It sends itself this signal. PID 1 of a pid namespace survives that (pid_namespaces(7)), and then exits with
+    /// `SURVIVED`.
     Signal(i32),
-    /// It calls abort(3), which kills even PID 1, with another signal than SIGABRT.
+    /// It calls abort(3), which kills even PID 1, but with another signal than SIGABRT.
     Abort,
 }
 
-/// The exit code of a workload that outlived the signal it sent itself.
+/// The exit code of a workload that survived the signal that it sent itself.
 pub const SURVIVED: u8 = 113;
 
-/// The exit code of a workload whose storm of processes nobody stopped.
+/// The exit code of a workload whose `Storm` of processes the kernel did not stop.
 pub const UNLIMITED: u8 = 114;
 
-/// The exit code of a workload that could not open its stream again.
+/// The exit code of a workload that could not open a stream again.
 pub const NOT_REOPENED: u8 = 115;
 
 /// The exit code of a workload that was given a descriptor with O_NONBLOCK.
 pub const NONBLOCKING: u8 = 116;
 
-/// The exit code of a workload whose second writer could not write.
+/// The exit code of a workload whose `Pair` step failed: its second writer could not be started, or could not write.
 pub const PAIR_FAILED: u8 = 117;
 
-/// What is wrong with a script.
+/// The reason why a script cannot be played.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ScriptError {
-    /// A line cannot be so short.
+    /// A stamped line cannot be this short.
     #[error("step {step}: a stamped line has at least {} bytes, not {length}", line::LENGTH_MIN)]
     LineTooShort {
-        /// Which step, from 0.
+        /// The index of the step, from 0.
         step: usize,
-        /// What it asked for.
+        /// The length that the step asks for, in bytes.
         length: usize,
     },
-    /// There is nothing to take turns with, or nothing to put into a write.
+    /// A `Lines` step has no stream, or no line or no part per write.
     #[error("step {step}: lines need at least one stream and one line a write")]
     NoStream {
-        /// Which step, from 0.
+        /// The index of the step, from 0.
         step: usize,
     },
-    /// The digits are no bytes.
+    /// A `Hex` has an odd number of digits, or invalid ones.
     #[error("step {step}: odd or invalid hex digits")]
     Hex {
-        /// Which step, from 0.
+        /// The index of the step, from 0.
         step: usize,
     },
-    /// A gate's name must be a plain file name.
+    /// The name of a gate is not a plain file name.
     #[error("step {step}: a gate's name is made of letters, digits and dashes")]
     Gate {
-        /// Which step, from 0.
+        /// The index of the step, from 0.
         step: usize,
     },
 }
 
-/// What a script intends to write with one write(2), without the stamps.
+/// The intended content of one write(2), without the stamps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// Bytes as they are.
+    /// These bytes.
     Raw(Vec<u8>),
     /// Stamped lines with these consecutive numbers.
     Lines {
-        /// The first one's.
+        /// The number of the first line.
         first: u64,
-        /// How many.
+        /// The number of lines.
         count: u64,
-        /// The length of each without its line feed.
+        /// The length of each line without its line feed, in bytes.
         length: usize,
     },
 }
 
 impl Script {
-    /// A script without steps.
+    /// Makes a script without steps.
     pub fn new(seed: u64, end: End) -> Script {
         Script { seed, buffering: Buffering::None, sigpipe: Sigpipe::Default, steps: Vec::new(), end }
     }
 
-    /// The script with one more step.
+    /// Adds one step at the end.
     #[must_use]
     pub fn then(mut self, step: Step) -> Script {
         self.steps.push(step);
         self
     }
 
-    /// Whether it can be played.
+    /// Checks whether the script can be played.
     ///
     /// # Errors
-    /// The first step that cannot.
+    /// The first step that cannot be played.
     pub fn check(&self) -> Result<(), ScriptError> {
         check(&self.steps)
     }
 
-    /// The names of all gates that it waits at, those of its children too.
+    /// The names of all gates at which the workload and its children wait.
     pub fn gates(&self) -> Vec<&str> {
         gates(&self.steps)
     }
 
-    /// Whether it paces its lines and does not buffer them, so that they are there to be delivered before its end.
+    /// Whether the script paces its lines and does not buffer them, so that they can be delivered before its end.
     pub fn is_paced(&self) -> bool {
         let paced = |step: &Step| matches!(step, Step::Lines(lines) if lines.interval_ns > 0);
         self.buffering == Buffering::None && self.steps.iter().any(paced)
     }
 
-    /// Everything that it means to write, in order: one item a write(2) of an unbuffered workload.
+    /// Everything that the script intends to write, in order. Each item is one write(2) of an unbuffered workload.
     pub fn contents(&self) -> Vec<(Stream, Content)> {
         let mut contents = Vec::new();
         let mut sequence = 0;
@@ -357,7 +360,7 @@ impl Script {
                 }
                 Step::Trap { signals } => trapped = signals,
                 Step::AwaitSignal => {
-                    // With several, nobody can know which one comes.
+                    // If several signals are trapped, nobody can know which one comes.
                     if let [signal] = trapped {
                         contents.push((Stream::Stdout, Content::Raw(format!("signal {signal}\n").into_bytes())));
                     }
@@ -368,7 +371,8 @@ impl Script {
         contents
     }
 
-    /// What the second writers of `Pair` steps write, in no order: stream, first number, lines, and their length.
+    /// What the second writers of `Pair` steps write, in no particular order: the stream, the number of the first line,
+    /// the number of lines, and their length in bytes.
     pub fn second_writers(&self) -> Vec<(Stream, u64, u64, usize)> {
         let (mut all, mut sequence) = (Vec::new(), 0);
         for step in &self.steps {
@@ -384,12 +388,12 @@ impl Script {
         all
     }
 
-    /// Whether a child of the workload may write on after its end.
+    /// Whether a child of the workload may still write after the workload's end.
     pub fn has_background(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Background { .. }))
     }
 
-    /// The raw lines, without their line feeds, that children in the background may write at any time.
+    /// The raw lines, without their line feeds, that background children may write at any time.
     pub fn background_lines(&self) -> Vec<Vec<u8>> {
         let children = self.steps.iter().filter_map(|step| match step {
             Step::Background { steps } => Some(steps),
@@ -404,7 +408,7 @@ impl Script {
             .collect()
     }
 
-    /// At most how many write(2) calls it takes, but for those that the kernel cuts short.
+    /// The maximum number of write(2) calls, if the kernel cuts none of them short.
     pub fn writes_max(&self) -> usize {
         self.steps
             .iter()
@@ -421,7 +425,7 @@ impl Script {
                     let writes = (lines.count.div_ceil(lines.per_write.max(1)) * lines.parts.max(1)) as usize;
                     writes.max(lines.bytes() as usize / 4096 + 2)
                 }
-                // A pipe takes what is more than its PIPE_BUF in parts.
+                // A pipe may take a write of more than PIPE_BUF bytes in several parts.
                 Step::Pair { count, length_bytes, .. } => *count as usize * (length_bytes / 4096 + 2),
                 _ => 1,
             })
@@ -429,7 +433,7 @@ impl Script {
     }
 }
 
-/// The first of these steps that cannot be played.
+/// Returns the error of the first step that cannot be played.
 fn check(steps: &[Step]) -> Result<(), ScriptError> {
     for (step, action) in steps.iter().enumerate() {
         match action {
@@ -463,12 +467,13 @@ fn gates<'a>(steps: &'a [Step]) -> Vec<&'a str> {
 }
 
 impl Lines {
-    /// Lines as fast as the workload can, a write each.
+    /// Makes lines that are written as fast as possible, one per write.
     pub fn fast(streams: &[Stream], count: u64, length_bytes: usize) -> Lines {
         Lines { streams: streams.to_vec(), count, length_bytes, per_write: 1, parts: 1, interval_ns: 0 }
     }
 
-    /// The writes: stream, first sequence number, lines.
+    /// The writes of these lines: stream, number of the first line, number of lines. `start` is the number of the very
+    /// first line.
     pub fn writes(&self, start: u64) -> impl Iterator<Item = (Stream, u64, u64)> {
         let per_write = self.per_write.max(1);
         (0..self.count.div_ceil(per_write)).map(move |write| {

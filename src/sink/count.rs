@@ -1,4 +1,4 @@
-//! Counts deliveries, and passes them on to another sink where there is one.
+//! A sink that counts deliveries, and passes them on to another sink if there is one.
 
 use crun_capture_reactor::{Delivery, Ending, Origin, Sink};
 use schemars::JsonSchema;
@@ -14,7 +14,7 @@ pub struct Tally {
     pub lines: u64,
 }
 
-/// Counts deliveries, and passes them on to another sink where there is one.
+/// A sink that counts deliveries, and passes them on to another sink if there is one.
 #[derive(Default)]
 pub struct Count<'a> {
     next: Option<&'a mut dyn Sink>,
@@ -24,22 +24,22 @@ pub struct Count<'a> {
 }
 
 impl<'a> Count<'a> {
-    /// Counts what it passes on to `next`. None: it discards what it has counted.
+    /// Makes a sink that counts deliveries and passes them on to `next`. None: it discards them.
     pub fn new(next: Option<&'a mut dyn Sink>) -> Count<'a> {
         Count { next, ..Count::default() }
     }
 
-    /// How much came from `origin` so far.
+    /// The bytes and lines that have come from `origin` so far.
     pub fn tally(&self, origin: Origin) -> Tally {
         self.tallies[origin as usize]
     }
 
-    /// When the first delivery was received, in ns of CLOCK_MONOTONIC. None: there was none.
+    /// When the first delivery was received, in ns of CLOCK_MONOTONIC. None: nothing was received.
     pub fn first_ns(&self) -> Option<u64> {
         self.first_ns
     }
 
-    /// When the last delivery was received.
+    /// When the last delivery was received. Clock and None as for `first_ns`.
     pub fn last_ns(&self) -> Option<u64> {
         self.last_ns
     }

@@ -1,20 +1,23 @@
-//! Frames of the capturer protocol: `ORIGIN ENDING AT_NS|- LENGTH\n` and LENGTH bytes.
+//! Frames of the capturer protocol: `ORIGIN ENDING AT_NS|- LENGTH\n`, followed by LENGTH bytes.
 //!
-//! The last frame may be `outcome none - LENGTH\n` and the outcome as JSON. The same frames keep deliveries on disk.
+//! The last frame may be `outcome none - LENGTH\n`, followed by the outcome as JSON. Deliveries are stored on disk in
+//! the same frames.
 
 use crun_capture_reactor::{Delivered, Delivery, Ending, Origin, Sink};
 use std::io::{self, Write};
 
-/// No frame is longer: a guard against a capturer that writes something else.
+/// The maximum length of a frame, without its header. It protects the reader from a capturer that writes something
+/// else.
 pub const LENGTH_MAX: usize = 256 << 20;
 
-/// The longest header: what has no line feed by then is no frame.
+/// The maximum length of a header. Bytes that have no line feed up to there are not a frame.
 const HEADER_MAX: usize = 80;
 
-/// How much waits for a flush at most.
+/// How many bytes may wait for a flush.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// Appends the frame of one delivery. `at_ns` None lets the reader stamp it on arrival.
+/// Appends the frame of one delivery to `buffer`. `at_ns` is in ns of CLOCK_MONOTONIC. None: the reader stamps the
+/// delivery on arrival.
 pub fn encode(origin: Origin, ending: Ending, at_ns: Option<u64>, bytes: &[u8], buffer: &mut Vec<u8>) {
     let (origin, ending, length) = (origin.word(), ending.word(), bytes.len());
     match at_ns {
@@ -25,27 +28,27 @@ pub fn encode(origin: Origin, ending: Ending, at_ns: Option<u64>, bytes: &[u8], 
     buffer.extend_from_slice(bytes);
 }
 
-/// Appends the frame of an outcome.
+/// Appends the frame of an outcome to `buffer`.
 pub fn encode_outcome(json: &[u8], buffer: &mut Vec<u8>) {
     writeln!(buffer, "outcome none - {}", json.len()).expect("writing to a Vec cannot fail");
     buffer.extend_from_slice(json);
 }
 
-/// One frame that was read.
+/// A frame that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// A delivery; stamped on arrival where the capturer did not.
+    /// A delivery. It is stamped on arrival if the capturer did not stamp it.
     Delivered(Delivered),
-    /// The capturer's own account, as JSON.
+    /// The capturer's own account of the capture, as JSON.
     Outcome(Vec<u8>),
 }
 
-/// What is no frame.
+/// The error for bytes that are not a frame. It holds the first of them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a frame of the capturer protocol (ORIGIN ENDING AT_NS|- LENGTH): {0:?}")]
 pub struct NotAFrame(pub String);
 
-/// Takes bytes as they come and gives whole frames.
+/// A decoder of frames. It takes bytes in pieces of any size, and returns whole frames.
 #[derive(Debug, Default)]
 pub struct Decoder {
     buffer: Vec<u8>,
@@ -62,10 +65,11 @@ impl Decoder {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole frame; `arrived_ns` stamps it where it has no stamp. Ok(None): not whole yet.
+    /// Returns the next whole frame. `arrived_ns` becomes the time of a delivery that has no stamp. Ok(None): the next
+    /// frame is not whole yet.
     ///
     /// # Errors
-    /// What came is no frame; nothing after it can be read.
+    /// The bytes are not a frame. Nothing after them can be read.
     pub fn next(&mut self, arrived_ns: u64) -> Result<Option<Frame>, NotAFrame> {
         let rest = &self.buffer[self.start..];
         let Some(end) = memchr::memchr(b'\n', &rest[..rest.len().min(HEADER_MAX)]) else {
@@ -83,7 +87,7 @@ impl Decoder {
         Ok(Some(frame))
     }
 
-    /// Bytes that were pushed and belong to no whole frame yet.
+    /// The number of pushed bytes that do not belong to a whole frame yet.
     pub fn pending(&self) -> usize {
         self.buffer.len() - self.start
     }
@@ -118,15 +122,15 @@ pub struct Frames<W: Write + Send> {
 }
 
 impl<W: Write + Send> Frames<W> {
-    /// Frames to `writer`.
+    /// Makes a sink that writes its frames to `writer`.
     pub fn new(writer: W) -> Frames<W> {
         Frames { writer, buffer: Vec::with_capacity(BUFFER_BYTES) }
     }
 
-    /// Writes what is in the buffer, then the last frame.
+    /// Writes what is in the buffer, and then the outcome as the last frame. Blocks while nobody reads the pipe.
     ///
     /// # Errors
-    /// Nobody reads any more.
+    /// The writer fails, for example because nobody reads the pipe any more.
     pub fn finish(&mut self, outcome_json: &[u8]) -> io::Result<()> {
         encode_outcome(outcome_json, &mut self.buffer);
         self.flush()

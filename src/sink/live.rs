@@ -1,17 +1,17 @@
-//! Passes deliveries on as they come: raw, each stream to its own, or as JSON lines.
+//! Sinks that pass deliveries on as they come: as raw bytes, each stream to its own writer, or as JSON lines.
 
 use crun_capture_reactor::{Delivery, Origin, Sink};
 use serde::Serialize;
 use std::io::{self, Write};
 
-/// Raw bytes: stdout and merged go to one writer, stderr to the other.
+/// A sink that writes raw bytes: stdout and merged to one writer, stderr to the other.
 pub struct Raw<O: Write + Send, E: Write + Send> {
     stdout: O,
     stderr: E,
 }
 
 impl<O: Write + Send, E: Write + Send> Raw<O, E> {
-    /// Raw bytes to these two.
+    /// Makes a sink with these two writers.
     pub fn new(stdout: O, stderr: E) -> Raw<O, E> {
         Raw { stdout, stderr }
     }
@@ -31,7 +31,7 @@ impl<O: Write + Send, E: Write + Send> Sink for Raw<O, E> {
     }
 }
 
-/// One JSON object a delivery.
+/// A sink that writes one JSON object per delivery, each on its own line.
 pub struct Json<W: Write + Send> {
     writer: W,
     arrival: u64,
@@ -40,10 +40,10 @@ pub struct Json<W: Write + Send> {
 #[derive(Serialize)]
 struct Object<'a> {
     origin: Origin,
-    /// The bytes, where they are UTF-8.
+    /// The bytes, if they are UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<&'a str>,
-    /// The bytes, where they are not.
+    /// The bytes in base64, if they are not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     base64: Option<String>,
     ending: &'static str,
@@ -54,7 +54,7 @@ struct Object<'a> {
 }
 
 impl<W: Write + Send> Json<W> {
-    /// To this writer.
+    /// Makes a sink that writes to this writer.
     pub fn new(writer: W) -> Json<W> {
         Json { writer, arrival: 0 }
     }

@@ -1,4 +1,4 @@
-//! Where deliveries go.
+//! Sinks, which take deliveries.
 
 pub mod count;
 pub mod frame;

@@ -1,12 +1,12 @@
-//! Go's `cmd.Stdout = &stdout; cmd.Stderr = &stderr`: two buffers, drained concurrently, delivered after the exit.
+//! Go's `cmd.Stdout = &stdout; cmd.Stderr = &stderr`: two buffers, drained concurrently and delivered after the exit.
 
 use super::{Capabilities, Capability, SpikeRow, Strategy, whole};
 use crun_capture_reactor::{CaptureError, Command, Exit, Origin, Outcome, Sink};
 
-/// The spike's second row.
+/// The strategy of the second row of the spike's table.
 pub(super) struct Buffered;
 
-/// Its row in the spike's table.
+/// The row in the spike's table.
 pub(super) const ROW: SpikeRow =
     SpikeRow { method: "Separate buffers", real_time: false, separation: true, file: false, recommended: false };
 
@@ -16,7 +16,7 @@ impl Strategy for Buffered {
     }
 
     fn summary(&self) -> &'static str {
-        "a pipe and a buffer for each stream, delivered after the exit, stdout first (separate buffers)"
+        "a pipe and a buffer for each stream; delivers both after the exit, stdout first (separate buffers)"
     }
 
     fn declares(&self) -> Capabilities {

@@ -1,12 +1,12 @@
-//! Go's `CombinedOutput`: one pipe for both streams, everything after the exit.
+//! Go's `CombinedOutput`: one pipe for both streams, delivered as a whole after the exit.
 
 use super::{Capabilities, Capability, SpikeRow, Strategy, whole};
 use crun_capture_reactor::{CaptureError, Command, Exit, Origin, Outcome, Sink};
 
-/// The spike's first row.
+/// The strategy of the first row of the spike's table.
 pub(super) struct Combined;
 
-/// Its row in the spike's table.
+/// The row in the spike's table.
 pub(super) const ROW: SpikeRow =
     SpikeRow { method: "CombinedOutput()", real_time: false, separation: false, file: false, recommended: false };
 
@@ -16,7 +16,7 @@ impl Strategy for Combined {
     }
 
     fn summary(&self) -> &'static str {
-        "one pipe for both streams, read whole, delivered after the exit (CombinedOutput)"
+        "one pipe for both streams; delivers everything after the exit (CombinedOutput)"
     }
 
     fn declares(&self) -> Capabilities {

@@ -1,16 +1,16 @@
-//! Redirection: the command writes the files itself; delivered after the exit by reading them.
+//! File redirection: the command writes the files itself. The capturer reads and delivers them after the exit.
 
 use super::{Capabilities, Capability, SpikeRow, Strategy, go, whole};
 use crun_capture_reactor::{CaptureError, Command, Exit, Origin, Outcome, Sink, Stream};
 use std::io::{self, Read, Seek};
 
-/// How much of a file is in memory at a time, but for a line that is longer.
+/// How much of a file is in memory at a time, unless one line is longer.
 const CHUNK_BYTES: usize = 256 << 10;
 
-/// The spike's fourth row, today's way in Nomad by its account.
+/// The strategy of the fourth row of the spike's table. According to the spike, Nomad works like this today.
 pub(super) struct File;
 
-/// Its row in the spike's table.
+/// The row in the spike's table.
 pub(super) const ROW: SpikeRow =
     SpikeRow { method: "File redirection", real_time: false, separation: true, file: true, recommended: false };
 
@@ -20,11 +20,12 @@ impl Strategy for File {
     }
 
     fn summary(&self) -> &'static str {
-        "the streams are files; delivered after the exit by reading them, stdout first (file redirection)"
+        "the streams are files; reads and delivers them after the exit, stdout first (file redirection)"
     }
 
-    /// Neither `Reopen` nor `AnyProgram`: a program that opens /dev/stdout as a shell does empties the file, and what writes on
-    /// without O_APPEND, which os.Create does not ask for, leaves a hole before it.
+    /// It does not declare `Reopen`, because a program that opens /dev/stdout as a shell does truncates the file. It
+    /// does not declare `AnyProgram`, because a program that then writes on without O_APPEND leaves a hole before its
+    /// output. os.Create does not set O_APPEND.
     fn declares(&self) -> Capabilities {
         use Capability::{
             AnyLine, AnyWrite, Apart, BoundedMemory, ExactBytes, FreeFlow, PromptDespiteGrandchild, SurvivesDeath,
@@ -58,8 +59,8 @@ impl Strategy for File {
     }
 }
 
-/// Delivers a file in chunks, so that its size does not matter. A line that ends within a chunk is whole; what follows the last
-/// line feed of a chunk goes with the next.
+/// Delivers a file in chunks, so that its size does not matter. Lines that end within a chunk are delivered whole. What
+/// follows the last line feed of a chunk is delivered with the next chunk.
 fn read_back(file: &mut std::fs::File, stream: Stream, sink: &mut dyn Sink, outcome: &mut Outcome) -> io::Result<()> {
     let mut buffer = Vec::with_capacity(2 * CHUNK_BYTES);
     loop {

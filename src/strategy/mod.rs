@@ -1,4 +1,4 @@
-//! All strategies, in one list; and the spike's, one file each. Those past the spike stand in `crun-capture-reactor`.
+//! The list of all strategies, and those of the spike, one file each. The others are in `crun-capture-reactor`.
 
 mod buffered;
 mod combined;
@@ -13,8 +13,8 @@ pub use crun_capture_reactor::strategy::{Capabilities, Capability, Needs, Strate
 
 use crun_capture_reactor::strategy::{Follow, Lines, Passthrough, Pty, Sequenced, Splice};
 
-/// All strategies: the spike's table from top to bottom, the architecture it builds on the last; then what they cannot.
-/// The order is that of every report.
+/// All strategies, in the order of every report: the spike's table from top to bottom, the architecture that builds on
+/// its last row, then the strategies that overcome the limits of these.
 pub static ALL: &[&dyn Strategy] = &[
     &combined::Combined,
     &buffered::Buffered,
@@ -30,7 +30,7 @@ pub static ALL: &[&dyn Strategy] = &[
     &Pty,
 ];
 
-/// The rows of the spike's table, each with the strategy that reproduces it.
+/// The rows of the spike's table, each with the strategy that implements it.
 static SPIKE_TABLE: &[(&dyn Strategy, SpikeRow)] = &[
     (&combined::Combined, combined::ROW),
     (&buffered::Buffered, buffered::ROW),
@@ -42,34 +42,36 @@ static SPIKE_TABLE: &[(&dyn Strategy, SpikeRow)] = &[
 /// A row of the spike's table.
 #[derive(Clone, Copy, Debug)]
 pub struct SpikeRow {
-    /// The method's name in the table.
+    /// The name of the method.
     pub method: &'static str,
-    /// Its column "Real-time".
+    /// The column "Real-time".
     pub real_time: bool,
-    /// Its column "Stream Separation".
+    /// The column "Stream Separation".
     pub separation: bool,
-    /// Its column "File Output".
+    /// The column "File Output".
     pub file: bool,
     /// Whether the spike recommends it.
     pub recommended: bool,
 }
 
-/// What the spike's table says of the strategy of this name; None where it has no row.
+/// The row of the strategy of this name. None: the spike's table has no such row.
 pub fn spike_row(name: &str) -> Option<SpikeRow> {
     SPIKE_TABLE.iter().find(|(strategy, _)| strategy.name() == name).map(|(_, row)| *row)
 }
 
-/// The strategy whose files the command itself writes: where nobody knows what was written, the others are held against it.
+/// The strategy whose files the command writes itself. If nobody knows what a command wrote, the other strategies are
+/// compared with this one.
 pub fn reference() -> &'static dyn Strategy {
     &file::File
 }
 
-/// The architecture that the spike proposes, with its "Rate Limiting": a tick of `line_interval_ns` before each line.
+/// The architecture that the spike proposes, with its "Rate Limiting": it waits for a tick of `line_interval_ns` before
+/// each line.
 pub fn rate_limited(line_interval_ns: u64) -> impl Strategy {
     task_log::TaskLog { line_interval_ns: Some(line_interval_ns) }
 }
 
-/// The strategy of this name; None where there is none.
+/// The strategy of this name. None: there is no such strategy.
 pub fn find(name: &str) -> Option<&'static dyn Strategy> {
     ALL.iter().copied().find(|strategy| strategy.name() == name)
 }

@@ -1,16 +1,16 @@
-//! Go's `StdoutPipe` with a `bufio.Scanner`: a reader per stream, each line at once.
+//! Go's `StdoutPipe` with a `bufio.Scanner`: a reader for each stream, which delivers each line at once.
 //!
-//! A line that does not fit into 64 KiB stops its scanner, as in Go. Nothing reads that pipe any more, so the workload
-//! blocks once the pipe is full, and the capture never ends.
+//! As in Go, a line that does not fit into 64 KiB stops its scanner. Then nothing reads that pipe any more, so the
+//! workload blocks once the pipe is full, and the capture never ends.
 
 use super::{Capabilities, Capability, SpikeRow, Strategy, go};
 use crun_capture_reactor::{CaptureError, Command, Outcome, Sink};
 use std::sync::Mutex;
 
-/// The spike's third row, and the code of its finding 2.
+/// The strategy of the third row of the spike's table, and of the code in its finding 2.
 pub(super) struct Scanner;
 
-/// Its row in the spike's table.
+/// The row in the spike's table.
 pub(super) const ROW: SpikeRow =
     SpikeRow { method: "StdoutPipe() + Scanner", real_time: true, separation: true, file: false, recommended: false };
 
@@ -20,7 +20,7 @@ impl Strategy for Scanner {
     }
 
     fn summary(&self) -> &'static str {
-        "a pipe and a line scanner for each stream, each line at once (StdoutPipe + bufio.Scanner)"
+        "a pipe and a line scanner for each stream; delivers each line at once (StdoutPipe + bufio.Scanner)"
     }
 
     fn declares(&self) -> Capabilities {

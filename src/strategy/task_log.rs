@@ -1,6 +1,7 @@
-//! The architecture that the spike proposes, TaskLogManager: scan, write each line to the file, sync, send it on.
+//! The architecture that the spike proposes, TaskLogManager: it scans each line, writes it to the file, syncs the file,
+//! and sends the line on.
 //!
-//! `Wait` runs beside the readers, as published. It closes the read ends as soon as the command has exited, so what
+//! `Wait` runs beside the readers, as published. It closes the read ends as soon as the command has exited, so whatever
 //! the readers have not read by then is lost: "it is thus incorrect to call Wait before all reads from the pipe have
 //! completed" (documentation of os/exec.Cmd.StdoutPipe).
 
@@ -13,10 +14,10 @@ use std::process::Child;
 use std::sync::Mutex;
 use std::thread;
 
-/// The spike's Log Streaming Architecture.
+/// The strategy of the spike's "Log Streaming Architecture".
 #[derive(Default)]
 pub(super) struct TaskLog {
-    /// The spike's "Rate Limiting": how long to wait for a tick before each line. None: no limit.
+    /// The interval of the spike's "Rate Limiting": a reader waits for a tick before each line. None: no limit.
     pub(super) line_interval_ns: Option<u64>,
 }
 
@@ -26,7 +27,7 @@ impl Strategy for TaskLog {
     }
 
     fn summary(&self) -> &'static str {
-        "the spike's TaskLogManager: scan, write and sync each line, send it on; Wait beside the readers"
+        "the spike's TaskLogManager: scans, writes, syncs and sends on each line; Wait runs beside the readers"
     }
 
     fn declares(&self) -> Capabilities {
@@ -62,7 +63,7 @@ impl Strategy for TaskLog {
             let status = wait(&mut child, [stdout_closer, stderr_closer]);
             let mut reads = threads.map(|thread| thread.join().expect("a reader does not panic"));
             for read in &mut reads {
-                // The end that Wait brought about is not an error that the published code would report.
+                // The published code does not report that `Wait` closed the file under a reader.
                 read.error.take_if(|error| error.ends_with("file already closed"));
             }
             let (exit, exit_at_ns) = status?;
@@ -78,7 +79,8 @@ fn take_pipe<P: Into<std::os::fd::OwnedFd>>(pipe: Option<P>) -> Result<(go::Pipe
     go::PipeReader::new(pipe.ok_or_else(missing)?.into()).map_err(CaptureError::Descriptors)
 }
 
-/// `Cmd.Wait`: reaps the command, then closes the read ends, whether the readers are through or not.
+/// `Cmd.Wait`: reaps the command, then closes the read ends, even if the readers are not finished. Blocks until the
+/// command has exited.
 fn wait(child: &mut Child, closers: [go::Closer; 2]) -> Result<(Exit, u64), CaptureError> {
     let status = child.wait().map_err(CaptureError::Wait);
     let exit_at_ns = now_ns();
@@ -88,7 +90,7 @@ fn wait(child: &mut Child, closers: [go::Closer; 2]) -> Result<(Exit, u64), Capt
     Ok((Exit::from(status?), exit_at_ns))
 }
 
-/// The published `streamLogs` for one stream, and the ticker of its "Rate Limiting" where an interval is given.
+/// The published `streamLogs` for one stream, with the ticker of its "Rate Limiting" if there is an interval.
 fn stream_logs(
     stream: Stream,
     pipe: &mut go::PipeReader,
@@ -99,13 +101,13 @@ fn stream_logs(
     let mut tick_ns = now_ns();
     go::scan_lines(stream, pipe, sink, |line, _| {
         if let Some(interval_ns) = line_interval_ns {
-            // A time.Ticker keeps one tick that nobody waited for and drops the others.
+            // A time.Ticker keeps one tick that nobody has waited for, and drops the others.
             tick_ns = (tick_ns + interval_ns).max(now_ns().saturating_sub(interval_ns));
-            // The lines before this one are not held back by its tick; an error of the sink shows at its next delivery.
+            // The tick must not hold back the lines before this one. An error of the sink shows at its next delivery.
             let _noted_later = go::lock(sink).flush();
             sleep_until(tick_ns);
         }
-        // The published code ignores what becomes of the file; so does this.
+        // The published code ignores the errors of the file, and so does this one.
         let _ignored = file.write_all(&[line, b"\n"].concat()).and_then(|()| file.sync_all());
         now_ns()
     })

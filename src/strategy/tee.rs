@@ -1,6 +1,6 @@
 //! Go's `io.TeeReader` under a `bufio.Scanner`: every chunk that is read goes to the file first.
 //!
-//! The scanner's limit is the same as `scanner`'s; and an error of the file is an error of the read, so a full disk
+//! The limit of the scanner is the same as for `scanner`. An error of the file is an error of the read, so a full disk
 //! ends the live stream too.
 
 use super::{Capabilities, Capability, SpikeRow, Strategy, go};
@@ -9,10 +9,10 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::sync::Mutex;
 
-/// The spike's fifth row, the one it recommends.
+/// The strategy of the fifth row of the spike's table, which the spike recommends.
 pub(super) struct Tee;
 
-/// Its row in the spike's table.
+/// The row in the spike's table.
 pub(super) const ROW: SpikeRow =
     SpikeRow { method: "TeeReader", real_time: true, separation: true, file: true, recommended: true };
 
@@ -22,7 +22,7 @@ impl Strategy for Tee {
     }
 
     fn summary(&self) -> &'static str {
-        "as scanner, and every chunk goes to a file before it is scanned (TeeReader)"
+        "like scanner, but writes every chunk to a file before it scans it (TeeReader)"
     }
 
     fn declares(&self) -> Capabilities {
@@ -41,8 +41,8 @@ impl Strategy for Tee {
     }
 }
 
-/// io.TeeReader: what is read is written to the file before the read returns. Where the file takes only a part, that part is
-/// what was read, together with the error; here the error comes with the next read.
+/// io.TeeReader: what is read is written to the file before the read returns. If the file takes only a part, Go returns
+/// that part together with the error. Here the next read returns the error.
 struct TeeReader<'a, R> {
     reader: R,
     file: &'a File,

@@ -1,18 +1,19 @@
-//! What the strategies share that deliver after the exit, from bytes they have whole.
+//! What strategies share that deliver after the exit, from complete output.
 
 use crun_capture_reactor::clock::now_ns;
 use crun_capture_reactor::{Command, Delivery, Ending, Origin, Outcome, Sink, lines};
 use std::io;
 
-/// Delivers what was captured, cut into lines, with one receipt time: nothing was received before the exit.
-/// An error of the consumer is noted in the outcome.
+/// Delivers captured bytes, cut into lines. All have one receipt time, because nothing was received before the exit. An
+/// error of the consumer is noted in the outcome.
 pub(super) fn deliver(sink: &mut dyn Sink, origin: Origin, captured: &[u8], outcome: &mut Outcome) {
     deliver_chunk(sink, origin, captured, true, outcome);
 }
 
-/// The same for a part of it. Unless it is the last, what has no line feed is a piece of a line that goes on.
+/// Delivers one chunk of the captured bytes in the same way. In a chunk that is not the last, bytes without a line feed
+/// are a piece of a line that continues.
 pub(super) fn deliver_chunk(sink: &mut dyn Sink, origin: Origin, chunk: &[u8], last: bool, outcome: &mut Outcome) {
-    // A consumer that is gone stays so, and was told of.
+    // A consumer that is gone does not come back, and its error is noted already.
     if outcome.truncated {
         return;
     }
@@ -35,7 +36,7 @@ fn deliver_lines(sink: &mut dyn Sink, origin: Origin, chunk: &[u8], last: bool) 
     sink.flush()
 }
 
-/// The command for duct, in its own surroundings.
+/// The command for duct, with the surroundings of `command`.
 pub(super) fn to_duct(command: &Command) -> duct::Expression {
     let surroundings = command.clone();
     let expression = duct::cmd(&command.program, &command.arguments).unchecked();

@@ -1,6 +1,7 @@
 //! The consumer of the deliveries dies in mid-stream: whoever writes to it meets a closed pipe.
 
 use super::{Event, GATE, Hands, Stimulus};
+use crate::finding::Finding;
 use crate::strategy::Capabilities;
 use std::io;
 
@@ -18,8 +19,14 @@ impl Stimulus for ConsumerGone {
     }
 
     /// Nobody is there for what is delivered from then on.
-    fn excuses(&self, _declares: Capabilities) -> &'static [&'static str] {
-        &["lost_bytes", "altered_lines", "foreign_lines", "delivered_before_exit_fraction", "protocol_error"]
+    fn excuses(&self, _declares: Capabilities) -> &'static [Finding] {
+        &[
+            Finding::LostBytes,
+            Finding::AlteredLines,
+            Finding::ForeignLines,
+            Finding::DeliveredBeforeExitFraction,
+            Finding::ProtocolError,
+        ]
     }
 
     fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {

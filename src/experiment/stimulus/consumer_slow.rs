@@ -1,6 +1,7 @@
 //! The consumer is slower than the workload; what is not read when that ends must not be lost.
 
 use super::{Event, GATE, Hands, Stimulus};
+use crate::finding::Finding;
 use crate::strategy::Capabilities;
 use std::io;
 use std::time::Duration;
@@ -21,8 +22,8 @@ impl Stimulus for ConsumerSlow {
         "the consumer reads 8 MB a second at most"
     }
 
-    fn excuses(&self, _declares: Capabilities) -> &'static [&'static str] {
-        &["delivered_before_exit_fraction", "exit_latency_ns"]
+    fn excuses(&self, _declares: Capabilities) -> &'static [Finding] {
+        &[Finding::DeliveredBeforeExitFraction, Finding::ExitLatencyNs]
     }
 
     fn lasts(&self) -> Duration {

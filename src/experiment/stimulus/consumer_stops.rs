@@ -1,6 +1,7 @@
 //! The consumer of the deliveries stops reading in mid-stream, and goes on later.
 
 use super::{Event, GATE, Hands, Stimulus};
+use crate::finding::Finding;
 use crate::strategy::Capabilities;
 use std::io;
 use std::time::Duration;
@@ -39,8 +40,8 @@ impl Stimulus for ConsumerStops {
     }
 
     /// What is delivered late is late by the consumer.
-    fn excuses(&self, _declares: Capabilities) -> &'static [&'static str] {
-        &["delivered_before_exit_fraction", "exit_latency_ns"]
+    fn excuses(&self, _declares: Capabilities) -> &'static [Finding] {
+        &[Finding::DeliveredBeforeExitFraction, Finding::ExitLatencyNs]
     }
 
     /// What was held up is read afterwards.

@@ -3,6 +3,7 @@
 use super::super::Conditions;
 use super::{Start, Stimulus, writes_no_files};
 use crate::files::{make_directory, with_path};
+use crate::finding::Finding;
 use crate::strategy::Capabilities;
 use crate::sys;
 use std::io;
@@ -24,8 +25,8 @@ impl Stimulus for DiskFull {
     }
 
     /// No file can take what the disk has no room for; that it is said is another thing.
-    fn excuses(&self, _declares: Capabilities) -> &'static [&'static str] {
-        &["file_lost_bytes", "file_altered_lines"]
+    fn excuses(&self, _declares: Capabilities) -> &'static [Finding] {
+        &[Finding::FileLostBytes, Finding::FileAlteredLines]
     }
 
     fn unsupported(&self, _place: Conditions, declares: Capabilities) -> Option<String> {

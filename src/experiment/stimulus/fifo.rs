@@ -2,6 +2,7 @@
 
 use super::super::Conditions;
 use super::{Start, Stimulus, writes_no_files};
+use crate::finding::Finding;
 use crate::strategy::Capabilities;
 use rustix::fs::{CWD, Mode};
 use std::fs::File;
@@ -36,8 +37,8 @@ impl Stimulus for Fifo {
     }
 
     /// A FIFO keeps nothing. What comes out of one that is read is what counts as delivered, and nothing else does.
-    fn excuses(&self, _declares: Capabilities) -> &'static [&'static str] {
-        if self.read { &["file_lost_bytes"] } else { &["file_lost_bytes", "file_altered_lines"] }
+    fn excuses(&self, _declares: Capabilities) -> &'static [Finding] {
+        if self.read { &[Finding::FileLostBytes] } else { &[Finding::FileLostBytes, Finding::FileAlteredLines] }
     }
 
     fn unsupported(&self, _place: Conditions, declares: Capabilities) -> Option<String> {

@@ -2,6 +2,7 @@
 
 use super::super::Conditions;
 use super::{Event, GATE, Hands, Stimulus, writes_no_files};
+use crate::finding::Finding;
 use crate::strategy::{Capabilities, Capability};
 use crun_capture_reactor::Stream;
 use std::fs::{self, File};
@@ -55,10 +56,12 @@ impl Stimulus for FileChanged {
     /// What was in a file that somebody has emptied is that somebody's loss; what comes after it, and what was delivered, is
     /// not.
     /// Where the program writes the file itself, that is also what was not read yet.
-    fn excuses(&self, declares: Capabilities) -> &'static [&'static str] {
+    fn excuses(&self, declares: Capabilities) -> &'static [Finding] {
         match self.change {
-            Change::Truncated if declares.has(Capability::SurvivesDeath) => &["file_lost_bytes", "lost_bytes"],
-            Change::Truncated => &["file_lost_bytes"],
+            Change::Truncated if declares.has(Capability::SurvivesDeath) => {
+                &[Finding::FileLostBytes, Finding::LostBytes]
+            }
+            Change::Truncated => &[Finding::FileLostBytes],
             _ => &[],
         }
     }

@@ -3,6 +3,7 @@
 use super::super::Conditions;
 use super::{Start, Stimulus, writes_no_files};
 use crate::files::{make_directory, with_path, write_private};
+use crate::finding::Finding;
 use crate::strategy::Capabilities;
 use rustix::mount::{MountFlags, mount_bind, mount_remount};
 use std::fs;
@@ -47,8 +48,8 @@ impl Stimulus for FileRefused {
         self.summary
     }
 
-    fn excuses(&self, _declares: Capabilities) -> &'static [&'static str] {
-        &["file_lost_bytes", "file_altered_lines"]
+    fn excuses(&self, _declares: Capabilities) -> &'static [Finding] {
+        &[Finding::FileLostBytes, Finding::FileAlteredLines]
     }
 
     fn unsupported(&self, _place: Conditions, declares: Capabilities) -> Option<String> {

@@ -2,6 +2,7 @@
 //! waits for it has waited longer than any drain deadline in use.
 
 use super::{Event, Hands, Stimulus};
+use crate::finding::Finding;
 use crate::strategy::{Capabilities, Capability};
 use std::io;
 use std::time::Duration;
@@ -26,10 +27,10 @@ impl Stimulus for HeldStreams {
     }
 
     /// The child is the workload's, and no leak of the capturer's.
-    fn excuses(&self, declares: Capabilities) -> &'static [&'static str] {
+    fn excuses(&self, declares: Capabilities) -> &'static [Finding] {
         // Who does not say that it ends before the child may wait for it.
         let prompt = declares.has(Capability::PromptDespiteGrandchild);
-        if prompt { &["left_behind"] } else { &["left_behind", "exit_latency_ns"] }
+        if prompt { &[Finding::LeftBehind] } else { &[Finding::LeftBehind, Finding::ExitLatencyNs] }
     }
 
     fn lasts(&self) -> Duration {

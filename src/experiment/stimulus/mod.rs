@@ -4,6 +4,7 @@
 //! so "in mid-stream" is a conditions and not a moment. What it does it does by the means of [`Hands`].
 
 use super::Conditions;
+use crate::finding::Finding;
 use crate::process::Stranger;
 use crate::strategy::Capabilities;
 use crun_capture_reactor::{Delivered, Stream};
@@ -97,7 +98,7 @@ pub trait Stimulus: Sync {
 
     /// The findings that say nothing of a capturer which declares these capabilities, by their names in JSON: what nobody
     /// could keep under it.
-    fn excuses(&self, _declares: Capabilities) -> &'static [&'static str] {
+    fn excuses(&self, _declares: Capabilities) -> &'static [Finding] {
         &[]
     }
 

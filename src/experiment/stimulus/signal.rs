@@ -2,6 +2,7 @@
 
 use super::super::Conditions;
 use super::{Event, GATE, Hands, Stimulus};
+use crate::finding::Finding;
 use crate::strategy::{Capabilities, Capability};
 use rustix::process::Signal;
 use std::io;
@@ -83,25 +84,25 @@ impl Stimulus for Sent {
 
     /// A capturer that is gone reports and delivers nothing, and its containers are nobody's. Who says that the workload
     /// survives it, and writes files, says that those are whole.
-    fn excuses(&self, declares: Capabilities) -> &'static [&'static str] {
-        const OF_THE_DEAD: &[&str] = &[
-            "lost_bytes",
-            "altered_lines",
-            "foreign_lines",
-            "delivered_before_exit_fraction",
-            "exit_reported",
-            "left_behind",
-            "runtime_error",
-            "protocol_error",
-            "file_loss_told",
-            "file_lost_bytes",
-            "file_altered_lines",
+    fn excuses(&self, declares: Capabilities) -> &'static [Finding] {
+        const OF_THE_DEAD: &[Finding] = &[
+            Finding::LostBytes,
+            Finding::AlteredLines,
+            Finding::ForeignLines,
+            Finding::DeliveredBeforeExitFraction,
+            Finding::ExitReported,
+            Finding::LeftBehind,
+            Finding::RuntimeError,
+            Finding::ProtocolError,
+            Finding::FileLossTold,
+            Finding::FileLostBytes,
+            Finding::FileAlteredLines,
         ];
         match self.whom {
             Whom::Capturer if declares.has(Capability::SurvivesDeath) => &OF_THE_DEAD[..OF_THE_DEAD.len() - 2],
             Whom::Capturer => OF_THE_DEAD,
             // The container outlives what the capturer waits for.
-            Whom::Front if self.signal == Signal::KILL => &["left_behind", "delivered_before_exit_fraction"],
+            Whom::Front if self.signal == Signal::KILL => &[Finding::LeftBehind, Finding::DeliveredBeforeExitFraction],
             Whom::Front | Whom::Workload => &[],
         }
     }

@@ -1,6 +1,7 @@
 //! The capturer gets SIGSTOP: it does not run for a while, and whatever happens meanwhile it finds all at once.
 
 use super::{Event, GATE, Hands, Stimulus};
+use crate::finding::Finding;
 use crate::strategy::Capabilities;
 use rustix::process::Signal;
 use std::io;
@@ -39,8 +40,8 @@ impl Stimulus for Suspended {
         self.summary
     }
 
-    fn excuses(&self, _declares: Capabilities) -> &'static [&'static str] {
-        &["delivered_before_exit_fraction", "exit_latency_ns", "workload_stalled_ns"]
+    fn excuses(&self, _declares: Capabilities) -> &'static [Finding] {
+        &[Finding::DeliveredBeforeExitFraction, Finding::ExitLatencyNs, Finding::WorkloadStalledNs]
     }
 
     fn lasts(&self) -> Duration {

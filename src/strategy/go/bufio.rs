@@ -1,62 +1,62 @@
-//! Go's bufio.Scanner with ScanLines, to the byte: the buffer starts at 4,096 bytes, doubles up to 65,536, and a line that
-//! does not fit with its line feed stops the scanner for good. A final `\r` of a line is dropped, and a last line without
-//! a line feed looks like any other (bufio/scan.go of Go 1.26).
+//! Go's bufio.Scanner with ScanLines, exact to the byte. The buffer starts at 4,096 bytes and doubles up to 65,536. A
+//! line that does not fit into it together with its line feed stops the scanner for good. A `\r` at the end of a line
+//! is dropped, and a last line without a line feed looks like any other (bufio/scan.go of Go 1.26).
 
 use crun_capture_reactor::clock::now_ns;
 use std::io::Read;
 
-/// bufio.startBufSize.
+/// Go's bufio.startBufSize.
 const START_BYTES: usize = 4096;
 
-/// bufio.MaxScanTokenSize.
+/// Go's bufio.MaxScanTokenSize.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// One step of the scanner.
+/// The result of one step of the scanner.
 #[derive(Debug)]
 pub(in crate::strategy) enum Scan<'a> {
-    /// A line, and when the read(2) that completed it returned.
+    /// A line.
     Line {
-        /// Without its line feed, and without a carriage return before that.
+        /// The line without its line feed, and without a carriage return before it.
         bytes: &'a [u8],
-        /// CLOCK_MONOTONIC ns.
+        /// When the read(2) that completed the line returned, in ns of CLOCK_MONOTONIC.
         at_ns: u64,
     },
-    /// The next call reads, and may block.
+    /// The next call reads from the reader, and may block.
     NeedsInput,
-    /// There is nothing more to come; the error, unless the stream ended.
+    /// There is nothing more to come. None: the stream is at its end. Otherwise the error.
     End(Option<ScanError>),
 }
 
-/// Why a scanner stopped before the end.
+/// The reason why a scanner stopped before the end of its stream.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::strategy) enum ScanError {
-    /// bufio.ErrTooLong.
+    /// Go's bufio.ErrTooLong: a line does not fit into the buffer.
     #[error("bufio.Scanner: token too long")]
     TooLong,
-    /// The reader failed.
+    /// The reader failed, with this error.
     #[error("read: {0}")]
     Read(String),
 }
 
-/// The scanner.
+/// A line scanner like Go's.
 pub(in crate::strategy) struct Scanner<R> {
     reader: R,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
     read_at_ns: u64,
-    /// None: goes on. Some(None): end of file. Some(error): failed.
+    /// None: the scanner continues. Some(None): the stream is at its end. Some(error): the scanner has failed.
     over: Option<Option<ScanError>>,
     announced: bool,
 }
 
 impl<R: Read> Scanner<R> {
-    /// Of this reader.
+    /// Makes a scanner of this reader.
     pub(in crate::strategy) fn new(reader: R) -> Scanner<R> {
         Scanner { reader, buffer: Vec::new(), start: 0, end: 0, read_at_ns: 0, over: None, announced: false }
     }
 
-    /// One step. Blocks only in the call after `NeedsInput`.
+    /// Takes one step. Blocks only in the call after `NeedsInput`.
     pub(in crate::strategy) fn scan(&mut self) -> Scan<'_> {
         loop {
             if let Some((from, to, next)) = self.next_line() {
@@ -77,7 +77,7 @@ impl<R: Read> Scanner<R> {
         }
     }
 
-    /// ScanLines: start and end of the next line, and where the one after it starts.
+    /// ScanLines: the start and the end of the next line, and the start of the line after it.
     fn next_line(&self) -> Option<(usize, usize, usize)> {
         let rest = &self.buffer[self.start..self.end];
         match memchr::memchr(b'\n', rest) {
@@ -87,7 +87,8 @@ impl<R: Read> Scanner<R> {
         }
     }
 
-    /// Makes room and reads once. Only a line that is too long is an error here; the reader's own ends the scan later.
+    /// Makes room in the buffer and reads once. Returns an error only for a line that is too long. An error of the
+    /// reader ends the scan later.
     fn fill(&mut self) -> Result<(), ScanError> {
         if self.start > 0 && (self.end == self.buffer.len() || self.start > self.buffer.len() / 2) {
             self.buffer.copy_within(self.start..self.end, 0);

@@ -1,4 +1,4 @@
-//! The parts of Go's standard library that the spike's strategies are built on, limits included.
+//! The parts of Go's standard library that the spike's strategies are built on, with their limits.
 
 mod bufio;
 mod pipe;
@@ -30,8 +30,8 @@ pub(super) fn start(
     started.map_err(|source| CaptureError::of_start(&command.program, source))
 }
 
-/// `os.Create`: the file for `stream`, created or emptied. As in Go it follows links, and blocks on a FIFO until that has a
-/// reader. Without a path it is a temporary file without a name.
+/// `os.Create`: the file for `stream`, created or emptied. As in Go, it follows links, and blocks on a FIFO until that
+/// has a reader. If the command has no path for the stream, it is a temporary file without a name.
 pub(super) fn create_file(command: &Command, stream: Stream) -> Result<File, CaptureError> {
     let Some(path) = command.path(stream) else {
         return tempfile::tempfile().map_err(|source| CaptureError::File { path: std::env::temp_dir(), source });
@@ -40,23 +40,23 @@ pub(super) fn create_file(command: &Command, stream: Stream) -> Result<File, Cap
     opened.map_err(|source| CaptureError::File { path: path.to_owned(), source })
 }
 
-/// The sink that both readers share. A reader that panicked leaves it as good as before.
+/// Locks the sink that both readers share. A reader that panicked has not damaged it.
 pub(super) fn lock<'a, 's>(sink: &'a Mutex<&'s mut dyn Sink>) -> MutexGuard<'a, &'s mut dyn Sink> {
     sink.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What one reader did.
+/// How the reader of one stream ended.
 #[derive(Debug, Default)]
 pub(super) struct ReadEnd {
-    /// What stopped it before the end of its stream.
+    /// The error that stopped it before the end of its stream.
     pub(super) error: Option<String>,
     /// The first error of its sink.
     pub(super) sink_error: Option<io::Error>,
 }
 
-/// `for scanner.Scan() { … }`: each line goes through `each` and then to the sink. `each` is given the receipt time of
-/// the read, and returns the one that the consumer sees: a later one, where it does something that takes time.
-/// The sink is flushed whenever the scanner has used up what it read, before it waits for more.
+/// `for scanner.Scan() { … }`: passes each line to `each` and then to the sink. `each` gets the receipt time of the
+/// read in ns, and returns the time that the consumer sees, which is later if `each` takes time itself. The sink is
+/// flushed whenever the scanner has used up what it read, before it waits for more.
 pub(super) fn scan_lines<R: Read>(
     stream: Stream,
     reader: R,
@@ -89,9 +89,9 @@ pub(super) fn note(first: &mut Option<io::Error>, result: io::Result<()>) {
     }
 }
 
-/// Reads both streams, a thread each, and waits only then: the order that the documentation of `Cmd.Wait` asks for.
-/// As in Go the read ends stay open until the command was waited for, also when a reader gave up: so a command that
-/// writes on does not die of SIGPIPE but blocks, once the pipe is full, for ever.
+/// Reads both streams, with a thread each, and only then waits for the command. The documentation of `Cmd.Wait` asks
+/// for this order. As in Go, the read ends stay open until the command was waited for, even if a reader has given up.
+/// So a command that writes on does not die of SIGPIPE, but blocks for ever once the pipe is full.
 pub(super) fn read_both_then_wait(
     mut child: Child,
     read: impl Fn(Stream, &mut (dyn Read + Send)) -> ReadEnd + Sync,
@@ -108,7 +108,7 @@ pub(super) fn read_both_then_wait(
     Ok(outcome(Exit::from(status), reads.into_iter().flatten()))
 }
 
-/// An outcome with what went wrong in the readers.
+/// Makes an outcome of the exit and of what went wrong in the readers.
 pub(super) fn outcome(exit: Exit, reads: impl IntoIterator<Item = ReadEnd>) -> Outcome {
     let mut outcome = Outcome::now(exit);
     for read in reads {

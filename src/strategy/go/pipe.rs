@@ -1,5 +1,5 @@
-//! The read end of a pipe as Go's os.File has it: another thread may close it, and a read that is blocked then fails.
-//! In Rust closing a descriptor does not wake its reader, so the reader polls an eventfd beside the pipe.
+//! The read end of a pipe, as Go's os.File has it: another thread may close it, and a blocked read then fails. In Rust,
+//! closing a descriptor does not wake its reader, so the reader polls an eventfd beside the pipe.
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::fd::OwnedFd;
@@ -13,17 +13,18 @@ struct Shared {
     wake: OwnedFd,
 }
 
-/// The reading side.
+/// The end that reads.
 pub(in crate::strategy) struct PipeReader {
     pipe: OwnedFd,
     shared: Arc<Shared>,
 }
 
-/// The side that closes.
+/// The handle that closes the read end.
 pub(in crate::strategy) struct Closer(Arc<Shared>);
 
 impl PipeReader {
-    /// Of this read end, which becomes non-blocking. The write end has a file description of its own and stays blocking.
+    /// Makes a reader of this read end, which becomes non-blocking. The write end has its own file description and
+    /// stays blocking.
     pub(in crate::strategy) fn new(pipe: OwnedFd) -> io::Result<(PipeReader, Closer)> {
         rustix::io::ioctl_fionbio(&pipe, true)?;
         let wake = eventfd(0, EventfdFlags::CLOEXEC)?;
@@ -40,7 +41,8 @@ impl PipeReader {
 }
 
 impl Read for PipeReader {
-    /// As poll.FD.Read: refuses when closed, reads, and waits only when there is nothing to read.
+    /// Reads as Go's poll.FD.Read does: fails if the end is closed, then reads, and waits only if there is nothing to
+    /// read.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             self.closed_error()?;
@@ -59,7 +61,8 @@ impl Read for PipeReader {
 }
 
 impl Closer {
-    /// Closes: a blocked read fails at once, and so does every later one, whatever the pipe still holds.
+    /// Closes the read end. A blocked read fails at once, and so does every later read, even if the pipe still holds
+    /// bytes.
     pub(in crate::strategy) fn close(&self) -> io::Result<()> {
         self.0.closed.store(true, Ordering::Release);
         rustix::io::write(&self.0.wake, &1_u64.to_ne_bytes())?;

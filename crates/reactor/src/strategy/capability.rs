@@ -37,7 +37,7 @@ pub enum Capability {
 }
 
 impl Capability {
-    /// All capabilities, in the order of every report.
+    /// All capabilities, in the order in which every report lists them.
     pub const ALL: [Capability; 14] = [
         Capability::Live,
         Capability::Apart,
@@ -78,22 +78,22 @@ impl Capability {
     /// What it means, in one line of plain words.
     pub fn summary(self) -> &'static str {
         match self {
-            Capability::Live => "delivers while the process runs",
-            Capability::Apart => "tells which stream a delivery is from",
+            Capability::Live => "delivers while the command runs",
+            Capability::Apart => "tells which stream a delivery came from",
             Capability::File => "leaves the bytes on disk",
-            Capability::Order => "delivers the writes of both streams in their order",
-            Capability::ExactBytes => "keeps every byte, CR and a missing final LF included",
+            Capability::Order => "delivers the writes of both streams in their exact order",
+            Capability::ExactBytes => "keeps every byte, CRs and a missing final LF included",
             Capability::AnyLine => "takes lines of any length",
             Capability::BoundedMemory => "needs no more memory for more output",
             Capability::PromptDespiteGrandchild => {
-                "ends soon after the container, even when a grandchild keeps the streams open"
+                "ends soon after the command, even when a grandchild keeps the streams open"
             }
-            Capability::FreeFlow => "a consumer that stops does not stall the workload",
-            Capability::SurvivesDeath => "the workload runs on when the capturer is killed",
-            Capability::IndependentSinks => "the live stream goes on when the file fails, and the reverse",
-            Capability::Reopen => "the program may open /dev/stdout again",
-            Capability::AnyWrite => "takes one write of 4 MiB",
-            Capability::AnyProgram => "loses nothing of programs as they are",
+            Capability::FreeFlow => "a consumer that stops does not stall the command",
+            Capability::SurvivesDeath => "the command runs on when the capturer is killed",
+            Capability::IndependentSinks => "the live stream and the file each go on when the other fails",
+            Capability::Reopen => "the command may open /dev/stdout again",
+            Capability::AnyWrite => "takes one write(2) of 4 MiB",
+            Capability::AnyProgram => "loses nothing of programs as they are: a shell, Python, Node.js, dd",
         }
     }
 }
@@ -114,7 +114,7 @@ impl Capabilities {
         Capabilities(bits)
     }
 
-    /// Whether `capability` is among them.
+    /// Whether `capability` is in the set.
     pub fn has(self, capability: Capability) -> bool {
         self.0 & (1 << capability as u16) != 0
     }
@@ -126,23 +126,25 @@ impl FromIterator<Capability> for Capabilities {
     }
 }
 
-/// What a strategy needs of its surroundings. A declaration in TOML has the same fields.
+/// What a strategy needs of its surroundings. The declaration of a capturer in TOML (`crun-capture compare --capturer`)
+/// has the same fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Needs {
-    /// It syncs a file with every line, so it takes fewer lines a second than others.
+    /// The strategy syncs a file with every line, so it takes fewer lines a second than others.
     pub syncs_each_line: bool,
-    /// A container must ask for a terminal in its config.json, so that the strategy can give it one.
+    /// A container must ask for a terminal (`process.terminal` in its config.json), so that the strategy can give it
+    /// one.
     pub wants_terminal: bool,
-    /// It delivers nothing itself: somebody must read the FIFOs that its paths name.
+    /// The strategy delivers nothing itself. Somebody must read the FIFOs that the paths of the command name.
     pub needs_reader: bool,
 }
 
 impl Needs {
-    /// It needs nothing.
+    /// The strategy needs nothing.
     pub const NONE: Needs = Needs { syncs_each_line: false, wants_terminal: false, needs_reader: false };
-    /// It syncs a file with every line.
+    /// The strategy syncs a file with every line.
     pub const FEW_LINES: Needs = Needs { syncs_each_line: true, ..Needs::NONE };
     /// The container must ask for a terminal.
     pub const TERMINAL: Needs = Needs { wants_terminal: true, ..Needs::NONE };

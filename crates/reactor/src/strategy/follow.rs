@@ -1,17 +1,4 @@
-//! The program writes the files itself, and each line is delivered as soon as it is there: nobody is in the data path.
-//!
-//! The descriptors that the program gets are the files, opened with O_APPEND; inotify tells of each write. So a consumer that
-//! stops stalls nothing, and a capturer that dies loses nothing: every delivery carries its place in the file, and
-//! [`Strategy::resume`] goes on from there.
-//!
-//! The end: after the exit a read lease is asked for, which the kernel refuses as long as anybody holds the file open for
-//! writing; then the next IN_CLOSE_WRITE or the drain deadline decides. Where the file system has no leases, or the runtime has
-//! given the file to another user, the drain deadline does, and the outcome notes it.
-//!
-//! `order` two files do not have. `independent-sinks` it does not declare: there is one way, through the file, and a disk that is
-//! full refuses the program's own write. `reopen` and `any-program` it does not declare: a program that opens /dev/stdout as a
-//! shell's `>` does empties the file, with whatever was not read yet. A file that is emptied by somebody is read on from its new
-//! beginning, and the outcome says truncated.
+//! The strategy `follow`: the program writes two files itself, and the reactor reads along (inotify).
 
 use super::{Capabilities, Capability, Strategy};
 use crate::clock::now_ns;
@@ -31,16 +18,54 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
-/// So much of what was read is read again, to see that it still stands there.
+/// How many of the bytes that were read last are read again, to check that they are still in the file.
 const KNOWN_BYTES: usize = 64;
 
-/// How often, after a close, it is asked whether anybody else holds the file.
+/// How often, after a close, the reactor asks whether anybody else holds the file.
 const ASKS: u32 = 5;
 
-/// So much of a file is read before the other captures have their turn.
+/// How often a file is read before the other captures have their turn.
 const READS_MAX: usize = 16;
 
-/// Two files, watched.
+/// Captures through two files: the program writes them itself, and each line is delivered as soon as it is there.
+///
+/// # What the command gets
+///
+/// Its fd 1 and 2 are two regular files, opened with O_APPEND: those that [`stdout_path`](Command::stdout_path) and
+/// [`stderr_path`](Command::stderr_path) name. They are created or emptied, with mode 0600. Any other kind of file is
+/// refused. Without a path the file is a temporary one without a name, which cannot be resumed. inotify(7) tells the
+/// reactor of each write.
+///
+/// # What it can do
+///
+/// - It declares `free-flow`, because nobody is in the data path. A consumer that stops stalls nothing.
+/// - It declares `survives-death`. A capturer that dies loses nothing: every delivery carries its place in the file
+///   ([`offset`](crate::Delivery::offset)), and [`Strategy::resume`] or [`Follow::resume_in`] goes on from there.
+/// - It declares `file`: the bytes are on disk, whatever becomes of the deliveries.
+///
+/// # What it cannot do, and why
+///
+/// - It does not declare `order`, because two files keep no order between them.
+/// - It does not declare `independent-sinks`, because there is only one way, through the file. When the disk is full,
+///   the kernel refuses the program's own write.
+/// - It does not declare `reopen` and `any-program`. A program that opens /dev/stdout as a shell's `>` does empties the
+///   file, and with it whatever was not read yet.
+///
+/// When anybody empties a file, it is read on from its new beginning, and the outcome says `truncated`.
+///
+/// # How it ends
+///
+/// A file has no end that could be read. After the exit the reactor asks for a read lease on each file (fcntl(2),
+/// F_SETLEASE). The kernel refuses it as long as anybody holds the file open for writing. Then the next close of the
+/// file (IN_CLOSE_WRITE) or the drain deadline decides. The drain deadline alone decides where the file system has no
+/// leases, or where the runtime has given the file to another user. The outcome notes that, and the capture ends 2 s
+/// after the command.
+///
+/// # What it costs
+///
+/// Each capture takes three descriptors, two files and a pidfd, and two inotify watches. A reactor takes one inotify
+/// instance more. The output takes disk space for as long as the files exist: this crate does not remove or rotate
+/// them.
 pub struct Follow;
 
 impl Strategy for Follow {
@@ -49,7 +74,7 @@ impl Strategy for Follow {
     }
 
     fn summary(&self) -> &'static str {
-        "the streams are files, delivered as they grow (inotify), each line with its offset; may die and go on"
+        "the command writes files, read as they grow (inotify); a capturer that died is resumed at any line's offset"
     }
 
     fn declares(&self) -> Capabilities {
@@ -106,7 +131,8 @@ impl Reactive for Follow {
     }
 }
 
-/// The file of a stream: for the program to write, and for us to read. Only the program's is open for writing.
+/// Opens the file of a stream twice: for the program to write, and for the reactor to read. Only the program's
+/// descriptor is open for writing.
 fn open(command: &Command, stream: Stream) -> Result<(OwnedFd, File), CaptureError> {
     let file = command.create_file(stream)?;
     let again = || -> io::Result<(OwnedFd, File)> {
@@ -122,7 +148,8 @@ fn open(command: &Command, stream: Stream) -> Result<(OwnedFd, File), CaptureErr
 }
 
 impl Follow {
-    /// Goes on in `reactor` with a capture whose capturer has died, as [`Strategy::resume`] does. Does not block.
+    /// Continues a capture whose capturer has died, as [`Strategy::resume`] does, but in `reactor`: [`Reactor::next`]
+    /// drives it and tells of its end. Does not block.
     ///
     /// # Errors
     /// As for [`Strategy::resume`].
@@ -147,7 +174,7 @@ impl Follow {
     }
 }
 
-/// A file that a capture was following, of which so many bytes were delivered.
+/// Opens a file that a capture was following, and of which `offset` bytes were delivered.
 fn open_again(path: &Path, offset: u64) -> io::Result<File> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
@@ -161,14 +188,15 @@ fn open_again(path: &Path, offset: u64) -> io::Result<File> {
 
 struct Followed {
     file: File,
-    /// Whether it was said that nobody can tell when its writers are gone.
+    /// Whether the outcome already notes that nobody can tell when the writers of the file are gone.
     told: bool,
     at: usize,
-    /// How often it is still asked whether somebody holds it, without being told that somebody has closed it.
+    /// How often the reactor still asks whether somebody holds the file, without being told that somebody has closed
+    /// it.
     asks: u32,
-    /// Of the next byte to be read.
+    /// Where the next byte to be read stands in the file.
     offset: u64,
-    /// What stands before it, as it was read: at most [`KNOWN_BYTES`].
+    /// The bytes before `offset`, as they were read: at most [`KNOWN_BYTES`].
     known: Vec<u8>,
 }
 
@@ -185,7 +213,7 @@ impl Source for Followed {
         if port == Some(usize::from(CLOSED_PORT)) {
             self.asks = ASKS;
         }
-        // It is all in the file.
+        // Nobody takes deliveries, and the file has all of it without us.
         if output.consumer_is_gone() {
             return Taken::Nothing;
         }
@@ -194,7 +222,7 @@ impl Source for Followed {
         for _ in 0..READS_MAX {
             let known = self.known.len();
             match sys::read_at(&self.file, buffer, self.offset - known as u64) {
-                // Somebody may have emptied the file, and it may have grown again since: then other bytes stand there.
+                // Somebody may have emptied the file, and it may have grown again since. Then it has other bytes there.
                 Ok(count) if buffer[..count.min(known)] != self.known[..count.min(known)] => {
                     return self.was_cut(output);
                 }
@@ -209,7 +237,7 @@ impl Source for Followed {
                     self.known.clear();
                     self.known.extend_from_slice(&buffer[count.saturating_sub(KNOWN_BYTES)..count]);
                     if count < buffer.len() {
-                        // No more was there; whatever came since has an event of its own.
+                        // There was no more. Whatever came since has an event of its own.
                         return Taken::Some;
                     }
                     taken = Taken::Some;
@@ -226,7 +254,7 @@ impl Source for Followed {
 
     fn exited(&mut self, shared: &mut Shared, output: &mut Output<'_>) -> Taken {
         match sys::is_held_for_writing(&self.file) {
-            // The kernel tells of a close before it counts it (__fput), so it is asked again a few times.
+            // The kernel tells of a close before it counts it (__fput), so it must be asked again a few times.
             Ok(true) => match self.asks.checked_sub(1) {
                 Some(left) => {
                     self.asks = left;
@@ -250,7 +278,7 @@ impl Source for Followed {
     }
 
     fn cut(&mut self, at: usize, shared: &mut Shared, output: &mut Output<'_>) {
-        // A file does not end, but what is in it does: unless somebody writes faster than we read.
+        // A file does not end, but what is in it does, unless somebody writes faster than this reads.
         let is_all = (0..LAST_TAKES_MAX).any(|_| !matches!(self.take(None, shared, output), Taken::Some | Taken::More));
         if !is_all || sys::is_held_for_writing(&self.file).unwrap_or(false) {
             output.still_held(at);
@@ -258,7 +286,7 @@ impl Source for Followed {
     }
 }
 
-/// A file whose program nobody waits for: it has ended when nobody writes it.
+/// A file of a resumed capture. Nobody here waits for its program, so it has ended when nobody has it open for writing.
 struct Resumed(Followed);
 
 impl Source for Resumed {
@@ -279,7 +307,7 @@ impl Source for Resumed {
 }
 
 impl Followed {
-    /// The file is not what was read: it is read again from its beginning.
+    /// Reports that the file no longer holds what was read, and reads it again from its beginning.
     fn was_cut(&mut self, output: &mut Output<'_>) -> Taken {
         let what = "somebody cut the file before that; read again from its beginning";
         output.lost(self.at, format_args!("byte {}: {what}", self.offset));
@@ -289,7 +317,7 @@ impl Followed {
         Taken::More
     }
 
-    /// To the end of a file that nobody writes any more.
+    /// Reads to the end of a file that nobody writes any more.
     fn take_all(&mut self, shared: &mut Shared, output: &mut Output<'_>) {
         while matches!(self.take(None, shared, output), Taken::Some | Taken::More) {}
     }

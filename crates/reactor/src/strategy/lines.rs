@@ -1,7 +1,4 @@
-//! The scanner done right: a pipe for each stream, one thread, any length of line, every byte.
-//!
-//! `free-flow` and `survives-death` it does not declare: it stands in the data path, so a consumer that stops stalls the
-//! program once the pipe is full, and a capturer that dies leaves a pipe without a reader. `order` no two pipes have.
+//! The strategy `lines`: a pipe for each stream, delivered line by line.
 
 use super::{Capabilities, Capability, Strategy};
 use crate::command::{CaptureError, Command};
@@ -13,7 +10,35 @@ use rustix::process::Pid;
 use std::io;
 use std::process::Child;
 
-/// Two pipes on the reactor.
+/// Captures through two pipes: every line, as it comes, and nothing else.
+///
+/// This is the usual line scanner on a pipe, done right: one thread, lines of any length, every byte.
+///
+/// # What the command gets
+///
+/// Its fd 1 and 2 are the write ends of two pipes. The reactor reads the other ends.
+///
+/// # What it can do
+///
+/// It delivers while the command runs, and tells stdout from stderr. It keeps every byte. A line may have any length,
+/// and memory stays bounded. A prompt, which has no line feed, is delivered too. The capture ends soon after the
+/// command, even when a grandchild keeps the pipes open. Programs need no changes: they may write as much at once as
+/// they like, and open /dev/stdout again.
+///
+/// # What it cannot do, and why
+///
+/// - It does not declare `free-flow`, because it stands in the data path. A consumer that stops stalls the program once
+///   the pipe is full.
+/// - It does not declare `survives-death` for the same reason. A capturer that dies leaves a pipe without a reader, so
+///   the next write of the program fails (EPIPE) or kills it (SIGPIPE).
+/// - It does not declare `order`, because two pipes keep no order between them.
+/// - It does not declare `file` and `independent-sinks`, because it writes no file.
+///
+/// # What it costs
+///
+/// Each capture takes three descriptors: two pipes and a pidfd. A pipe holds 1 MiB if fewer than 16 captures run in the
+/// reactor when the command starts, and if the user may have that much. Otherwise it holds what the kernel gives
+/// (pipe(7)).
 pub struct Lines;
 
 impl Strategy for Lines {
@@ -22,7 +47,7 @@ impl Strategy for Lines {
     }
 
     fn summary(&self) -> &'static str {
-        "a pipe for each stream, one thread; any length of line in bounded memory, every byte, prompts too"
+        "reads a pipe for each stream on one thread: every byte, prompts too, lines of any length in bounded memory"
     }
 
     fn declares(&self) -> Capabilities {
@@ -61,7 +86,7 @@ impl Reactive for Lines {
     }
 }
 
-/// Starts the command with a pipe for each stream, and returns the read ends.
+/// Starts the command with a pipe for each stream. Returns the child and the read ends, stdout first.
 pub(super) fn start_with_pipes(command: &Command, large: bool) -> Result<(Child, [OwnedFd; 2]), CaptureError> {
     let (stdout, stdout_writer) = reactor::pipe(large).map_err(CaptureError::Descriptors)?;
     let (stderr, stderr_writer) = reactor::pipe(large).map_err(CaptureError::Descriptors)?;

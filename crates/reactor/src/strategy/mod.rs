@@ -1,7 +1,14 @@
 //! The ways of capturing, one file each.
 //!
-//! A strategy decides which descriptors it hands to the command as fd 1 and 2, and how it reads them. Each declares what
-//! it can do ([`Capability`]) and what it needs of its surroundings ([`Needs`]).
+//! A strategy decides which descriptors the command gets as its fd 1 and 2, and how this process reads what the command
+//! writes. Each strategy declares what it can do ([`Capability`]) and what it needs of its surroundings ([`Needs`]).
+//! Its page says what the command gets, what the strategy can do, what it cannot do and why, and what it costs:
+//! [`Lines`], [`Splice`], [`Follow`], [`Passthrough`], [`Sequenced`], [`Pty`].
+//!
+//! These pages use a few words in one meaning each. The capturer is the process that captures: yours. The consumer is
+//! whatever takes the deliveries: your [`Sink`]. The program is what the command runs, possibly inside a container. A
+//! strategy stands in the data path when the program can write on only as long as this process reads. The drain
+//! deadline is 2 s after the exit of the command ([`DRAIN`](crate::DRAIN)).
 
 mod capability;
 mod follow;
@@ -30,44 +37,53 @@ use std::path::Path;
 use tempfile::TempDir;
 
 /// One way of capturing.
+///
+/// A driver passes a strategy to [`Reactor::start`](crate::Reactor::start), and uses this trait to ask what the
+/// strategy declares. [`capture`](Strategy::capture) captures a single command without a reactor of the caller's.
 pub trait Strategy: Sync {
-    /// Its name, in kebab case. Its file has the same name.
+    /// The name of the strategy, in kebab case. Its file has the same name.
     fn name(&self) -> &'static str;
 
-    /// What it does, in one line.
+    /// What the strategy does, in one line.
     fn summary(&self) -> &'static str;
 
-    /// What it can do, by its author's word.
+    /// What the strategy can do, as its author declares it.
     fn declares(&self) -> Capabilities;
 
-    /// What it needs of its surroundings.
+    /// What the strategy needs of its surroundings.
     fn needs(&self) -> Needs {
         Needs::NONE
     }
 
-    /// The strategy for a [`Reactor`](crate::Reactor); None where it needs threads of its own. Those of this crate are
-    /// all reactive: pass them to [`Reactor::start`](crate::Reactor::start) as they are.
+    /// The strategy in the form that a [`Reactor`](crate::Reactor) takes. None: the strategy needs threads of its own.
+    /// All strategies of this crate are reactive. Pass them to [`Reactor::start`](crate::Reactor::start) as they are.
     fn reactive(&self) -> Option<&dyn Reactive> {
         None
     }
 
-    /// Runs the command and captures it, on the caller's thread. Blocks until the capture has ended. That may be never:
-    /// a strategy that waits for the end of the streams waits for every process that holds them. The strategies of this
-    /// crate end at the latest 2 s after the command does.
+    /// Runs the command and captures it on the caller's thread. Blocks until the capture has ended. A strategy that
+    /// waits for the end of the streams waits for every process that holds them, so that may be never. The strategies
+    /// of this crate end at most 2 s after the command does; after a container with a terminal, `pty` also waits for
+    /// the runtime's `delete`.
     ///
     /// # Errors
-    /// The command could not be started, or the descriptors not be made. What goes wrong later stands in the outcome.
+    /// The command cannot be started, or a descriptor or a file for it cannot be made. Somebody else has waited for the
+    /// command ([`CaptureError::Wait`]). What else goes wrong after the start is in the outcome.
     fn capture(&self, command: &Command, sink: &mut dyn Sink) -> Result<Outcome, CaptureError>;
 
-    /// Goes on with a capture whose capturer has died. It delivers what stands in the files (stdout, stderr) from
-    /// `offsets` on, and follows them until nobody has them open for writing any more. An offset is the number of bytes of
-    /// that stream which the consumer has received: with it nothing is lost and nothing comes twice.
+    /// Continues a capture whose capturer has died. It delivers what is in the files (stdout, stderr) from `offsets`
+    /// on, and follows them until nobody has them open for writing any more. An offset is the number of bytes of that
+    /// stream that the consumer has received. From these offsets on, nothing is lost and nothing comes twice. Blocks
+    /// for as long as the files are written.
     ///
-    /// The exit is unknown here: the new parent of the orphaned command learns of it (prctl(2), PR_SET_CHILD_SUBREAPER).
-    /// None: the strategy leaves nothing behind from which a capture could go on. Blocks for as long as the command runs.
+    /// Returns None when the strategy leaves nothing behind from which a capture could continue. In this crate only
+    /// [`Follow`] does.
+    ///
+    /// The exit is [`Unknown`](crate::Exit::Unknown) here: the new parent of the orphaned command learns of it
+    /// (prctl(2), PR_SET_CHILD_SUBREAPER).
     ///
     /// # Errors
-    /// A file cannot be opened, is shorter than its offset, or lies on a file system that cannot tell when nobody writes
+    /// A file cannot be opened, is shorter than its offset, or is on a file system that cannot tell when nobody writes
     /// it any more.
     fn resume(
         &self,
@@ -79,8 +95,8 @@ pub trait Strategy: Sync {
     }
 }
 
-/// A directory for sockets, which nobody else may enter whatever the umask is. The name is short, since the address of a
-/// socket has room for 108 bytes.
+/// A directory for sockets. Nobody else may enter it, whatever the umask is. Its name is short, because the address of
+/// a socket has room for 108 bytes.
 fn private_directory(parent: &Path) -> io::Result<TempDir> {
     tempfile::Builder::new().prefix("cc-").permissions(Permissions::from_mode(0o700)).tempdir_in(parent)
 }

@@ -1,13 +1,4 @@
-//! tee(2) and splice(2): the file is written without the bytes entering user space, the live consumer reads a copy.
-//!
-//! What lies in the pipe is copied by reference into a second one (tee), then moved on to the file (splice), exactly as much;
-//! then the copy is read. File first: what was delivered is in the file, whenever the capturer dies.
-//!
-//! Neither sink takes the other down. A file that fails is given up, and said so; a consumer that fails is passed by. A FIFO in the
-//! place of the file that is full is waited for, and no other capture is held up by that: what it has no room for stays in the
-//! pipe, and is moved on when it has. Where splice(2) does not work (EINVAL: a file opened with O_APPEND, some file systems and
-//! devices) it reads and writes instead, and the outcome notes it. As `lines` it stands in the data path, so it declares neither
-//! `free-flow` nor `survives-death`.
+//! The strategy `splice`: as `lines`, and the kernel also moves the bytes to files (tee(2), splice(2)).
 
 use super::lines::start_with_pipes;
 use super::{Capabilities, Capability, Strategy};
@@ -27,10 +18,46 @@ use rustix::process::Pid;
 use std::fs::File;
 use std::io;
 
-/// How long a FIFO in the place of the file may take nothing before it counts as failed. A regular file never makes anybody wait so.
+/// How long a FIFO in the place of the file may take nothing before it counts as failed. A regular file never makes
+/// anybody wait like this.
 const FULL_MAX_NS: u64 = 5_000_000_000;
 
-/// Two pipes, two files, and a copy.
+/// Captures through two pipes, and also puts the bytes into two files without reading them into user space.
+///
+/// # What the command gets
+///
+/// Its fd 1 and 2 are the write ends of two pipes, as under [`Lines`](super::Lines). The files are those that
+/// [`stdout_path`](Command::stdout_path) and [`stderr_path`](Command::stderr_path) name. They are created or emptied,
+/// with mode 0600. A path may also name a FIFO; `start` fails unless it has a reader by then. Without a path the file
+/// is a temporary one without a name.
+///
+/// # What it can do
+///
+/// It can do what `lines` can, and leaves the bytes in the files (`file`). What lies in the pipe is copied by reference
+/// into a second one (tee(2)); then exactly as much is moved on to the file (splice(2)); then the copy is read and
+/// delivered. The file comes first, so what was delivered is in the file, whenever the capturer dies. Only a FIFO in
+/// the place of the file may lag behind the deliveries.
+///
+/// - It declares `independent-sinks`, because neither the file nor the consumer takes the other down. A file that fails
+///   is given up: the outcome says so, and the live stream goes on. A consumer that fails is passed by: the file gets
+///   everything.
+/// - A FIFO in the place of the file may be full. Then the reactor waits for room in it, and no other capture is held
+///   up by that. What the FIFO has no room for stays in the pipe, and is moved on when it has. A FIFO that takes
+///   nothing for 5 s counts as failed.
+/// - Where splice(2) does not work, the strategy uses read(2) and write(2) instead, and the outcome notes it. This is
+///   so (EINVAL) for a file opened with O_APPEND, and for some file systems and devices.
+/// - Somebody may empty the file while the capture runs. Whatever comes then goes to the file's new end.
+///
+/// # What it cannot do, and why
+///
+/// - It does not declare `free-flow` and `survives-death`, because it stands in the data path as `lines` does.
+/// - It does not declare `order`, because two pipes keep no order between them.
+///
+/// # What it costs
+///
+/// Each capture takes five descriptors: two pipes, two files and a pidfd. The pipes hold as much as those of `lines`.
+/// All captures of a reactor share the second pipe, which takes two more descriptors. This process writes the files, so
+/// RLIMIT_FSIZE and SIGPIPE concern it: see "Descriptors and signals" on the [front page](crate).
 pub struct Splice;
 
 impl Strategy for Splice {
@@ -39,7 +66,7 @@ impl Strategy for Splice {
     }
 
     fn summary(&self) -> &'static str {
-        "as lines, and the bytes go from the pipe to a file within the kernel (tee and splice)"
+        "as lines, and the kernel also moves the bytes from each pipe to a file (tee and splice)"
     }
 
     fn declares(&self) -> Capabilities {
@@ -88,10 +115,11 @@ impl Reactive for Splice {
 /// How the file gets its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
+    /// splice(2).
     Splice,
     /// read(2) and write(2).
     Write,
-    /// Not any more: it has failed.
+    /// Not at all: the file has failed.
     Failed,
 }
 
@@ -100,11 +128,11 @@ struct Spliced {
     file: File,
     at: usize,
     way: Way,
-    /// Whether it is a file with an end to go to; a FIFO has none.
+    /// Whether the file has an end to seek to. A FIFO has none.
     seeks: bool,
-    /// So many bytes in the pipe were delivered, and the file has had no room for them.
+    /// How many bytes in the pipe were delivered, but are not in the file, because it had no room for them.
     owed: usize,
-    /// Since when it takes nothing, where something is owed.
+    /// Since when the file takes nothing, in ns of CLOCK_MONOTONIC. It counts only while something is owed.
     full_since_ns: u64,
 }
 
@@ -123,7 +151,7 @@ impl Source for Spliced {
 
     fn take(&mut self, _port: Option<usize>, shared: &mut Shared, output: &mut Output<'_>) -> Taken {
         if self.way == Way::Splice && self.owed == 0 && output.consumer_is_gone() {
-            // Who delivers nothing needs no copy.
+            // A capture that delivers nothing needs no copy.
             self.owed = rustix::io::ioctl_fionread(&self.pipe).unwrap_or(0) as usize;
             self.full_since_ns = now_ns();
         }
@@ -174,7 +202,7 @@ impl Spliced {
         let (moved, stopped) = self.splice(wanted);
         let mut left = wanted;
         while left > 0 {
-            // The copy holds exactly what was teed, so this neither blocks nor ends before.
+            // The copy holds exactly what was teed, so this read neither blocks nor meets the end too early.
             let most = left.min(buffer.len());
             match retry_on_intr(|| sys::read(copy, &mut buffer[..most])) {
                 Ok(count @ 1..) => {
@@ -190,7 +218,7 @@ impl Spliced {
         self.owed = wanted - moved;
         match stopped {
             None => Taken::Some,
-            // The pipe has them, so it is a FIFO in the place of the file that has no room.
+            // The pipe has the bytes, so what has no room is a FIFO in the place of the file.
             Some(Errno::AGAIN) => {
                 self.full_since_ns = now_ns();
                 Taken::Later
@@ -202,7 +230,7 @@ impl Spliced {
         }
     }
 
-    /// Moves what is owed to the file, as far as that has room.
+    /// Moves what is owed to the file, as far as the file has room.
     fn pay(&mut self, shared: &mut Shared, output: &mut Output<'_>) -> Taken {
         let (moved, stopped) = self.splice(self.owed);
         self.owed -= moved;
@@ -223,7 +251,7 @@ impl Spliced {
         Taken::Some
     }
 
-    /// Moves exactly `wanted` bytes to the file, or fewer and why.
+    /// Moves exactly `wanted` bytes to the file; or fewer, and says why.
     fn splice(&mut self, wanted: usize) -> (usize, Option<Errno>) {
         let mut moved = 0;
         while moved < wanted {
@@ -238,8 +266,8 @@ impl Spliced {
         (moved, None)
     }
 
-    /// Bytes that were delivered are still in the pipe, since the file did not take them: they come off it, and go to the file the
-    /// other way where that may help.
+    /// Takes bytes off the pipe that were delivered, but that the file did not take. They go to the file with write(2)
+    /// where that may help (EINVAL). Otherwise the file is given up.
     fn keep_in_step(&mut self, errno: Errno, buffer: &mut [u8], output: &mut Output<'_>) {
         let mut left = std::mem::take(&mut self.owed);
         if errno == Errno::INVAL {
@@ -263,7 +291,7 @@ impl Spliced {
         }
     }
 
-    /// write(2) of all of it, unless the file has failed.
+    /// Writes all of `bytes` with write(2), unless the file has failed.
     fn write(&mut self, mut bytes: &[u8], output: &mut Output<'_>) {
         while self.way != Way::Failed && !bytes.is_empty() {
             self.go_to_the_end();
@@ -281,14 +309,16 @@ impl Spliced {
         }
     }
 
-    /// As O_APPEND would, which splice(2) refuses: somebody may have emptied the file. Nobody else writes it.
+    /// Goes to the end of the file, as O_APPEND would, which splice(2) refuses: somebody may have emptied the file.
+    /// Nobody else writes it.
     fn go_to_the_end(&self) {
         if self.seeks {
             let _is_a_file = rustix::fs::seek(&self.file, SeekFrom::End(0));
         }
     }
 
-    /// Blocks. Only what neither is a file nor takes splice(2) comes to this: a terminal, or a socket.
+    /// Waits for room in the file. Blocks for 5 s at most. This is only for what is not a regular file and does not
+    /// take splice(2): a terminal, or a socket.
     fn wait_for_room(&self) -> Result<(), Errno> {
         match poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], Some(&timespec(FULL_MAX_NS))) {
             Ok(0) => Err(Errno::TIMEDOUT),
