@@ -1,4 +1,4 @@
-//! What a stimulus acts on, and what it has done.
+//! The part of a running cell that a stimulus acts on, and the record of what it has done.
 
 use crate::experiment::Stimulus;
 use crate::script::journal::Journal;
@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What a stimulus has done, and what it acts on.
+/// The things that a stimulus acts on, and the record of what it has done.
 #[derive(Default)]
 pub(super) struct Grip {
     pub(super) stimulus: Option<&'static dyn Stimulus>,
@@ -17,22 +17,22 @@ pub(super) struct Grip {
     pub(super) exchange: PathBuf,
     pub(super) pid_file: PathBuf,
     pub(super) is_oci: bool,
-    /// The files that the capturer was told of.
+    /// The files that the capturer was given.
     pub(super) files: [PathBuf; 2],
-    /// Gates that were opened.
+    /// The gates that were opened.
     pub(super) gates: Vec<(String, File)>,
     /// Whether the consumer has stopped reading.
     pub(super) held: bool,
-    /// How much a slow consumer reads. None: as much as there is.
+    /// How many bytes a slow consumer reads per ms. None: as many as there are.
     pub(super) bytes_per_ms: Option<usize>,
     pub(super) wake_at_ns: Option<u64>,
-    /// The process that stands before the container.
+    /// The runtime's process in front of the container.
     pub(super) front: Option<u32>,
-    /// In place of what is at the files' paths.
+    /// The files that a stimulus has kept. They replace those at the paths in `files`.
     pub(super) kept: [Option<File>; 2],
     pub(super) notes: Vec<(u64, String)>,
     pub(super) error: Option<String>,
-    /// What is dropped when the capturer has ended.
+    /// The things that are dropped when the capturer has ended.
     pub(super) company: Vec<Box<dyn Any + Send>>,
 }
 

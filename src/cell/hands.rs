@@ -1,4 +1,4 @@
-//! What a stimulus can do to a cell that runs.
+//! The actions of a stimulus on a running cell.
 
 use super::watch::Watch;
 use crate::experiment::stimulus::{Event, Hands};
@@ -12,12 +12,12 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// How often, and how long after another, the pid file is looked for that is not there yet.
+/// How often, and at which interval, the harness looks for a pid file that is not there yet.
 const PID_FILE_LOOKS: u32 = 1_000;
 const PID_FILE_LOOK: Duration = Duration::from_millis(1);
 
 impl Watch {
-    /// Tells the stimulus what has happened.
+    /// Tells the stimulus that something has happened.
     pub(super) fn react(&mut self, event: Event) {
         let Some(stimulus) = self.grip.stimulus else { return };
         if let Err(error) = stimulus.react(event, self) {
@@ -25,8 +25,9 @@ impl Watch {
         }
     }
 
-    /// The process that stands before the container: the deepest one below the capturer whose command line names it. The
-    /// init does so, too, until it has become the workload; so this is for when that runs.
+    /// The runtime's process in front of the container: the last process below the capturer whose command line contains
+    /// the container's id. The init's command line contains it too until it has become the workload, so this must be
+    /// called while the workload runs.
     pub(super) fn find_front(&self) -> Option<u32> {
         let names_it = |process: &&Stranger| {
             let line = fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
@@ -37,7 +38,8 @@ impl Watch {
 }
 
 impl Hands for Watch {
-    /// A FIFO that is opened for both never blocks (fifo(7)); kept open, it lets through whoever comes later.
+    /// Opens a gate. A FIFO that is opened for reading and writing never blocks (fifo(7)). It stays open, so that a
+    /// workload that comes later gets through too.
     fn open_gate(&mut self, gate: &str) -> io::Result<()> {
         if self.grip.gates.iter().any(|(open, _)| open == gate) {
             return Ok(());
@@ -62,7 +64,7 @@ impl Hands for Watch {
     }
 
     fn close_frames(&mut self) {
-        // What has come is delivered.
+        // Everything that has come is delivered.
         self.read_frames();
         self.inbox.close_in_mid_frame();
         if self.partner_consumes {
@@ -84,7 +86,8 @@ impl Hands for Watch {
         Stranger::of(self.grip.front?)
     }
 
-    /// A runtime may write the pid file only after the workload has begun to run.
+    /// The workload's process. This waits for the pid file, because a runtime may write it only after the workload has
+    /// begun to run.
     fn workload(&self) -> Option<Stranger> {
         if !self.grip.is_oci {
             return Stranger::of(self.grip.journal()?.pid as u32);

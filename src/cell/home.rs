@@ -1,4 +1,4 @@
-//! Where the container of a cell lives, and what is cleared away after it.
+//! The directories of a cell's container, and the removal of everything that the cell leaves.
 
 use super::RunParts;
 use crate::bundle;
@@ -12,32 +12,32 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Names the cell in the environment of its processes, beside the mark of the run.
+/// The variable that names the cell in the environment of its processes, beside the mark of the run.
 const CELL: &str = "CRUN_CAPTURE_CELL";
 
-/// How long a container may take to end by itself when it is stopped. Most of those that are stopped never would: their
-/// init is PID 1 and has no handler for TERM.
+/// How long a stopped container may take to end by itself. Most of them never would: their init is PID 1 and has no
+/// handler for TERM.
 const STOP_GRACE: Duration = Duration::from_millis(100);
 
 /// How often the harness searches for what is left of a cell.
 const ROUNDS_MAX: u32 = 20;
 
-/// The directories of a cell's container, and how its processes are found.
+/// The directories of a cell's container, and the means to find its processes.
 pub(super) struct Home {
     pub(super) stage: Stage,
-    /// `NAME=VALUE`, in the environment of every process of the cell.
+    /// The mark of the cell: `NAME=VALUE`, in the environment of each of its processes.
     pub(super) mark: String,
-    /// Where the capturer's account goes when it cannot be the last frame.
+    /// The file that takes the capturer's account if that cannot be the last frame.
     pub(super) summary: PathBuf,
-    /// What stops the container; None on `bare`.
+    /// The handle that stops the container. None: the runtime is `bare`.
     handle: Option<Handle>,
-    /// Whether no other cell runs at the same time. Then every stranger is of this one, whatever it bears.
+    /// Whether no other cell runs at the same time. Then every stranger belongs to this cell, whatever its mark.
     alone: bool,
     /// Whether a stimulus may have mounted something below the directory.
     may_have_mounts: bool,
     /// Whether the bundle asks for a terminal.
     terminal: bool,
-    /// The command line of a program that runs in place of the workload.
+    /// The command line of a program that replaces the workload.
     program: Option<Vec<String>>,
 }
 
@@ -76,7 +76,7 @@ impl Home {
         Ok(home)
     }
 
-    /// What few bundles have otherwise than the others.
+    /// Makes the changes to the bundle that only some cases need.
     fn change_bundle(&mut self, cell: &Cell, capturer: &Capturer) -> io::Result<()> {
         let path = self.stage.bundle();
         if cell.case.user != 0 {
@@ -92,7 +92,7 @@ impl Home {
         Ok(())
     }
 
-    /// The command that the capturer is to capture.
+    /// The command for the capturer to capture.
     pub(super) fn command(&self, cell: &Cell, found: &Found) -> Vec<OsString> {
         match &self.program {
             Some(words) if !found.runtime.is_oci() => words.iter().map(OsString::from).collect(),
@@ -103,15 +103,15 @@ impl Home {
         }
     }
 
-    /// Stops the container, where the runtime still knows it.
+    /// Stops the container if the runtime still knows it.
     pub(super) fn stop(&self, run: &RunParts<'_>) -> Option<Stop> {
         let handle = self.handle.as_ref().filter(|handle| handle.has_state())?;
         Some(handle.stop(run.family, STOP_GRACE))
     }
 
     /// Ends what is left of the container and of the capturer's processes. Returns what should not have been there, and
-    /// how the container was stopped. A runtime that is killed while it starts a container may leave a child that shows
-    /// only then, so the harness searches until nothing is found.
+    /// how the container was stopped. A runtime that is killed while it starts a container may leave a child that
+    /// appears only later, so the harness searches until it finds nothing.
     pub(super) fn clear_away(&self, found: &Found, run: &RunParts<'_>) -> (Vec<String>, Option<Stop>) {
         let (mut left, mut stopped) = (Vec::new(), None);
         for _ in 0..ROUNDS_MAX {

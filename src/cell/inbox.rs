@@ -1,4 +1,4 @@
-//! The frames of a capturer, as they come: deliveries, and its account of the capture.
+//! The frames of a capturer as they arrive: deliveries, and the capturer's account.
 
 use crate::capturer::Summary;
 use crate::files::read_regular;
@@ -10,46 +10,47 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use std::path::Path;
 
-/// No cell of ours delivers so much. A capturer that does is not read any further, so that it cannot fill the memory.
+/// The limit for the frames of one capturer. No cell delivers this much. The harness stops reading at the limit, so
+/// that a capturer cannot fill its memory.
 const FRAMES_MAX_BYTES: u64 = 256 << 20;
 
-/// How much is read at a time before the deadline and the user are looked at again.
+/// How much is read at a time, before the harness checks the deadline and the user again.
 pub(super) const READ_MAX_BYTES: u64 = 4 << 20;
 
-/// What came from the capturer.
+/// The things that have come from the capturer.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    /// The read end of the live pipe; None when it is at its end, or was closed.
+    /// The read end of the live pipe. None: the pipe was closed, is at its end, or never existed.
     frames: Option<OwnedFd>,
     decoder: Decoder,
     read_bytes: u64,
-    /// Whether somebody else's reading counts in place of the frames.
+    /// Whether somebody else reads the output, so that the deliveries in the frames do not count.
     ignores_deliveries: bool,
-    /// When the capturer was started: no delivery can have been received before.
+    /// When the capturer was started. No delivery can have been received earlier.
     started_ns: u64,
     pub(super) deliveries: Vec<Delivered>,
     pub(super) summary: Option<Summary>,
-    /// The first thing that is wrong with what the capturer says.
+    /// The first fault in what the capturer says.
     pub(super) protocol_error: Option<String>,
 }
 
 impl Inbox {
-    /// Of this read end, which does not block. None: the capturer has no live descriptor.
+    /// Makes an inbox for this read end, which does not block. None: the capturer has no live descriptor.
     pub(super) fn new(frames: Option<OwnedFd>, ignores_deliveries: bool, started_ns: u64) -> Inbox {
         Inbox { frames, ignores_deliveries, started_ns, ..Inbox::default() }
     }
 
-    /// What to wait for.
+    /// The descriptor to wait for.
     pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.frames.as_ref().map(AsFd::as_fd)
     }
 
-    /// Notes what is wrong, unless something was before.
+    /// Notes a fault, unless one was noted before.
     pub(super) fn fault(&mut self, fault: String) {
         self.protocol_error.get_or_insert(fault);
     }
 
-    /// Takes what the live pipe has, at most so many bytes, without blocking.
+    /// Reads what is in the live pipe, at most this many bytes, without blocking.
     pub(super) fn read(&mut self, most_bytes: u64) {
         let mut buffer = [0; 64 << 10];
         let stop_at = self.read_bytes + most_bytes;
@@ -83,7 +84,7 @@ impl Inbox {
         loop {
             match self.decoder.next(arrived_ns) {
                 Ok(Some(Frame::Delivered(delivered))) => {
-                    // It cannot have been received before the capturer was started, nor after it was passed on.
+                    // A delivery cannot have been received before the capturer was started, nor after it was passed on.
                     if !(self.started_ns..=arrived_ns).contains(&delivered.at_ns) {
                         self.fault(format!("a delivery is stamped {} ns, which cannot be", delivered.at_ns));
                     }
@@ -94,7 +95,8 @@ impl Inbox {
                 Ok(Some(Frame::Outcome(json))) => self.take_account(&json, "the outcome frame"),
                 Ok(None) => return,
                 Err(error) => {
-                    // Nothing after this can be read; the pipe stays open, so that the capturer does not die of it.
+                    // Nothing after this can be read. The pipe stays open, so that the capturer does not die of
+                    // SIGPIPE.
                     self.fault(error.to_string());
                     self.decoder = Decoder::default();
                     return;
@@ -110,7 +112,7 @@ impl Inbox {
         }
     }
 
-    /// Reads the account of a capturer that had no live descriptor. One of another make may not give any.
+    /// Reads the account of a capturer that has no live descriptor. A capturer of the user may give none.
     pub(super) fn read_account(&mut self, path: &Path) {
         match read_regular(path) {
             Ok(Some(json)) => self.take_account(&json, "the account"),
@@ -119,18 +121,18 @@ impl Inbox {
         }
     }
 
-    /// Reads no more. What has come stays.
+    /// Stops reading. What has come stays.
     pub(super) fn close(&mut self) {
         self.frames = None;
     }
 
-    /// Reads no more, and forgets a frame that has come in part.
+    /// Stops reading, and discards an incomplete frame.
     pub(super) fn close_in_mid_frame(&mut self) {
         self.frames = None;
         self.decoder = Decoder::default();
     }
 
-    /// Nothing more comes: the last frame must be whole.
+    /// Notes a fault if the last frame is incomplete, because nothing more can come.
     pub(super) fn finish(&mut self) {
         if self.decoder.pending() > 0 {
             self.fault("the last frame is not whole".to_owned());

@@ -1,4 +1,4 @@
-//! Starts the capturer of a cell, with what its stimulus puts around it.
+//! Starts the capturer of a cell, in the surroundings that its stimulus makes.
 
 use super::RunParts;
 use super::home::Home;
@@ -25,14 +25,15 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// The number under which a capturer finds its live descriptor.
+/// The number of the live descriptor in a capturer.
 const LIVE_NUMBER: i32 = 3;
 
-/// What the live pipe holds, so that the reader of the frames is not what slows a capturer down. An unprivileged user
-/// may get less (pipe(7)); then it is the default.
+/// The size of the live pipe. It is large, so that the reader of the frames does not slow a capturer down. An
+/// unprivileged user may get less (pipe(7)); then the pipe has its default size.
 const LIVE_PIPE_BYTES: usize = 1 << 20;
 
-/// What the live pipe of a cell under a stimulus holds: a consumer that stops is to be felt.
+/// The size of the live pipe of a cell with a stimulus. It is small, so that the capturer notices a consumer that
+/// stops.
 const STIMULUS_PIPE_BYTES: usize = 64 << 10;
 
 /// A capturer that was just started.
@@ -41,15 +42,16 @@ pub(super) struct Launched {
     pub(super) pidfd: OwnedFd,
     pub(super) started_ns: u64,
     pub(super) inbox: Inbox,
-    /// Hung up when the last process of the workload has ended. None: a program of somebody else's, which tells nothing.
+    /// A FIFO that is hung up when the last process of the workload has ended. None: the container runs another
+    /// program, which does not open it.
     pub(super) alive: Option<OwnedFd>,
-    /// What the workload tells. None: nothing is done to the run.
+    /// The FIFO with the events of the workload. None: the cell has no stimulus.
     pub(super) events: Option<OwnedFd>,
-    /// The reader of FIFOs in the place of the capturer's files.
+    /// The reader of the FIFOs that replace the capturer's files.
     pub(super) partner: Option<Partner>,
-    /// The files that the capturer was told of.
+    /// The files that the capturer was given.
     pub(super) files: [PathBuf; 2],
-    /// What is dropped when the capturer has ended.
+    /// The things that are dropped when the capturer has ended.
     pub(super) company: Vec<Box<dyn Any + Send>>,
 }
 
@@ -61,12 +63,12 @@ pub(super) fn launch(
     home: &Home,
     folder: &Path,
 ) -> io::Result<Launched> {
-    // Opened before the workload can be: a FIFO that never had a writer is not hung up.
+    // Opened before the workload can open it: a FIFO is not hung up if it never had a writer.
     let open = |name: &str| {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         rustix::fs::open(home.stage.exchange.join(name), flags, Mode::empty())
     };
-    // A bundle of the user's own, and a program of the host's, hold nothing of ours.
+    // In a bundle of the user, or with a program of the host, there is no workload of the harness.
     let is_workload = cell.case.own_bundle.is_none() && cell.case.program.is_none();
     let alive = is_workload.then(|| open("alive")).transpose()?;
     let stimulus = cell.case.stimulus.map(|stimulus| stimulus.0);
@@ -88,27 +90,27 @@ pub(super) fn launch(
         let prepared = stimulus.prepare(&mut start);
         prepared.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", stimulus.name())))?;
     }
-    // Where the stimulus is about other files, those are what the capturer hands on.
+    // The capturer hands on FIFOs, unless the stimulus has set up other files.
     if capturer.needs.needs_reader && start.partner.is_none() {
         *start.files = fifo::make(&home.stage.directory)?;
         start.partner = Some(fifo::open_for_reading(start.files)?);
     }
     let (partner, company) = (start.partner.map(|fifos| Partner::new(fifos, counts)), start.company);
     command.env(protocol::STDOUT_FILE, &files[0]).env(protocol::STDERR_FILE, &files[1]);
-    // Where the frames may not come through, the account has another way.
+    // The frames may not come through, so the account has another way.
     if counts || stimulus.is_some() {
         command.env(protocol::SUMMARY_FILE, &home.summary);
     }
     let started_ns = now_ns();
     let started = run.family.spawn(&mut command);
     let child = started.map_err(|error| with_path(&error, Path::new(&capturer.program[0])))?;
-    // What is left in `command` is the write end of the live pipe, which must not stay open here.
+    // `command` still holds the write end of the live pipe, which must not stay open here.
     drop(command);
     Ok(Launched {
         pidfd: pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?,
         child,
         started_ns,
-        // Where FIFOs are read, what comes through them is what counts.
+        // If FIFOs are read, only what comes through them counts.
         inbox: Inbox::new(frames, partner.is_some(), started_ns),
         alive,
         events,
@@ -118,7 +120,7 @@ pub(super) fn launch(
     })
 }
 
-/// The capturer's command line, its standard streams and its environment, but for the files.
+/// The capturer's command line, standard streams and environment, except for its files.
 fn command(cell: &Cell, found: &Found, capturer: &Capturer, home: &Home, folder: &Path) -> io::Result<Command> {
     let mut command = Command::new(&capturer.program[0]);
     command.args(&capturer.program[1..]).arg("--").args(home.command(cell, found));
@@ -127,7 +129,7 @@ fn command(cell: &Cell, found: &Found, capturer: &Capturer, home: &Home, folder:
     let diagnostics = created.map_err(|error| with_path(&error, &diagnostics))?;
     command.stdin(Stdio::null()).stdout(diagnostics.try_clone()?).stderr(diagnostics);
     command.process_group(0);
-    // What a capturer that is killed leaves there goes with the rest of the cell.
+    // What a killed capturer leaves there is removed with the rest of the cell.
     command.env("TMPDIR", &home.stage.directory);
     command.env(protocol::PROTOCOL, "1");
     let (mark, value) = home.mark.split_once('=').expect("a mark is NAME=VALUE");
@@ -135,7 +137,7 @@ fn command(cell: &Cell, found: &Found, capturer: &Capturer, home: &Home, folder:
     Ok(command)
 }
 
-/// Gives the capturer the write end of a pipe, and returns the read end, which does not block.
+/// Gives the capturer the write end of a pipe. Returns the read end, which does not block.
 fn live_pipe(command: &mut Command, small: bool) -> io::Result<OwnedFd> {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
     let size = if small { STIMULUS_PIPE_BYTES } else { LIVE_PIPE_BYTES };

@@ -1,8 +1,8 @@
-//! Runs one cell: a capturer as a process of its own, under a deadline; and cleans up whatever is left.
+//! Runs one cell: starts a capturer as a process of its own, with a deadline, and clears away what is left.
 //!
-//! The capturer's frames are read as they come, so one that is killed leaves a recording too. The workload's end is seen
-//! by a FIFO that it alone holds open: unlike a pid file that is exact even for a container which lives under a
-//! millisecond. A pidfd shows the capturer's own end.
+//! The harness reads the capturer's frames as they come, so a killed capturer leaves a recording too. It sees the
+//! workload's end by a FIFO that only the workload holds open. Unlike a pid file, the FIFO is exact even for a
+//! container that lives under a millisecond. It sees the capturer's end by a pidfd.
 
 mod grip;
 mod hands;
@@ -32,26 +32,26 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use watch::{End, Watch};
 
-/// What all cells of a run share.
+/// The things that all cells of a run share.
 pub struct RunParts<'a> {
     /// The root file system of all containers.
     pub rootfs: &'a Rootfs,
-    /// Where the directories of the containers are made.
+    /// The directories in which those of the containers are made.
     pub parents: Parents<'a>,
     /// The run's directory, which takes the recordings.
     pub output: &'a Path,
     /// How long a cell may take.
     pub deadline: Duration,
-    /// Ends the run early.
+    /// The user's interrupt, which ends the run early.
     pub interrupt: &'a Interrupt,
     /// The children of the harness.
     pub family: &'a Family,
 }
 
-/// Runs `cell`. None: the run was interrupted, and the cell is cleaned up.
+/// Runs `cell`. Blocks until the cell has ended and is cleared away. None: the run was interrupted.
 ///
 /// # Errors
-/// A file or directory of the harness's own cannot be written, or the capturer not be started.
+/// A file or directory of the harness cannot be written, or the capturer cannot be started.
 pub fn run(
     cell: &Cell,
     expected: ExpectedEnd,
@@ -70,7 +70,7 @@ pub fn run(
     let taken_down = watch.take_down(end, run, &home);
     reached(Phase::TakenDown);
     let capturer_exit = watch.reap(run, end)?;
-    // What a capturer says while it is being killed counts no more than what it delivers then.
+    // What a capturer says while it is being killed counts as little as what it delivers then.
     if end == End::Capturer {
         watch.inbox.read_account(&home.summary);
         watch.take_over_counts();
@@ -107,7 +107,7 @@ pub fn run(
     Ok(Some(recording))
 }
 
-/// How the capturer ended, and what was left then.
+/// How the capturer ended, and what it left.
 struct Ended {
     end: End,
     capturer_exit: Option<Exit>,
@@ -116,13 +116,13 @@ struct Ended {
 }
 
 impl Ended {
-    /// Where something was killed, a log that is not there says nothing of the runtime.
+    /// Whether nothing was killed. Otherwise a missing log says nothing about the runtime.
     fn is_undisturbed(&self) -> bool {
         self.end == End::Capturer && self.left_behind.is_empty()
     }
 }
 
-/// What the watch has seen. What stands in files is added by the caller.
+/// The facts that the watch has seen. The caller adds those that are in files.
 fn facts(cell: &Cell, expected: ExpectedEnd, found: &Found, watch: Watch, ended: Ended) -> Facts {
     let (seen, grip) = (watch.seen, watch.grip);
     Facts {
@@ -156,7 +156,7 @@ fn facts(cell: &Cell, expected: ExpectedEnd, found: &Found, watch: Watch, ended:
     }
 }
 
-/// The files of both streams. What is wrong with one is the capturer's fault.
+/// The files of both streams. A file that cannot be read is a fault of the capturer.
 fn take_files(watch: &mut Watch, folder: &Path) -> [Option<Vec<u8>>; 2] {
     Stream::BOTH.map(|stream| {
         take_file(watch, folder, stream).unwrap_or_else(|error| {
@@ -166,8 +166,8 @@ fn take_files(watch: &mut Watch, folder: &Path) -> [Option<Vec<u8>>; 2] {
     })
 }
 
-/// The file of a stream as it is in the end: what the stimulus has kept of it, or what is where the capturer was told to put
-/// it. Either way it is in the folder of the recording then.
+/// The final file of a stream: what the stimulus has kept of it, or the file at the path that the capturer was given.
+/// Afterwards it is in the folder of the recording in either case.
 fn take_file(watch: &mut Watch, folder: &Path, stream: Stream) -> io::Result<Option<Vec<u8>>> {
     let (path, own) = (watch.grip.files[stream.index()].clone(), store::file(folder, stream));
     let bytes = match watch.grip.kept[stream.index()].take() {
@@ -177,7 +177,7 @@ fn take_file(watch: &mut Watch, folder: &Path, stream: Stream) -> io::Result<Opt
             io::Read::read_to_end(&mut kept, &mut bytes)?;
             Some(bytes)
         }
-        // What a stimulus has put there is none of the capturer's.
+        // The capturer did not make what a stimulus has put there.
         None if path != own && !fs::symlink_metadata(&path).is_ok_and(|found| found.is_file()) => None,
         None => read_regular(&path)?,
     };
@@ -187,15 +187,15 @@ fn take_file(watch: &mut Watch, folder: &Path, stream: Stream) -> io::Result<Opt
     Ok(bytes)
 }
 
-/// Whose the capturer's files are.
+/// The owner of the capturer's files.
 struct Owners {
-    /// Owner and mode of the first file.
+    /// Owner, group and mode of the first file.
     first: String,
-    /// Whether one of them is somebody else's than this user's.
+    /// Whether one of the files belongs to another user than this one.
     changed: bool,
 }
 
-/// None: there is no file.
+/// Looks up the owners. None: there are no files.
 fn owners(files: &[PathBuf; 2]) -> Option<Owners> {
     use std::os::unix::fs::MetadataExt;
     let own = rustix::process::geteuid().as_raw();
@@ -205,9 +205,9 @@ fn owners(files: &[PathBuf; 2]) -> Option<Owners> {
     Some(Owners { first, changed: found.iter().any(|file| file.uid() != own) })
 }
 
-/// The errors in a runtime's log, which is JSON lines; never its text on stderr, which the program could have written.
-/// Every runtime opens its log before it runs a container, crun 1.8.1 after it has read config.json: so a log that is not
-/// there means that it failed before.
+/// The errors in a runtime's log, which is JSON lines. The runtime's stderr is not used, because the program could have
+/// written there. Every runtime opens its log before it runs a container (crun 1.8.1 does so after it has read
+/// config.json). So if there is no log, the runtime failed before.
 fn runtime_errors(log: &Path, undisturbed: bool) -> io::Result<Vec<String>> {
     let text = match fs::read(log) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),

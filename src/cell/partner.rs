@@ -1,4 +1,5 @@
-//! The reader of FIFOs that stand in the place of a capturer's files, as Nomad's logmon reads them. What comes is delivered.
+//! The reader of the FIFOs that replace a capturer's files. It reads them as Nomad's logmon does, and delivers what
+//! comes.
 
 use crate::sink::count::Tally;
 use crun_capture_reactor::clock::now_ns;
@@ -7,10 +8,10 @@ use rustix::fd::{AsFd, BorrowedFd};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 
-/// Both FIFOs.
+/// The reader of both FIFOs.
 pub(super) struct Partner {
     sides: [Side; 2],
-    /// Whether it counts in place of keeping: a cell that measures cost may have much output.
+    /// Whether it counts the output and does not keep it. A cell that measures cost may have much output.
     counts: bool,
 }
 
@@ -21,7 +22,7 @@ struct Side {
 }
 
 impl Partner {
-    /// Of these read ends, which do not block.
+    /// Makes a reader of these read ends, which do not block.
     pub(super) fn new(fifos: [File; 2], counts: bool) -> Partner {
         let mut streams = Stream::BOTH.into_iter();
         let sides = fifos.map(|fifo| Side {
@@ -32,29 +33,29 @@ impl Partner {
         Partner { sides, counts }
     }
 
-    /// What was counted of stdout and stderr; None where it was kept.
+    /// What was counted of stdout and stderr. None: the output was kept.
     pub(super) fn counted(&self) -> Option<[Tally; 2]> {
         self.counts.then(|| [self.sides[0].tally, self.sides[1].tally])
     }
 
-    /// What to wait for. A FIFO whose writers have all gone is not waited for any more.
+    /// The descriptors to wait for. A FIFO whose writers have all gone is not among them.
     pub(super) fn descriptors(&self) -> [Option<BorrowedFd<'_>>; 2] {
         [0, 1].map(|at| self.sides[at].fifo.as_ref().map(AsFd::as_fd))
     }
 
-    /// Takes what is there, at most so much of each. `ready` is what poll(2) said of the two.
+    /// Reads what is there, at most `most` bytes of each FIFO. `ready` is the result of poll(2) for the two.
     pub(super) fn read(&mut self, ready: [bool; 2], most: usize, deliveries: &mut Vec<Delivered>) {
         for (side, ready) in self.sides.iter_mut().zip(ready) {
             side.read(ready, most, self.counts, deliveries);
         }
     }
 
-    /// When `release` has something to do.
+    /// When `release` next has something to do, in ns of CLOCK_MONOTONIC. None: it has nothing to do.
     pub(super) fn quiet_at_ns(&self) -> Option<u64> {
         self.sides.iter().filter_map(|side| side.framer.quiet_at_ns()).min()
     }
 
-    /// Delivers what has been without a line feed for a while, as the prompt that it may be.
+    /// Delivers a line that has had no line feed for a while, because it may be a prompt.
     pub(super) fn release(&mut self, now_ns: u64, deliveries: &mut Vec<Delivered>) {
         for side in &mut self.sides {
             if side.framer.quiet_at_ns().is_some_and(|at_ns| at_ns <= now_ns) {
@@ -63,13 +64,13 @@ impl Partner {
         }
     }
 
-    /// Delivers what has no line feed, when nothing more can come.
+    /// Delivers the last lines without a line feed. Nothing more can come.
     pub(super) fn finish(&mut self, deliveries: &mut Vec<Delivered>) {
         self.sides.iter_mut().for_each(|side| kept(deliveries, |sink| side.framer.end(now_ns(), sink)));
     }
 }
 
-/// Adds what `act` delivers.
+/// Adds the deliveries that `act` makes to `deliveries`.
 fn kept(deliveries: &mut Vec<Delivered>, act: impl FnOnce(&mut Memory) -> std::io::Result<()>) {
     let mut memory = Memory::default();
     act(&mut memory).expect("memory takes everything");
@@ -84,7 +85,7 @@ impl Side {
             let Some(fifo) = &mut self.fifo else { return };
             let length = left.min(buffer.len());
             match fifo.read(&mut buffer[..length]) {
-                // Everybody has closed it, or nobody has opened it yet: only the former wakes poll(2) (POLLHUP).
+                // Everybody has closed the FIFO, or nobody has opened it yet. Only the former wakes poll(2) (POLLHUP).
                 Ok(0) if ready => self.fifo = None,
                 Ok(0) => return,
                 Ok(count) if counts => {

@@ -1,4 +1,4 @@
-//! What the watch waits for, and what is ready of it, by name.
+//! The sources that the watch waits for, and which of them are ready, by name.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::BorrowedFd;
@@ -6,7 +6,8 @@ use rustix::io::Errno;
 use std::io;
 use std::time::Duration;
 
-/// One entry for each thing that may happen: a descriptor to wait for, or None; afterwards, whether it is ready.
+/// One entry for each source. Before a wait it is the descriptor, or None for a source that is not waited for. After
+/// the wait it says whether the source is ready.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sources<T> {
     /// The user interrupts.
@@ -17,9 +18,9 @@ pub(super) struct Sources<T> {
     pub(super) alive: T,
     /// Frames have come.
     pub(super) frames: T,
-    /// The workload tells something.
+    /// The workload reports an event.
     pub(super) events: T,
-    /// The FIFOs in the place of the capturer's files have something, or lost their writers.
+    /// The FIFOs that replace the capturer's files have data, or have lost their writers.
     pub(super) partner: [T; 2],
 }
 
@@ -35,7 +36,7 @@ impl<T: Copy> Sources<T> {
 }
 
 impl Sources<Option<BorrowedFd<'_>>> {
-    /// Blocks until one of them is readable or hung up, for at most `timeout`.
+    /// Blocks until a source is readable or hung up, for at most `timeout`. Returns which sources are ready.
     pub(super) fn wait(&self, timeout: Duration) -> io::Result<Sources<bool>> {
         let descriptors = self.array();
         let present = descriptors.iter().flatten();

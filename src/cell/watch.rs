@@ -1,4 +1,4 @@
-//! A capturer that runs, watched: three ends, its frames, and how it is taken down.
+//! The watch over a running capturer: it sees three ends, reads the frames, and takes the capturer down.
 
 use super::RunParts;
 use super::grip::Grip;
@@ -26,16 +26,17 @@ use std::io;
 use std::process::Child;
 use std::time::Duration;
 
-/// How often the frames of a cell that measures time are read: seldom, so that the harness stays off the CPU.
+/// The interval at which the frames are read in a cell that measures time. It is long, so that the harness stays off
+/// the CPU.
 const TIMED_READ: Duration = Duration::from_millis(50);
 
-/// How long the workload may outlive its capturer before that counts as left behind.
+/// How long the workload may live on after its capturer, before it counts as left behind.
 const WORKLOAD_GRACE: Duration = Duration::from_millis(200);
 
-/// How often the frames are read for a consumer that is slow.
+/// The interval at which the frames are read for a slow consumer.
 const SLOW_READ: Duration = Duration::from_millis(1);
 
-/// Why the watch ended.
+/// The reason why the watch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Capturer,
@@ -43,7 +44,7 @@ pub(super) enum End {
     Interrupted,
 }
 
-/// A capturer that runs, and what was seen of it.
+/// A running capturer, and the observations of it.
 pub(super) struct Watch {
     pub(super) child: Child,
     pub(super) pidfd: OwnedFd,
@@ -51,13 +52,13 @@ pub(super) struct Watch {
     pub(super) seen: Seen,
     pub(super) grip: Grip,
     pub(super) partner: Option<Partner>,
-    /// Whether the partner is the consumer, so that what is done to the consumer is done to it.
+    /// Whether the partner is the consumer. Then a stimulus on the consumer acts on the partner.
     pub(super) partner_consumes: bool,
     alive: Option<OwnedFd>,
     events: Option<OwnedFd>,
     /// Whether the cell measures time.
     timed: bool,
-    /// Whether the capturer's memory is looked at from outside.
+    /// Whether the capturer's memory is measured from outside.
     weighs: bool,
 }
 
@@ -88,8 +89,8 @@ impl Watch {
         }
     }
 
-    /// Reads and watches until the capturer ends, the deadline comes, or the user interrupts. A stimulus that ends the
-    /// capturer is followed until the workload has ended, too.
+    /// Reads and watches until the capturer ends, the deadline comes, or the user interrupts. If the stimulus ends the
+    /// capturer, watches until the workload has ended too.
     pub(super) fn until_end(&mut self, run: &RunParts<'_>) -> io::Result<End> {
         let deadline_ns = self.seen.started_ns + (run.deadline + self.grip.lasts()).as_nanos() as u64;
         loop {
@@ -123,7 +124,7 @@ impl Watch {
                 self.react(Event::Woken);
             }
             if left.is_zero() {
-                // A capturer that had ended before is not the one that did not end.
+                // A capturer that ended before the deadline did not miss it.
                 if self.has_ended() {
                     return Ok(End::Capturer);
                 }
@@ -165,7 +166,7 @@ impl Watch {
         self.react(Event::CapturerEnded);
     }
 
-    /// Takes what the FIFOs have, unless their reader is the consumer and that does not read.
+    /// Reads what the FIFOs have, unless their reader is the consumer and does not read now.
     fn read_partner(&mut self, ready: [bool; 2]) {
         let most = match self.grip.bytes_per_ms.filter(|_| self.partner_consumes) {
             Some(bytes) => bytes,
@@ -177,12 +178,12 @@ impl Watch {
         }
     }
 
-    /// Takes what the live pipe has, as far as the consumer reads at a time.
+    /// Reads what the live pipe has, at most as much as the consumer reads at a time.
     pub(super) fn read_frames(&mut self) {
         self.inbox.read(self.grip.bytes_per_ms.map_or(READ_MAX_BYTES, |bytes| bytes as u64));
     }
 
-    /// How long nothing needs to be looked at.
+    /// How long the watch can wait for a source before it has something else to do.
     fn patience(&self, left: Duration) -> Duration {
         let until = |at_ns: u64| Duration::from_nanos(at_ns.saturating_sub(now_ns()));
         let wakes = self.grip.wake_at_ns.map(until);
@@ -192,7 +193,7 @@ impl Watch {
         [wakes, slow, timed, quiet].into_iter().flatten().fold(left, Duration::min)
     }
 
-    /// What the workload tells.
+    /// Reads the events of the workload.
     fn read_events(&mut self) {
         let mut bytes = [0; 64];
         let read = self.events.as_ref().map_or(Ok(0), |events| rustix::io::read(events, &mut bytes[..]));
@@ -211,28 +212,29 @@ impl Watch {
         }
     }
 
-    /// After a deadline or an interrupt: the container first, then the capturer, then what was below it.
+    /// After a deadline or an interrupt, takes down the container first, then the capturer, then the processes below
+    /// it.
     pub(super) fn take_down(&mut self, end: End, run: &RunParts<'_>, home: &Home) -> Option<Stop> {
         if end == End::Capturer {
             self.wait_for_workload();
             return None;
         }
-        // Who cannot run cannot be asked to end.
+        // A suspended process cannot react to a request to end.
         let _already_gone = pidfd_send_signal(&self.pidfd, Signal::CONT);
         if end == End::Deadline {
-            // What the capturer has delivered until now counts; what the kill makes it deliver does not.
+            // What the capturer has delivered until now counts. What it delivers while it is being killed does not.
             self.read_frames();
             self.inbox.close();
         }
         let below = descendants(self.child.id());
         let stop = home.stop(run);
-        // Waited for below; that it has just ended by itself is no failure.
+        // `reap` waits for it. It is not an error if it has just ended by itself.
         let _already_gone = self.child.kill();
         below.iter().for_each(Stranger::kill);
         stop
     }
 
-    /// A workload that started and is seen to end only now has not been waited for by its capturer.
+    /// A workload that started and ends only now was not waited for by its capturer.
     fn wait_for_workload(&mut self) {
         let Some(alive) = &self.alive else { return };
         let started = Journal::read(&self.grip.exchange.join("journal")).ok().flatten().is_some();
@@ -242,7 +244,7 @@ impl Watch {
         }
     }
 
-    /// A capturer that hands on what it does not read cannot have counted it; its reader has.
+    /// A capturer that hands on what it does not read cannot have counted it, but its reader has.
     pub(super) fn take_over_counts(&mut self) {
         let counted = self.partner.as_ref().and_then(Partner::counted);
         if let (Some([stdout, stderr]), Some(summary)) = (counted, &mut self.inbox.summary) {
@@ -250,11 +252,11 @@ impl Watch {
         }
     }
 
-    /// Waits for the capturer, which has ended or been killed, and takes its last frames.
+    /// Waits for the capturer, which has ended or was killed, and takes its last frames.
     pub(super) fn reap(&mut self, run: &RunParts<'_>, end: End) -> io::Result<Option<Exit>> {
         let status = self.child.wait()?;
         run.family.forget(self.child.id());
-        // At most what the pipe holds; a process of the capturer's that lives on and writes is not waited for.
+        // Reads at most what the pipe holds. A process of the capturer that lives on and writes is not waited for.
         self.grip.bytes_per_ms = None;
         self.read_frames();
         self.grip.held = false;

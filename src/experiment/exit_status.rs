@@ -54,7 +54,7 @@ pub(super) fn is_full_only(signal: i32) -> bool {
     matches!(signal, libc::SIGABRT | libc::SIGINT)
 }
 
-/// A script that writes a few lines and then ends.
+/// A script that writes one line to each stream and then ends.
 pub(super) fn script(size: Size, end: End) -> Script {
     Script::new(size.seed, end).then(Step::Lines(Lines::fast(&Stream::BOTH, 2, 100)))
 }

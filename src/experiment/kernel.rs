@@ -1,4 +1,4 @@
-//! What the kernel decides: small and large pipes, a capturer that does not run, busy CPUs.
+//! Limits of the kernel: small and large pipes, a capturer that does not run, busy CPUs.
 
 use super::stimulus::{GATE, LOADED_CPU, SUSPENDED};
 use super::{Case, Experiment};

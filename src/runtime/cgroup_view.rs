@@ -13,7 +13,7 @@ use std::io;
 const CGROUP: &str = "/sys/fs/cgroup";
 
 /// Moves the calling process, which must have one thread, into a new mount namespace. `user_namespace` adds a user and
-/// a cgroup namespace, `cgroup_view` mounts cgroup2 there.
+/// a cgroup namespace. `cgroup_view` mounts cgroup2 on /sys/fs/cgroup.
 ///
 /// # Errors
 /// The first step that failed, and why.

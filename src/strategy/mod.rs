@@ -13,8 +13,8 @@ pub use crun_capture_reactor::strategy::{Capabilities, Capability, Needs, Strate
 
 use crun_capture_reactor::strategy::{Follow, Lines, Passthrough, Pty, Sequenced, Splice};
 
-/// All strategies, in the order of every report: the spike's table from top to bottom, the architecture that builds on
-/// its last row, then the strategies that overcome the limits of these.
+/// All strategies, in the order of every report: the spike's table from top to bottom, the architecture that the spike
+/// builds on its last row, then the strategies that do what these cannot.
 pub static ALL: &[&dyn Strategy] = &[
     &combined::Combined,
     &buffered::Buffered,
@@ -30,7 +30,7 @@ pub static ALL: &[&dyn Strategy] = &[
     &Pty,
 ];
 
-/// The rows of the spike's table, each with the strategy that implements it.
+/// The rows of the spike's table, each with the strategy that reproduces it.
 static SPIKE_TABLE: &[(&dyn Strategy, SpikeRow)] = &[
     (&combined::Combined, combined::ROW),
     (&buffered::Buffered, buffered::ROW),
@@ -83,11 +83,12 @@ mod tests {
 
     #[test]
     fn every_strategy_delivers_both_streams_and_the_status() {
-        // What is handed on is delivered by nobody here.
+        // Where a strategy hands its output to another reader, nothing is delivered here.
         for strategy in ALL.iter().filter(|strategy| !strategy.needs().needs_reader) {
             let directory = tempfile::tempdir().unwrap();
             let [stdout, stderr] = ["stdout", "stderr"].map(|name| directory.path().join(name));
-            // One that waits beside its readers loses what they have not read by the exit: so that comes after they have.
+            // A strategy that waits beside its readers loses what they have not read by the exit, so the script exits
+            // only after they have read everything.
             let wait = if strategy.needs().syncs_each_line { "until [ -s $1 ] && [ -s $2 ]; do :; done;" } else { "" };
             let script = format!("echo a; echo b >&2; {wait} exit 7");
             let command = Command::new("sh").args(["-c", &script, "sh"]).args([&stdout, &stderr]);

@@ -175,3 +175,40 @@ fn every_expectation_is_about_something_that_exists() {
         }
     }
 }
+
+/// The functions of a file with their lengths in lines, unit tests aside. rustfmt puts the last brace under the first word.
+fn functions(text: &str) -> Vec<(&str, usize)> {
+    let lines: Vec<&str> = without_tests(text).lines().collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let words = ["pub(crate) ", "pub(super) ", "pub ", "const ", "unsafe "];
+        let begin = words.iter().fold(line.trim_start(), |rest, word| rest.strip_prefix(word).unwrap_or(rest));
+        let Some(name) = begin.strip_prefix("fn ").and_then(|rest| rest.split(['(', '<']).next()) else { continue };
+        let last = |line: &&str| {
+            let rest = line.strip_prefix(indent).unwrap_or_default();
+            rest.starts_with('}') || rest.starts_with(')') && rest.ends_with(';')
+        };
+        let length = match line.ends_with(['}', ';']) {
+            true => 1,
+            false => lines[at..].iter().position(|line| last(&line)).map_or(1, |before| before + 1),
+        };
+        found.push((name, length));
+    }
+    found
+}
+
+#[test]
+fn no_function_is_longer_than_a_screen() {
+    let long = format!("fn short() {{}}\n\npub fn long() {{\n{}}}\n", "    call();\n".repeat(69));
+    assert_eq!(functions(&long), [("short", 1), ("long", 71)]);
+    let mut count = 0;
+    let production = sources("src").into_iter().chain(sources("crates/reactor/src"));
+    for (path, text) in production.filter(|(path, _)| !path.ends_with("tests.rs")) {
+        for (name, length) in functions(&text) {
+            assert!(length <= 70, "{}: {name} has {length} lines", path.display());
+            count += 1;
+        }
+    }
+    assert!(count > 1_000, "the test reads the functions: {count}");
+}

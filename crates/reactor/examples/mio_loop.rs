@@ -1,4 +1,4 @@
-//! Captures inside an event loop of one's own, here mio's.
+//! Captures inside an event loop of your own, here that of mio.
 
 use crun_capture_reactor::strategy::Lines;
 use crun_capture_reactor::{Command, Event, Memory, Reactor};
@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut ended = 0;
     while reactor.running() > 0 {
-        // Whatever else the loop waits for belongs into the same poll.
+        // Whatever else the loop waits for belongs in the same poll.
         let deadline = reactor.next_deadline();
         poll.poll(&mut events, deadline.map(|at| at.saturating_duration_since(Instant::now())))?;
         while let Event::Ended(capture) = reactor.next(Some(Duration::ZERO))? {

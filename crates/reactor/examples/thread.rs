@@ -1,4 +1,4 @@
-//! Many captures on a thread of one's own. Other threads start them and receive the lines through channels.
+//! Many captures on a thread of their own. Other threads start them and receive the lines through channels.
 
 use crun_capture_reactor::strategy::Lines;
 use crun_capture_reactor::{CaptureId, Command, Delivery, Event, Exit, Reactor, Sink};
@@ -6,7 +6,7 @@ use std::error::Error;
 use std::sync::mpsc::{Sender, channel};
 use std::{io, thread};
 
-/// What the reactor's thread tells.
+/// What the thread of the reactor tells.
 #[derive(Debug, PartialEq)]
 enum News {
     Line(CaptureId, String),
@@ -14,7 +14,7 @@ enum News {
     Failed(String),
 }
 
-/// A sink that sends every line to a channel. Each capture gets one of its own.
+/// A sink that sends every line to a channel. Each capture gets a sink of its own.
 struct ToChannel(Sender<News>);
 
 impl Sink for ToChannel {
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     });
 
-    // An order is sent first, then the thread is woken. `crun run --bundle DIR ID` would be such a command.
+    // Send the order first, then wake the thread. The command could be `crun run --bundle DIR ID`.
     for name in ["a", "b", "c"] {
         orders.send(Command::new("sh").args(["-c", "echo hello from $0; exit 3", name]))?;
         waker.wake();

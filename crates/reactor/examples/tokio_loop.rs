@@ -1,4 +1,4 @@
-//! Captures inside a tokio runtime: the reactor's descriptor and its next deadline are all that tokio has to wait for.
+//! Captures inside a tokio runtime. tokio waits for two things: the reactor's descriptor, and its next deadline.
 #![expect(unsafe_code, reason = "tokio's AsyncFd asks for a promise about the descriptor")]
 
 use crun_capture_reactor::strategy::Lines;
@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             ready = reactor.readable_mut() => ready?.clear_ready(),
             () = timer => {}
         }
-        // Everything that there is to do, without waiting.
+        // A timeout of zero: do everything that there is to do, and do not wait.
         while let Event::Ended(ended) = reactor.get_mut().next(Some(Duration::ZERO))? {
             exits.push(ended.outcome?.exit);
         }

@@ -15,14 +15,15 @@ use crate::stream::Stream;
 
 /// A command line with its surroundings, and the files that its streams go to.
 ///
-/// The methods have the names of [`std::process::Command`]'s, and take and return the command by value. Two things differ
-/// from that type: stdin is `/dev/null` unless [`stdin`](Command::stdin) says otherwise, and a command can be started any
-/// number of times.
+/// The methods have the names of [`std::process::Command`]'s, and take and return the command by value. Two things
+/// differ from that type: stdin is `/dev/null` unless [`stdin`](Command::stdin) says otherwise, and a command can be
+/// started any number of times.
 ///
 /// ```
 /// use crun_capture_reactor::Command;
 ///
-/// let command = Command::new("crun").args(["run", "--bundle", "/srv/bundle", "web-1"]).env("LANG", "C").process_group(0);
+/// let command =
+///     Command::new("crun").args(["run", "--bundle", "/srv/bundle", "web-1"]).env("LANG", "C").process_group(0);
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -303,8 +304,8 @@ impl CaptureError {
         CaptureError::Start { program: program.to_owned(), source }
     }
 
-    /// The exit code for it, as env(1) and timeout(1) have it: 127 when the program does not exist, 126 when it cannot be
-    /// run, otherwise 125.
+    /// The exit code for it, as env(1) and timeout(1) have it: 127 when the program does not exist, 126 when it cannot
+    /// be run, otherwise 125.
     pub fn exit_code(&self) -> u8 {
         match self {
             CaptureError::Start { source, .. } if source.kind() == io::ErrorKind::NotFound => 127,

@@ -7,18 +7,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Receives deliveries. Implement it for your own consumer.
 ///
 /// A reactor owns one sink per capture, calls it on its own thread, and drops it when the capture has ended. The order
-/// of the calls is the order of arrival. While a method of a sink blocks, its reactor reads nothing, the pipes of all its
-/// captures fill, and their commands wait.
+/// of the calls is the order of arrival. While a method of a sink blocks, its reactor reads nothing, the pipes of all
+/// its captures fill, and their commands wait.
 pub trait Sink: Send {
     /// Receives one delivery. The sink may keep it in a buffer until `flush`.
     ///
     /// # Errors
-    /// The consumer is gone. The capture then delivers nothing more, goes on reading the streams so that the command does
-    /// not block, and reports this error in its outcome.
+    /// Return an error when the consumer is gone. The capture then delivers nothing more, goes on reading the streams
+    /// so that the command does not block, and reports this error in its outcome.
     fn deliver(&mut self, delivery: &Delivery<'_>) -> io::Result<()>;
 
-    /// Passes on everything that was received. A strategy calls it before it waits for more input, so that no line stays
-    /// in a buffer while nothing happens.
+    /// Passes on everything that was received. A strategy calls it before it waits for more input, so that no line
+    /// stays in a buffer while nothing happens.
     ///
     /// # Errors
     /// As for `deliver`.

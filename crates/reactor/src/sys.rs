@@ -1,6 +1,6 @@
-//! The system calls that the captures make, and the one home of unsafe code in this crate.
+//! The system calls that the captures make, and the only unsafe code of this crate.
 //!
-//! Each function is one system call with its preconditions met. In tests each can be made to fail (`faults`).
+//! Each function is one system call with its preconditions met. In tests each call can be made to fail (`faults`).
 #![expect(unsafe_code, reason = "this module is the one place for it")]
 
 use faults::Call;
@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 
 pub(crate) mod faults;
 
-/// pipe2(2) with O_CLOEXEC and these flags: read end, write end.
+/// pipe2(2) with O_CLOEXEC and these flags. Returns the read end and the write end.
 pub(crate) fn pipe(flags: rustix::pipe::PipeFlags) -> rustix::io::Result<(OwnedFd, OwnedFd)> {
     faults::limit(Call::Pipe, 1)?;
     rustix::pipe::pipe_with(flags | rustix::pipe::PipeFlags::CLOEXEC)
@@ -42,7 +42,7 @@ pub(crate) fn tee(from: impl AsFd, into: impl AsFd, length: usize) -> rustix::io
     rustix::pipe::tee(from, into, length, rustix::pipe::SpliceFlags::NONBLOCK)
 }
 
-/// splice(2) from a pipe to wherever `into` stands, without blocking on the pipe.
+/// splice(2) from a pipe to the place where `into` stands, without blocking on the pipe.
 pub(crate) fn splice(from: impl AsFd, into: impl AsFd, length: usize) -> rustix::io::Result<usize> {
     let length = faults::limit(Call::Splice, length)?;
     rustix::pipe::splice(from, None, into, None, length, rustix::pipe::SpliceFlags::NONBLOCK)
@@ -58,21 +58,22 @@ pub(crate) fn epoll_wait(
     rustix::event::epoll::wait(epoll, &mut events[..most], timeout)
 }
 
-/// Of linux/fcntl.h; libc does not have it for every C library.
+/// From linux/fcntl.h. libc does not have it for every C library.
 const F_SETSIG: libc::c_int = 10;
 
-/// Whether somebody has the file open for writing: a read lease (fcntl(2), F_SETLEASE) is refused then. The lease is given
-/// back at once. `file` must be open for reading only.
+/// Whether somebody has the file open for writing. The kernel then refuses a read lease (fcntl(2), F_SETLEASE). A lease
+/// that it grants is given back at once. `file` must be open for reading only.
 ///
 /// # Errors
 /// EACCES: the file is another user's, and CAP_LEASE is missing. EINVAL: its file system has no leases.
 pub(crate) fn is_held_for_writing(file: &File) -> io::Result<bool> {
     let call = |command: libc::c_int, argument: libc::c_int| {
-        // SAFETY: these commands take an integer, and touch no memory.
+        // SAFETY: these commands take an integer and touch no memory.
         let done = unsafe { libc::fcntl(file.as_raw_fd(), command, argument) };
         if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     };
-    // Who opens the file while the lease is held has it broken, and that raises a signal: one that is ignored by default.
+    // Somebody who opens the file for writing while the lease is held breaks it, and that sends a signal to this
+    // process. SIGURG is ignored by default.
     call(F_SETSIG, libc::SIGURG)?;
     match call(libc::F_SETLEASE, libc::F_RDLCK) {
         Ok(()) => call(libc::F_SETLEASE, libc::F_UNLCK).map(|()| false),
@@ -81,9 +82,10 @@ pub(crate) fn is_held_for_writing(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Room for a batch of datagrams with their senders' addresses (recvmmsg(2)).
+/// Room for a batch of datagrams with the addresses of their senders (recvmmsg(2)).
 ///
-/// The kernel keeps 11 at most for one receiver (unix(7), net.unix.max_dgram_qlen), so more would never be filled.
+/// By default the kernel keeps 11 at most for one receiver (unix(7), net.unix.max_dgram_qlen), so room for more would
+/// not be filled.
 pub(crate) struct Messages {
     bytes: Vec<u8>,
     bytes_each: usize,
@@ -99,16 +101,16 @@ unsafe impl Send for Messages {}
 /// One datagram.
 pub(crate) struct Message<'a> {
     pub(crate) bytes: &'a [u8],
-    /// Whether there was more of it, which is gone (MSG_TRUNC).
+    /// Whether there was more of it, which is lost (MSG_TRUNC).
     pub(crate) cut: bool,
-    /// Its sender's path, as it was bound.
+    /// The path of its sender, as it was bound.
     pub(crate) sender: &'a [u8],
 }
 
 impl Messages {
     const COUNT: usize = 11;
 
-    /// For datagrams of at most so many bytes.
+    /// Room for datagrams of at most `bytes_each` bytes.
     pub(crate) fn new(bytes_each: usize) -> Messages {
         let name = libc::sockaddr_un { sun_family: 0, sun_path: [0; 108] };
         // SAFETY: an all-zero mmsghdr is valid: no name, no vectors, no control data.
@@ -121,7 +123,7 @@ impl Messages {
             headers: (0..Messages::COUNT).map(|_| header()).collect(),
             received: 0,
         };
-        // None of the vectors is grown again, so these pointers hold as long as `messages` lives, wherever it is moved to.
+        // None of the vectors grows again, so these pointers are valid while `messages` lives, wherever it is moved to.
         let chunks = messages.bytes.chunks_exact_mut(bytes_each);
         for (((header, vector), name), chunk) in
             messages.headers.iter_mut().zip(&mut messages.vectors).zip(&mut messages.names).zip(chunks)
@@ -134,12 +136,12 @@ impl Messages {
         messages
     }
 
-    /// How long a datagram may be.
+    /// How long a datagram may be, in bytes.
     pub(crate) fn bytes_each(&self) -> usize {
         self.bytes_each
     }
 
-    /// Takes what is there, without blocking; returns how many came.
+    /// Takes what is there, without blocking. Returns how many datagrams came.
     pub(crate) fn receive(&mut self, socket: impl AsFd) -> rustix::io::Result<usize> {
         self.received = 0;
         let most = faults::limit(Call::Receive, Messages::COUNT)?;
@@ -159,7 +161,7 @@ impl Messages {
         Ok(self.received)
     }
 
-    /// What came last, in its order.
+    /// The datagrams of the last `receive`, in their order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Message<'_>> {
         (0..self.received).map(|at| {
             let header = &self.headers[at];
@@ -174,7 +176,7 @@ impl Messages {
         })
     }
 
-    /// The path in the name of message `at`, up to its null byte.
+    /// The path in the address of the sender of message `at`, up to its null byte.
     fn sender_bytes(&self, at: usize) -> &[u8] {
         let known = (self.headers[at].msg_hdr.msg_namelen as usize).saturating_sub(size_of::<libc::sa_family_t>());
         let path = &self.names[at].sun_path;

@@ -1,8 +1,8 @@
-//! The workload: plays a script inside the container, and journals what the kernel accepted.
+//! The workload: plays a script inside the container, and keeps a journal of what the kernel accepted.
 //!
-//! `crun-capture-emit DIR` reads `DIR/script.json` and keeps `DIR/journal`. While it lives it holds the FIFO `DIR/alive`
-//! open, where there is one, so that whoever reads that FIFO sees its end by EOF.
-//! Exit codes of its own, for when it cannot play: 120 usage, 121 script, 122 journal.
+//! `crun-capture-emit DIR` reads `DIR/script.json` and writes `DIR/journal`. If the FIFO `DIR/alive` exists, the
+//! workload holds it open for as long as it lives, so whoever reads that FIFO sees the workload's end as EOF. If it
+//! cannot play, it exits with a code of its own: 120 usage, 121 script, 122 journal.
 
 mod player;
 mod surroundings;

@@ -17,36 +17,36 @@ use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// glibc's BUFSIZ for a pipe or file: what a C program's stdout collects before it writes.
+/// glibc's BUFSIZ for a pipe or file: a C program collects this much of its stdout before it writes.
 const BLOCK_BYTES: usize = 4096;
 
-/// What the workload holds while it plays.
+/// The state of the workload while it plays.
 pub(crate) struct Player {
     directory: PathBuf,
-    /// None in a forked child: the entries of two processes would overwrite each other.
+    /// None in a forked child, because the entries of two processes would overwrite each other.
     journal: Option<Keeper>,
-    /// The signals of `Trap`, from then on.
+    /// The signals of the last `Trap` step.
     trapped: Option<Signals>,
     seed: u64,
     sequence: u64,
-    /// Per stream: what it collects before it writes.
+    /// Per stream: when its buffer is written out.
     policies: [Policy; 2],
     buffers: [Vec<u8>; 2],
-    /// Per stream: whether it was closed, or failed for good.
+    /// Per stream: whether it was closed, or has failed for good.
     ended: [bool; 2],
-    /// Per stream: where it goes when it was opened again.
+    /// Per stream: the descriptor that a `Reopen` step opened.
     reopened: [Option<OwnedFd>; 2],
-    /// Whether the numbers of the streams are exchanged.
+    /// Whether the numbers of the two streams are swapped.
     exchanged: bool,
-    /// What it exits with in place of its own end.
+    /// The exit code that replaces the script's own end.
     found: Option<u8>,
     /// Kept open until the end of the process.
     _alive: Option<OwnedFd>,
-    /// Where the harness is told how far it has come, where that listens.
+    /// The FIFO that tells the harness how far the workload has come. None: nobody listens.
     events: Option<OwnedFd>,
 }
 
-/// When a stream's buffer is written out.
+/// When the buffer of a stream is written out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Policy {
     AtOnce,
@@ -55,7 +55,7 @@ enum Policy {
 }
 
 impl Player {
-    /// Opens the journal and the FIFO that shows the workload to be alive.
+    /// Opens the journal, and the FIFO that shows that the workload is alive.
     pub(crate) fn new(directory: &Path, script: &Script) -> io::Result<Player> {
         let path = directory.join("journal");
         let journal = Keeper::create(&path, entries_of(script), std::process::id(), now_ns())?;
@@ -69,7 +69,8 @@ impl Player {
                 Sigpipe::Ignore => Disposition::Ignore,
             },
         )?;
-        // Without this a paced write is up to 50 us late (timer slack, prctl(2)); where it is refused, it is just that.
+        // Without this call a paced write is up to 50 us late (timer slack, prctl(2)). If the call is refused, the
+        // writes are just that late.
         let _kept_slack = rustix::thread::set_current_timer_slack(std::num::NonZero::new(1));
         Ok(Player {
             directory: directory.to_owned(),
@@ -88,14 +89,14 @@ impl Player {
         })
     }
 
-    /// A reader that is gone, or never was, is no matter of the workload's.
+    /// Reports an event to the harness. The workload does not care whether anybody reads it.
     fn tell(&self, event: u8) {
         if let Some(events) = &self.events {
             let _nobody_listens = rustix::io::write(events, &[event]);
         }
     }
 
-    /// Plays all steps and ends as the script says.
+    /// Plays all steps, and then ends as the script says.
     pub(crate) fn play(mut self, script: &Script) -> ExitCode {
         self.steps(&script.steps);
         if let Some(journal) = &self.journal {
@@ -105,7 +106,7 @@ impl Player {
         end(self.found.map_or(script.end, End::Exit))
     }
 
-    /// Plays these steps and writes out what is still buffered.
+    /// Plays these steps, and then writes out what is still buffered.
     fn steps(&mut self, steps: &[Step]) {
         for step in steps {
             match step {
@@ -125,7 +126,7 @@ impl Player {
                 Step::AwaitSignal => self.await_signal(),
                 Step::Pair { stream, count, length_bytes } => self.pair(*stream, *count, *length_bytes),
                 Step::PipeSize { stream, bytes } => {
-                    // An unprivileged user may have no more of it, and what is no pipe has none.
+                    // An unprivileged user may not get more, and anything that is not a pipe has no such size.
                     let _as_it_was = rustix::pipe::fcntl_setpipe_size(self.descriptor(*stream), *bytes);
                 }
                 Step::Reopen { stream } => self.reopen(*stream),
@@ -140,7 +141,8 @@ impl Player {
         Stream::BOTH.into_iter().for_each(|stream| self.flush(stream));
     }
 
-    /// What is buffered is written out first, or parent and child would both write it.
+    /// Forks a child that plays these steps. The buffers are written out first, because parent and child would both
+    /// write them otherwise.
     fn background(&mut self, steps: &[Step]) {
         Stream::BOTH.into_iter().for_each(|stream| self.flush(stream));
         if sys::fork().is_ok_and(|child| child) {
@@ -151,7 +153,7 @@ impl Player {
         }
     }
 
-    /// The children live until the parent closes its end of a pipe.
+    /// Forks until the kernel refuses. The children live until the parent closes its end of a pipe.
     fn storm(&mut self, most: u32) {
         let Ok((reader, writer)) = rustix::pipe::pipe() else { return };
         for _ in 0..most {
@@ -172,7 +174,8 @@ impl Player {
         self.found = Some(UNLIMITED);
     }
 
-    /// Both have a line ready before either begins, and a pipe tells the child that the parent does: so they meet.
+    /// Writes lines at the same time as a child. Both have a line ready before either begins, and a pipe tells the
+    /// child when the parent begins, so that their writes meet.
     fn pair(&mut self, stream: Stream, count: u64, length_bytes: usize) {
         let lines = Lines::fast(&[stream], count, length_bytes);
         let Ok((go, going)) = rustix::pipe::pipe() else { return self.found = Some(PAIR_FAILED) };
@@ -230,7 +233,7 @@ impl Player {
         if self.exchanged { 3 - stream.descriptor() } else { stream.descriptor() }
     }
 
-    /// Where a stream goes by now.
+    /// The descriptor that a stream's output goes to now.
     fn descriptor(&self, stream: Stream) -> BorrowedFd<'_> {
         match &self.reopened[stream.index()] {
             Some(descriptor) => descriptor.as_fd(),
@@ -261,7 +264,7 @@ impl Player {
                 encode(&line, self.seed, &mut bytes);
                 bytes.push(b'\n');
             }
-            // Making many lines takes time, which is none of the write's.
+            // Making many lines takes time, which must not count as time of the write.
             let at_ns = if count == 1 { stamp_ns } else { now_ns() };
             if lines.parts == 1 {
                 self.print(stream, &bytes, at_ns);
@@ -274,7 +277,7 @@ impl Player {
         self.sequence += lines.count;
     }
 
-    /// Prints as the buffering says. `at_ns` is the clock just read.
+    /// Prints bytes according to the buffering. `at_ns` is the time just read from the clock.
     fn print(&mut self, stream: Stream, bytes: &[u8], at_ns: u64) {
         let policy = self.policies[stream.index()];
         if policy == Policy::AtOnce {
@@ -301,7 +304,8 @@ impl Player {
         }
     }
 
-    /// Writes until all is accepted. A write that fails drops its bytes, as most programs do; after EPIPE the stream is over.
+    /// Writes until the kernel has accepted everything. If a write fails, its bytes are dropped, as most programs do.
+    /// After EPIPE or EBADF the stream is ended.
     fn write_out(&mut self, stream: Stream, mut bytes: &[u8], at_ns: u64) {
         let mut before_ns = at_ns;
         while !bytes.is_empty() && !self.ended[stream.index()] {
@@ -339,7 +343,8 @@ impl Player {
         sys::close_standard(self.number(stream));
     }
 
-    /// Opening the FIFO blocks until somebody opens it for writing; reading it ends when they write a byte or close it.
+    /// Waits at a gate. Opening the FIFO blocks until somebody opens it for writing. Reading it blocks until they write
+    /// a byte or close it.
     fn wait(&mut self, gate: &str) {
         self.tell(events::AT_GATE);
         let path = self.directory.join(format!("gate-{gate}"));
@@ -361,7 +366,7 @@ fn end(end: End) -> ExitCode {
     match end {
         End::Exit(code) => ExitCode::from(code),
         End::Signal(number) => {
-            // The standard library handles SIGSEGV; a handler would make it survivable.
+            // The standard library has a handler for SIGSEGV, with which the workload would survive the signal.
             let _refused_for_kill = sys::set_disposition(number, Disposition::Default);
             if let Some(signal) = rustix::process::Signal::from_named_raw(number) {
                 let _sent = rustix::process::kill_process(rustix::process::getpid(), signal);

@@ -1,4 +1,4 @@
-//! What the workload finds around it: the descriptors, the environment and the identity that the runtime gave it.
+//! The surroundings of the workload: the descriptors, the environment and the identity that the runtime gave it.
 
 use crun_capture::script::Surroundings;
 use rustix::fs::{FileType, OFlags};
@@ -14,7 +14,7 @@ pub(crate) fn describe(what: Surroundings) -> Vec<u8> {
     }
 }
 
-/// Only what came through the exec: the workload's own descriptors are all close-on-exec.
+/// The descriptors that came through the exec. The workload's own descriptors are all close-on-exec.
 fn descriptors() -> String {
     let entries = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
     let mut numbers: Vec<i32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
@@ -43,7 +43,7 @@ fn descriptor(number: i32) -> Option<String> {
     Some(format!("{number} {kind}{nonblock}\n"))
 }
 
-/// A terminal of a container is one of its devpts.
+/// Whether this is a terminal. A container's terminal is in its devpts.
 fn is_terminal(path: &str) -> bool {
     fs::read_link(path).is_ok_and(|target| target.starts_with("/dev/pts") || target.starts_with("/dev/console"))
 }

@@ -1,4 +1,4 @@
-//! The command line: flags before the command, flags of the command, then operands (the first operand ends the flags).
+//! The command line: flags before the command, flags of the command, then operands. The first operand ends the flags.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use rustix::io::FdFlags;
 
 use crate::failure::{Failure, Log};
 
-/// A flag: its long name, its letter and whether a value follows.
+/// A flag: its long name, its letter, and whether a value follows.
 type Flag = (&'static str, Option<char>, bool);
 
 const GLOBAL: &[Flag] = &[
@@ -26,20 +26,20 @@ const GLOBAL: &[Flag] = &[
 pub(crate) struct Global {
     pub(crate) root: PathBuf,
     pub(crate) version: bool,
-    /// Whether there is no cgroup by which all processes of a container are reached.
+    /// Whether there is no cgroup through which all processes of a container could be reached.
     pub(crate) without_cgroup: bool,
     log: Option<String>,
     log_format: Option<String>,
 }
 
-/// What follows a command: its flags with their values, and its operands.
+/// The words after a command: its flags with their values, and its operands.
 pub(crate) struct Parsed<'a> {
     flags: Vec<(&'static str, String)>,
     pub(crate) operands: &'a [String],
 }
 
 impl Parsed<'_> {
-    /// The value of a flag; the last one wins.
+    /// The value of a flag. If the flag is repeated, the last one wins.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.last_of(&[name])
     }
@@ -53,7 +53,7 @@ impl Parsed<'_> {
         self.value(name).is_some()
     }
 
-    /// The ID, which must be there, with at most `most` operands in all.
+    /// The ID, which is required. There may be at most `most` operands in all.
     pub(crate) fn id(&self, verb: &str, most: usize) -> Result<&str, Failure> {
         let Some(id) = self.operands.first() else {
             return Err(Failure::new("please specify a ID for the container"));
@@ -75,7 +75,7 @@ impl Parsed<'_> {
 pub(crate) fn global(words: &[String]) -> Result<(Global, &[String]), Failure> {
     let parsed = parse("crun", GLOBAL, words)?;
     let owned = |name| parsed.value(name).map(str::to_owned);
-    // crun 1.8.1 takes the value of --rootless for that of --root.
+    // crun 1.8.1 takes the value of --rootless as that of --root.
     let root = parsed.last_of(&["root", "rootless"]).map_or_else(default_root, PathBuf::from);
     let version = parsed.has("version");
     let without_cgroup = parsed.value("cgroup-manager") == Some("disabled");
@@ -83,14 +83,15 @@ pub(crate) fn global(words: &[String]) -> Result<(Global, &[String]), Failure> {
     Ok((global, parsed.operands))
 }
 
-/// Beside crun's own state directory, never the same.
+/// The default state directory. It lies beside crun's own, and is never the same.
 fn default_root() -> PathBuf {
     let run = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
     PathBuf::from(run.unwrap_or_else(|| "/run".into())).join("fake-crun")
 }
 
 impl Global {
-    /// Makes the directory of all states, which crun does before it looks for one. Where that fails, none is found.
+    /// Makes the directory of all states. crun also does this before it looks for a state. If it fails, no state is
+    /// found.
     pub(crate) fn make_root(&self) {
         let _ = std::fs::create_dir_all(&self.root);
     }
@@ -100,8 +101,8 @@ impl Global {
         self.log_format.as_deref() == Some("json")
     }
 
-    /// Opens the log file, so that it exists (empty) even when nothing goes wrong. As with crun it is the first descriptor
-    /// that stays, and it is handed on: where the caller has closed a stream, the log takes its place.
+    /// Opens the log file, so that it exists (empty) even if nothing goes wrong. As in crun, it is the first descriptor
+    /// that stays open, and it is inherited. If the caller has closed a stream, the log takes that stream's place.
     pub(crate) fn open_log(&self) -> Result<Option<Log>, Failure> {
         let format = self.log_format.as_deref().unwrap_or("text");
         if !["text", "json"].contains(&format) {
@@ -140,7 +141,7 @@ pub(crate) fn parse<'a>(name: &str, flags: &[Flag], words: &'a [String]) -> Resu
     Ok(Parsed { flags: found, operands: &words[at..] })
 }
 
-/// Reads `--name`, `--name=value` or `--name value`; an unambiguous beginning of the name will do.
+/// Reads `--name`, `--name=value` or `--name value`. An unambiguous beginning of the name is enough.
 fn long_flag(
     name: &str,
     flags: &[Flag],

@@ -1,4 +1,4 @@
-//! The container's configuration: `config.json`, as far as this runtime heeds it, with crun's complaints about it.
+//! The container's configuration: the parts of `config.json` that this runtime uses, with crun's complaints about them.
 
 use std::fs;
 use std::path::Path;
@@ -10,14 +10,14 @@ use crate::fault::Faults;
 
 const NAMESPACES: &[&str] = &["pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"];
 
-/// What the container is to be.
+/// The configuration of a container.
 pub(crate) struct Bundle {
-    /// What is wrong with it that crun finds before it makes anything.
+    /// The error that crun finds before it makes anything.
     pub(crate) refused: Option<String>,
-    /// What is wrong with it that crun finds only when it sets the container up.
+    /// The error that crun finds only when it sets the container up.
     pub(crate) wrong: Option<String>,
     pub(crate) faults: Faults,
-    /// None where the program is not named at all.
+    /// The program and its arguments. None: the configuration names no program.
     pub(crate) args: Option<Vec<String>>,
     pub(crate) env: Vec<String>,
     pub(crate) cwd: String,
@@ -26,19 +26,19 @@ pub(crate) struct Bundle {
     pub(crate) umask: u32,
     pub(crate) terminal: bool,
     pub(crate) no_new_privileges: bool,
-    /// `RLIMIT_…`, soft, hard.
+    /// The resource limits: `RLIMIT_…`, soft, hard.
     pub(crate) rlimits: Vec<(String, u64, u64)>,
     pub(crate) keeps_capabilities: bool,
     pub(crate) root: String,
     pub(crate) readonly: bool,
     pub(crate) hostname: Option<String>,
     pub(crate) mounts: Vec<Mount>,
-    /// Those of `createRuntime`.
+    /// The hooks of the kinds `prestart` and `createRuntime`.
     pub(crate) hooks: Vec<Hook>,
     namespaces: Vec<String>,
 }
 
-/// A program of the host.
+/// A hook: a program of the host.
 pub(crate) struct Hook {
     pub(crate) path: String,
     pub(crate) args: Vec<String>,
@@ -54,7 +54,7 @@ pub(crate) struct Mount {
 }
 
 impl Mount {
-    /// Whether it shows a file or directory of the host.
+    /// Whether it mounts a file or directory of the host.
     pub(crate) fn is_bind(&self) -> bool {
         self.kind == "bind" || self.options.iter().any(|option| option == "bind" || option == "rbind")
     }
@@ -77,29 +77,29 @@ pub(crate) fn load(path: &str) -> Result<Bundle, Failure> {
     Ok(from_value(&value))
 }
 
-/// The three lines that crun's JSON parser would print, for a text that ends too early or is none of JSON at all.
+/// The three lines that crun's JSON parser prints for a text that ends too early or is not JSON at all.
 fn complaint(error: &serde_json::Error, text: &[u8]) -> String {
-    // At an end that comes too early, yajl is one byte into the space that it is given to make it finish.
+    // If the text ends too early, yajl is one byte into the space that it gets to make it finish.
     let (kind, offset) = if error.is_eof() {
         ("parse error: premature EOF", 1)
     } else {
         let lines = text.split_inclusive(|&byte| byte == b'\n').take(error.line().saturating_sub(1));
         let offset = lines.map(<[u8]>::len).sum::<usize>() + error.column().saturating_sub(1);
-        // What begins as `true`, `false` or `null` is taken for a word that went wrong.
+        // yajl takes a text that begins like `true`, `false` or `null` for a misspelled word.
         let kind = match text.get(offset) {
             Some(b't' | b'f' | b'n') => "lexical error: invalid string in json text.",
             _ => "lexical error: invalid char in json text.",
         };
         (kind, offset)
     };
-    // As yajl_render_error_string: 30 bytes before and after, with the place at column 40.
+    // Like yajl_render_error_string: 30 bytes before and after, with the position at column 40.
     let indent = " ".repeat(if offset < 30 { 40 - offset } else { 10 });
     let shown = &text[offset.saturating_sub(30).min(text.len())..(offset + 30).min(text.len())];
     let shown = String::from_utf8_lossy(shown).replace(['\n', '\r'], " ");
     format!("{kind}\n{indent}{shown}\n                     (right here) ------^\n")
 }
 
-/// The fields without which crun does not even look at the rest.
+/// Checks the fields without which crun does not read the rest.
 fn required(path: &str, value: &Value) -> Result<(), Failure> {
     let missing = |field: &str| Err(Failure::new(format!("load `{path}`: Required field '{field}' not present")));
     if value["ociVersion"].as_str().is_none() {
@@ -145,10 +145,10 @@ fn hooks<'a>(value: &'a Value, kind: &str) -> impl Iterator<Item = &'a Value> {
     value["hooks"][kind].as_array().into_iter().flatten()
 }
 
-/// Hooks that are not run here. Left out silently, they would make a difference to crun that nobody sees.
+/// The hooks that are not run here. To skip them silently would be a difference from crun that nobody notices.
 const UNKNOWN_HOOKS: &[&str] = &["createContainer", "startContainer", "poststart", "poststop"];
 
-/// What crun finds wrong before it makes the container's directory, in its words.
+/// The error that crun finds before it makes the container's directory, in its words.
 fn refused(value: &Value) -> Option<String> {
     if let Some(kind) = UNKNOWN_HOOKS.iter().find(|kind| hooks(value, kind).next().is_some()) {
         return Some(format!("fake-crun runs no hooks of the kind `{kind}`"));
@@ -160,7 +160,7 @@ fn refused(value: &Value) -> Option<String> {
     (!rootfs).then(|| "invalid config file, no 'root' block specified".to_owned())
 }
 
-/// What crun finds wrong only when it sets the container up, in its words.
+/// The error that crun finds only when it sets the container up, in its words.
 fn wrong(value: &Value, bundle: &Bundle) -> Option<String> {
     if let Some(name) = bundle.namespaces.iter().find(|name| !NAMESPACES.contains(&name.as_str())) {
         return Some(format!("invalid namespace type: `{name}`"));

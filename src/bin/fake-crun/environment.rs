@@ -1,11 +1,12 @@
-//! The environment of the workload: that of the configuration, and what crun adds to it.
+//! The environment of the workload: that of the configuration, with crun's additions.
 
 use std::path::Path;
 
 use crate::bundle::Bundle;
 
-/// As with crun: of a name that comes twice the last value, no entry without a value, and a home: that of the user in the
-/// container's own /etc/passwd, else the root. `activated`: whether the caller hands on descriptors by LISTEN_FDS.
+/// Makes the environment as crun does. If a name is repeated, its last value counts. Entries without a value are
+/// dropped. HOME is added: the user's home in the container's own /etc/passwd, or else `/`. `activated`: whether the
+/// caller passes descriptors by LISTEN_FDS.
 pub(crate) fn of(bundle: &Bundle, root: &Path, activated: bool) -> Vec<String> {
     let mut environment: Vec<String> = Vec::new();
     let added = activated.then(|| "LISTEN_PID=1".to_owned());

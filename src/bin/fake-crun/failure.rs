@@ -1,4 +1,4 @@
-//! What went wrong, in crun's words, and where it is said: always on stderr, and in the log file if there is one.
+//! Failures, in crun's words. They are reported on stderr, and in the log file if there is one.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ pub(crate) struct Failure {
     logged: bool,
 }
 
-/// The file of `--log` and how its lines look.
+/// The file of `--log`, and the format of its lines.
 pub(crate) struct Log {
     pub(crate) file: File,
     pub(crate) json: bool,
@@ -26,7 +26,7 @@ impl Failure {
         Self::with_code(text, 1)
     }
 
-    /// The same with another exit code.
+    /// An error of the runtime with another exit code.
     pub(crate) fn with_code(text: impl Into<String>, code: u8) -> Self {
         Self { text: text.into(), code, logged: true }
     }
@@ -37,12 +37,12 @@ impl Failure {
         Self { text: hint, code: 64, logged: false }
     }
 
-    /// A failed system call: what was tried, a colon, the system's text.
+    /// A failed system call: what was tried, a colon, and the system's text.
     pub(crate) fn io(what: &str, error: &io::Error) -> Self {
         Self::new(format!("{what}: {}", reason(error)))
     }
 
-    /// The message alone.
+    /// The message, without the exit code.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -57,7 +57,7 @@ impl Failure {
         self.code
     }
 
-    /// Prints what crun's init says when it is beyond the reach of its log: an entry as for that, on stderr.
+    /// Prints what crun's init says when it can no longer reach the log: the same entry, on stderr.
     pub(crate) fn report_without_log(&self, json: bool) -> u8 {
         say(&self.entry(json));
         self.code
@@ -73,13 +73,13 @@ impl Failure {
     }
 }
 
-/// Prints a line on stderr in one write(2), as the C library does: the container writes to the same file. That it cannot be
-/// written is nobody's business.
+/// Prints a line on stderr in one write(2), as the C library does, because the container writes to the same file.
+/// Ignores errors of the write.
 pub(crate) fn say(text: &str) {
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
-/// The text of the C library for an error, without Rust's "(os error N)".
+/// The C library's text for an error, without Rust's "(os error N)".
 pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {

@@ -1,5 +1,5 @@
-//! What this runtime can be told to do wrong, by annotations of the container: they travel with the bundle, so whoever runs
-//! it needs to know nothing of them. Each value is a text, as annotations are.
+//! The faults that this runtime shows on request. A container asks for them by annotations, which travel with the
+//! bundle, so whoever runs it needs to know nothing of them. Each value is a text, as in all annotations.
 
 use std::time::Duration;
 
@@ -7,38 +7,39 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
-/// What the names of all of them begin with.
+/// The beginning of the names of all fault annotations.
 pub(crate) const PREFIX: &str = "org.crun-capture.fake.";
 
 /// The faults of one container. The default has none.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Faults {
-    /// `refuse-start`: no container is made, and this is the error: exit code 1, and an entry in the log.
+    /// `refuse-start`: no container is made, and this is the error. The exit code is 1, and the log has an entry.
     pub(crate) refuse_start: Option<String>,
-    /// `die-before-exec`: the init is killed (SIGKILL) when everything is made and before it becomes the program. As with
-    /// crun, whose init is beyond its own errors by then, the exit code is 137 and the log is empty.
+    /// `die-before-exec`: the init is killed (SIGKILL) after everything was made and before it becomes the program. The
+    /// exit code is 137 and the log is empty, as in crun, whose init can no longer report errors at that point.
     pub(crate) die_before_exec: bool,
-    /// `warn`: this line is printed on descriptor 2, in front of all that the program writes.
+    /// `warn`: this line is printed on descriptor 2, before everything that the program writes.
     pub(crate) warn: Option<String>,
-    /// `slow-start-ms`: so long the init waits before it becomes the program.
+    /// `slow-start-ms`: the init waits this long before it becomes the program.
     pub(crate) slow_start: Option<Duration>,
-    /// `exit-code`: what a foreground `run` exits with, whatever the program did.
+    /// `exit-code`: the exit code of a foreground `run`, whatever the program did.
     pub(crate) exit_code: Option<u8>,
-    /// `linger-ms`: so long a foreground `run` lives on after the last of its processes.
+    /// `linger-ms`: a foreground `run` lives on for this long after the last of its processes.
     pub(crate) linger: Option<Duration>,
-    /// `abandon`: the program runs, and the runtime exits as if the pid file could not be written: exit code 1, and a
-    /// container that nobody knows.
+    /// `abandon`: the program runs, and the runtime exits as if it could not write the pid file. The exit code is 1,
+    /// and nobody knows the container.
     pub(crate) abandon: bool,
-    /// `nonblock`: O_NONBLOCK is set on descriptors 1 and 2, and with it on the descriptors of the caller, which are the
-    /// same open files.
+    /// `nonblock`: O_NONBLOCK is set on descriptors 1 and 2. This also sets it on the caller's descriptors, which are
+    /// the same open file descriptions.
     pub(crate) nonblock: bool,
-    /// `keep-open`: a process of the runtime keeps descriptors 1 and 2 open so many ms after the runtime has exited.
+    /// `keep-open`: a process of the runtime keeps descriptors 1 and 2 open for this many ms after the runtime has
+    /// exited.
     pub(crate) keep_open: Option<Duration>,
 }
 
 impl Faults {
-    /// Reads the annotations. Those of others mean nothing here; an unknown one of ours is an error, since the fault that it
-    /// means would silently not happen.
+    /// Reads the annotations. Annotations of others mean nothing here. An unknown annotation with our prefix is an
+    /// error, because its fault would silently not happen.
     pub(crate) fn read(annotations: &Value) -> Result<Faults, Failure> {
         let mut faults = Faults::default();
         for (key, value) in annotations.as_object().into_iter().flatten() {

@@ -1,5 +1,5 @@
-//! Hooks of the kinds `prestart` and `createRuntime`: programs of the host that must succeed before the container's program
-//! runs. A bundle with others is refused.
+//! Hooks of the kinds `prestart` and `createRuntime`: programs of the host that must succeed before the container's
+//! program runs. A bundle with other hooks is refused.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use crate::bundle::Hook;
 use crate::failure::Failure;
 
-/// Runs them in their order, with the container's state on standard input. crun hands them none of its own streams.
+/// Runs the hooks in their order, with the container's state on standard input. Like crun, it passes none of its own
+/// streams on.
 pub(crate) fn run(hooks: &[Hook], state: &str) -> Result<(), Failure> {
     for hook in hooks {
         let code = call(hook, state).unwrap_or(1);
@@ -24,7 +25,7 @@ fn call(hook: &Hook, state: &str) -> std::io::Result<i32> {
     command.args(hook.args.iter().skip(1)).env_clear().envs(hook.env.iter().filter_map(|entry| entry.split_once('=')));
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A hook need not read it.
+        // A hook does not have to read the state.
         let _ = stdin.write_all(state.as_bytes());
     }
     Ok(child.wait()?.code().unwrap_or(1))

@@ -1,4 +1,5 @@
-//! The init process of a container: it makes the surroundings, waits for the start if told to, and becomes the workload.
+//! The init process of a container: it makes the surroundings, waits for `start` if it has to, and becomes the
+//! workload.
 
 use std::convert::Infallible;
 use std::fs::{self, File, OpenOptions};
@@ -18,46 +19,46 @@ use crate::mode::Mode;
 use crate::program::{exec, find};
 use crate::{environment, mounts, streams, terminal};
 
-/// The command by which this program calls itself.
+/// The command with which this program starts itself as an init.
 pub(crate) const VERB: &str = "--init-of-a-container";
 
-/// What the front process tells the init. Descriptors are given by number; all of them lie above those that the container
-/// keeps.
+/// The orders of the front process to the init. Descriptors are given by number. All of them are above those that the
+/// container keeps.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Orders {
-    /// The configuration file, from the bundle.
+    /// The configuration file, relative to the bundle.
     pub(crate) config: String,
     pub(crate) mode: Mode,
-    /// Where complaints go, until the front has let go.
+    /// The descriptor for complaints, until the front has let go.
     pub(crate) complaints: i32,
-    /// Where the front's word to go on comes from.
+    /// The descriptor on which the front's signal to go on arrives.
     pub(crate) go: i32,
     /// The first descriptor that the container does not get.
     pub(crate) kept: u32,
-    /// Whether some of those come by LISTEN_FDS.
+    /// Whether some of the kept descriptors come by LISTEN_FDS.
     pub(crate) activated: bool,
-    /// Whether what is said too late for the log is said in JSON.
+    /// Whether messages that come too late for the log are JSON.
     pub(crate) json: bool,
-    /// Where `create` leaves it to wait for `start`.
+    /// The FIFO at which the init waits for `start`, after `create`.
     pub(crate) fifo: Option<PathBuf>,
-    /// Who gets the master of the terminal.
+    /// The socket that gets the master of the terminal.
     pub(crate) console: Option<i32>,
 }
 
-/// Becomes the workload; returns only if that fails. Until it may start, complaints go to the process in front.
+/// Becomes the workload. Returns only if that fails. Until the init may start, its complaints go to the front process.
 pub(crate) fn main(words: &[String]) -> u8 {
     let closed = streams::closed();
     let orders = words.first().and_then(|words| serde_json::from_str::<Orders>(words).ok());
     let Some(orders) = orders else {
         return Failure::new("the init process is not to be called by hand").report(None);
     };
-    // Opening them anew gives descriptors that are not handed on.
+    // The pipes are opened again to get descriptors that are not inherited.
     let front = open_anew(orders.complaints, File::options().write(true));
     let (mut complaints, mut go) = match (front, open_anew(orders.go, File::options().read(true))) {
         (Ok(complaints), Ok(go)) => (Some(complaints), go),
         (Err(error), _) | (_, Err(error)) => return Failure::io("open the front's pipes", &error).report(None),
     };
-    // Whoever is in front may be killed at any time, and the container lives on.
+    // The front may be killed at any time, and the container must live on.
     let _ = sys::set_disposition(libc::SIGPIPE, Disposition::Ignore);
     let failure = match become_workload(&orders, &closed, &mut complaints, &mut go) {
         Ok(never) => match never {},
@@ -86,7 +87,7 @@ fn become_workload(
     let failed = |error: io::Error| Failure::io("prepare the init process", &error);
     let console = orders.console.map(sys::adopt_descriptor).transpose().map_err(failed)?;
     sys::close_on_exec_from(orders.kept).map_err(failed)?;
-    // It may lead its session already; nothing depends on it.
+    // The process may lead its session already. Nothing depends on it.
     let _ = rustix::process::setsid();
     let mut bundle = bundle::load(&orders.config)?;
     let fifo = orders.fifo.as_ref().map(|path| File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path));
@@ -100,9 +101,9 @@ fn become_workload(
         terminal::adopt(&bundle, socket)?;
     }
     rustix::process::umask(Bits::from_raw_mode(0o022));
-    // The end of the pipe without a byte: the front has died before the container was known.
+    // If the pipe ends without a byte, the front has died before the container was recorded.
     go.read_exact(&mut [0]).map_err(failed)?;
-    // From here on the front knows nothing but this process's end; if it is gone already, nothing is lost.
+    // From here on the front only waits for the end of this process. If the front is gone already, nothing is lost.
     if let Some(mut front) = complaints.take() {
         let _ = front.write_all(&[0]);
     }
@@ -115,7 +116,7 @@ fn become_workload(
     Err(exec(&bundle, program.as_deref(), &environment, orders.mode))
 }
 
-/// The faults of the last moment. What they do is all they are for, so none of them can fail.
+/// Applies the faults of the last moment. None of them can fail, because the container needs nothing of them.
 fn misbehave(faults: &Faults) {
     if let Some(delay) = faults.slow_start {
         std::thread::sleep(delay);
@@ -131,14 +132,14 @@ fn misbehave(faults: &Faults) {
     }
 }
 
-/// A FIFO becomes readable only when `start` has opened and written it.
+/// Waits for `start`. The FIFO becomes readable only when `start` has opened it and written to it.
 fn await_start(fifo: &File) -> io::Result<()> {
     let mut watched = [PollFd::new(fifo, PollFlags::IN)];
     while rustix::event::poll(&mut watched, None) == Err(rustix::io::Errno::INTR) {}
     Ok(())
 }
 
-/// Makes the remaining namespaces and the mounts, changes the root and returns the program to be run.
+/// Makes the remaining namespaces and the mounts, changes the root, and returns the program to run.
 fn enter(bundle: &Bundle) -> Result<Option<PathBuf>, Failure> {
     chown_streams(bundle);
     let mut flags = UnshareFlags::empty();
@@ -156,7 +157,7 @@ fn enter(bundle: &Bundle) -> Result<Option<PathBuf>, Failure> {
     find(bundle, Path::new("/"))
 }
 
-/// Gives the container's user its streams, as crun does; devices are left alone and failures do not matter.
+/// Gives the streams to the container's user, as crun does. Devices stay as they are, and failures do not matter.
 fn chown_streams(bundle: &Bundle) {
     let (user, group) = (Uid::from_raw(bundle.uid), Gid::from_raw(bundle.gid));
     let streams = (rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr());
@@ -168,7 +169,8 @@ fn chown_streams(bundle: &Bundle) {
     }
 }
 
-/// The host's paths in place of the container's, for want of a root of its own: the program and the root directory.
+/// Replaces the container's paths by those of the host, because the container has no root of its own. Returns the
+/// program and the root directory.
 fn stay_outside(bundle: &mut Bundle) -> Result<(Option<PathBuf>, PathBuf), Failure> {
     let root = fs::canonicalize(&bundle.root).map_err(|error| Failure::io(&bundle.root, &error))?;
     let binds: Vec<(String, String)> = bundle

@@ -1,4 +1,4 @@
-//! What `create` and `run` are asked to do.
+//! The job of `create` and `run`.
 
 use std::fs;
 use std::io;
@@ -14,14 +14,14 @@ const FLAGS: &[(&str, Option<char>, bool)] = &[
     ("console-socket", None, true),
     ("pid-file", None, true),
     ("preserve-fds", None, true),
-    // crun 1.8.1 knows it, and is the subreaper all the same.
+    // crun 1.8.1 accepts this flag, and is the subreaper anyway.
     ("no-subreaper", None, false),
     ("no-new-keyring", None, false),
     ("no-pivot", None, false),
     ("detach", Some('d'), false),
 ];
 
-/// A container about to be, and how it was asked for.
+/// A container to be made, and how it was asked for.
 pub(crate) struct Job<'a> {
     pub(crate) global: &'a Global,
     pub(crate) parsed: Parsed<'a>,
@@ -29,7 +29,7 @@ pub(crate) struct Job<'a> {
     pub(crate) config: String,
     pub(crate) bundle: Bundle,
     pub(crate) owner: String,
-    /// Whether the init is to wait for `start`.
+    /// Whether the init waits for `start`.
     pub(crate) waits: bool,
     /// Whether this process waits for the container.
     pub(crate) foreground: bool,
@@ -50,7 +50,7 @@ pub(crate) fn prepare<'a>(global: &'a Global, verb: &str, words: &'a [String]) -
     Ok(Job { global, parsed, id, config, bundle, owner: mode::caller(), waits: verb == "create", foreground })
 }
 
-/// A configuration file given by name is found from the caller's directory, not from the bundle.
+/// The path of the configuration file. A given name is relative to the caller's directory, not to the bundle.
 fn config_path(given: &str) -> Result<String, Failure> {
     if given == "config.json" {
         return Ok(given.to_owned());

@@ -1,4 +1,4 @@
-//! The start of the init: this program again, with pipes between the two.
+//! The start of the init: this program runs again, with pipes between the two processes.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -14,20 +14,21 @@ use crate::init::{self, Orders};
 use crate::job::Job;
 use crate::{mode, state};
 
-/// An init that was started, and the two pipes to it.
+/// An init that was started, and the two pipes that connect to it.
 pub(crate) struct Started {
     pub(crate) pid: i32,
-    /// What it complains of.
+    /// The read end of the pipe for the init's complaints.
     pub(crate) complaints: OwnedFd,
-    /// Where the word to go on is written.
+    /// The write end of the pipe that tells the init to go on.
     pub(crate) go: OwnedFd,
-    /// The other end of that, held so that the word to an init which has failed is no SIGPIPE.
+    /// The read end of the same pipe. It is kept open, so that a write to an init that has failed does not raise
+    /// SIGPIPE.
     pub(crate) go_on: OwnedFd,
 }
 
 impl Job<'_> {
-    /// Runs this program again as the init, with the caller's descriptors, one for its complaints, and one on which it
-    /// is told to go on.
+    /// Runs this program again as the init. The init gets the caller's descriptors, one for its complaints, and one
+    /// that tells it to go on.
     pub(crate) fn spawn(&self, console: Option<UnixStream>) -> io::Result<Started> {
         let kept = 3 + self.preserved();
         let hand_over = |descriptor: OwnedFd| {
@@ -55,19 +56,19 @@ impl Job<'_> {
         Ok(Started { pid: i32::try_from(child.id()).unwrap_or(-1), complaints, go, go_on })
     }
 
-    /// How many descriptors after stderr the container gets too.
+    /// The number of descriptors after stderr that the container also gets.
     fn preserved(&self) -> u32 {
         let asked = self.parsed.value("preserve-fds").and_then(|count| count.parse().ok()).unwrap_or(0u32);
         asked.saturating_add(activated()).min(1 << 16)
     }
 }
 
-/// How many descriptors the caller hands on as systemd does (sd_listen_fds(3)).
+/// The number of descriptors that the caller passes as systemd does (sd_listen_fds(3)).
 fn activated() -> u32 {
     std::env::var("LISTEN_FDS").ok().and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
-/// Reads what the init has to complain about; a zero byte, or the end of the pipe without a word, means all is well.
+/// Reads the init's complaint, if any. A zero byte, or the end of the pipe without a text, means that all is well.
 pub(crate) fn listen(complaints: OwnedFd, pid: i32) -> Result<i32, Failure> {
     let mut text = Vec::new();
     let read = BufReader::new(File::from(complaints)).read_until(0, &mut text);
@@ -76,7 +77,7 @@ pub(crate) fn listen(complaints: OwnedFd, pid: i32) -> Result<i32, Failure> {
     if text.is_empty() {
         return Ok(pid);
     }
-    // It ends at once; a failure to reap it changes nothing.
+    // The init ends at once. If it cannot be reaped, nothing changes.
     let _ = rustix::process::waitpid(rustix::process::Pid::from_raw(pid), WaitOptions::empty());
     Err(Failure::new(text))
 }

@@ -1,4 +1,4 @@
-//! `list`: all containers of the root directory, in the order in which the file system gives them.
+//! `list`: all containers of the root directory, in the order that the file system gives.
 
 use std::io::{self, Write};
 
@@ -40,7 +40,7 @@ fn text(global: &Global, json: bool, quiet: bool) -> String {
     format!("{head}{}", rows.iter().map(|row| format!("{row}\n")).collect::<String>())
 }
 
-/// One container of the list.
+/// The entry of one container.
 fn row(global: &Global, (id, width): (&str, usize), status: &Status, json: bool, quiet: bool) -> String {
     let word = status.word(global, id);
     let pid = status.shown_pid(word);

@@ -1,5 +1,5 @@
-//! A stand-in for the OCI runtime crun where none is installed: the commands, flags, messages and exit codes of
-//! crun 1.8.1, and above all its way with descriptors: a container writes to the caller's own stdout and stderr.
+//! A stand-in for the OCI runtime crun, for hosts without it. It has the commands, flags, messages and exit codes of
+//! crun 1.8.1, and above all treats descriptors like crun: a container writes to the caller's own stdout and stderr.
 
 #![no_main]
 
@@ -30,7 +30,7 @@ use std::io::{self, Write};
 use args::Global;
 use failure::{Failure, Outcome};
 
-// As crun, it must find out which standard descriptors its caller has closed, and die of SIGPIPE.
+// Like crun, it must see which standard descriptors its caller has closed, and must die of SIGPIPE.
 crun_capture::sys::c_main!(start);
 
 fn start(words: &[OsString]) -> u8 {
@@ -52,17 +52,17 @@ fn start(words: &[OsString]) -> u8 {
         Ok(log) => log,
         Err(failure) => return failure.report(None),
     };
-    // The log has taken the first place that was free; the others stay closed.
+    // The log has taken the place of the first closed descriptor. The others stay closed.
     let _held = streams::closed();
     call().unwrap_or_else(|failure| failure.report(log.as_ref()))
 }
 
-/// What is left to do once the log is open.
+/// What remains to be done once the log is open.
 type Call<'a> = Box<dyn FnOnce() -> Outcome + 'a>;
 
-/// What crun does before it opens its log: it tells the command from the first word after the global flags, reads the
-/// flags of that command, and for a container its configuration. What fails here is said on stderr only, and the log is
-/// not even created.
+/// Does what crun does before it opens its log. It takes the command from the first word after the global flags, and
+/// reads the flags of that command and, for a container, its configuration. A failure here is reported on stderr only,
+/// and the log is not even created.
 fn prepare<'a>(global: &'a Global, words: &'a [String]) -> Result<Call<'a>, Failure> {
     if global.version {
         return Ok(Box::new(version));
@@ -84,7 +84,7 @@ fn prepare<'a>(global: &'a Global, words: &'a [String]) -> Result<Call<'a>, Fail
     }
 }
 
-/// Says the version and, after really trying it, whether containers get namespaces here.
+/// Prints the version, and whether containers get namespaces here. It tries that for real.
 fn version() -> Outcome {
     let mode = mode::enter(true).name();
     let text = format!("fake-crun version {}\nmode: {mode}\n", env!("CARGO_PKG_VERSION"));

@@ -1,4 +1,4 @@
-//! The file systems of a container: its root, what is mounted on it, and the devices.
+//! The file systems of a container: its root, the mounts on it, and the devices.
 
 use std::fs::{self, File};
 use std::io;
@@ -23,14 +23,14 @@ const LINKS: &[(&str, &str)] = &[
     ("ptmx", "pts/ptmx"),
 ];
 
-/// Makes everything below the root directory, in a mount namespace of the container's own only.
+/// Makes everything below the root directory. Does nothing if the container has no mount namespace of its own.
 pub(crate) fn make_all(bundle: &Bundle) -> Result<(), Failure> {
     if !bundle.has("mount") {
         return Ok(());
     }
     let root = Path::new(&bundle.root);
     make_root(root).map_err(|error| Failure::new(format!("make `{}` private: {}", bundle.root, reason(&error))))?;
-    // As with crun, a working directory that is missing is made, even if the root is to be read-only.
+    // As in crun, a missing working directory is made, even if the root will be read-only.
     let _ = fs::create_dir_all(below(root, &bundle.cwd));
     for mount in &bundle.mounts {
         make(root, mount)?;
@@ -41,7 +41,7 @@ pub(crate) fn make_all(bundle: &Bundle) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Turns the root directory into a mount point, which no other namespace hears of.
+/// Turns the root directory into a mount point that no other namespace sees.
 fn make_root(root: &Path) -> io::Result<()> {
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
     rustix::mount::mount_bind_recursive(root, root)?;
@@ -74,12 +74,12 @@ fn make(root: &Path, mount: &Mount) -> Result<(), Failure> {
             fs::create_dir_all(&target).map_err(failed)?;
             special(mount, &target).map_err(failed)
         }
-        // Nothing that writes to stdout needs the others.
+        // No program needs the other kinds in order to write to stdout.
         _ => Ok(()),
     }
 }
 
-/// Shows a directory or a file of the host.
+/// Binds a directory or a file of the host.
 fn bind(mount: &Mount, target: &Path) -> Result<(), Failure> {
     let (source, place) = (&mount.source, &mount.destination);
     let unseen = |error: io::Error| Failure::new(format!("error stat'ing file `{source}`: {}", reason(&error)));
@@ -96,7 +96,7 @@ fn bind(mount: &Mount, target: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A new list of processes, or the host's where the kernel does not allow a new one.
+/// Mounts a new proc, or binds the host's if the kernel does not allow a new one.
 fn process_list(target: &Path) -> io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NOEXEC | MountFlags::NODEV;
     rustix::mount::mount("proc", target, "proc", flags, None)
@@ -104,7 +104,7 @@ fn process_list(target: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A file system of the kernel's own, with the options that it wants as flags and those it wants as text.
+/// Mounts a file system of the kernel. Some options are passed as flags, others as text.
 fn special(mount: &Mount, target: &Path) -> io::Result<()> {
     let mut flags = MountFlags::empty();
     let mut texts = Vec::new();
@@ -123,7 +123,7 @@ fn special(mount: &Mount, target: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The devices every program counts on: nodes of their own, or the host's where none may be made.
+/// Makes the devices that every program expects: nodes of their own, or the host's if no nodes may be made.
 fn devices(directory: &Path) -> io::Result<()> {
     rustix::process::umask(Bits::empty());
     for (name, major, minor) in DEVICES {
@@ -139,7 +139,7 @@ fn devices(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Remounts a bind mount read-only and keeps the flags which a user namespace may not take away.
+/// Remounts a bind mount read-only. Keeps the flags that a user namespace may not remove.
 fn read_only(target: &Path) -> io::Result<()> {
     let has = rustix::fs::statvfs(target)?.f_flag;
     let mut flags = MountFlags::BIND | MountFlags::RDONLY;

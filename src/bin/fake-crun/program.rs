@@ -1,4 +1,4 @@
-//! The workload's program: found as crun finds it, and put in the place of the init.
+//! The workload's program: it is found as crun finds it, and replaces the init.
 
 use std::ffi::CString;
 use std::io;
@@ -14,8 +14,8 @@ use crate::bundle::Bundle;
 use crate::failure::Failure;
 use crate::mode::Mode;
 
-/// Finds the program below `root`, in the container's PATH if its name has no slash. None where the configuration does
-/// not name one, which crun notices last of all.
+/// Finds the program below `root`, or in the container's PATH if its name has no slash. None: the configuration names
+/// no program, which crun notices last of all.
 pub(crate) fn find(bundle: &Bundle, root: &Path) -> Result<Option<PathBuf>, Failure> {
     let Some(args) = &bundle.args else {
         return Ok(None);
@@ -44,7 +44,7 @@ pub(crate) fn find(bundle: &Bundle, root: &Path) -> Result<Option<PathBuf>, Fail
     Ok(Some(found))
 }
 
-/// Replaces this process by the program; returns only the reason why it could not.
+/// Replaces this process by the program. Returns only if that fails, with the reason.
 pub(crate) fn exec(bundle: &Bundle, program: Option<&Path>, environment: &[String], mode: Mode) -> Failure {
     let (Some(program), Some(args)) = (program, &bundle.args) else {
         return Failure::new("executable path not specified");
@@ -69,7 +69,7 @@ pub(crate) fn exec(bundle: &Bundle, program: Option<&Path>, environment: &[Strin
         return Failure::io("set no new privs", &error.into());
     }
     rustix::process::umask(Bits::from_raw_mode(bundle.umask));
-    // No text of a JSON file holds a zero that was not written there on purpose; what follows one is lost, as in crun.
+    // A JSON text contains a zero byte only on purpose. What follows it is lost, as in crun.
     let text =
         |bytes: &[u8]| CString::new(bytes.split(|&byte| byte == 0).next().unwrap_or_default()).unwrap_or_default();
     let texts = |texts: &[String]| -> Vec<CString> { texts.iter().map(|one| text(one.as_bytes())).collect() };
@@ -78,10 +78,10 @@ pub(crate) fn exec(bundle: &Bundle, program: Option<&Path>, environment: &[Strin
     Failure::io(&format!("exec container process{hint} `{}`", program.display()), &error)
 }
 
-/// Leaves no capability within reach (a configuration that grants some keeps all) and changes the user.
+/// Drops all capabilities, unless the configuration grants some: then it keeps all. Changes the user.
 fn drop_privileges(bundle: &Bundle) -> io::Result<()> {
     if !bundle.keeps_capabilities {
-        // The kernel knows fewer than there are bits, and refuses the others.
+        // The kernel knows fewer capabilities than there are bits, and refuses the others.
         for capability in CapabilitySet::all().iter() {
             let _ = rustix::thread::remove_capability_from_bounding_set(capability);
         }
@@ -98,7 +98,7 @@ fn drop_privileges(bundle: &Bundle) -> io::Result<()> {
     Ok(())
 }
 
-/// Which limit a name of getrlimit(2) stands for.
+/// The resource that a name of getrlimit(2) stands for.
 fn resource(name: &str) -> Option<Resource> {
     let known = [
         ("RLIMIT_AS", Resource::As),

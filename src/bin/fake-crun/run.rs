@@ -1,4 +1,4 @@
-//! `create` and `run`: the process in front of the container, which starts its init, passes signals on and waits.
+//! `create` and `run`: the front process of the container, which starts its init, forwards signals and waits.
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
@@ -18,7 +18,7 @@ use crate::wait::{catchable, forward_and_wait};
 use crate::{hooks, keeper, state, terminal};
 
 impl Job<'_> {
-    /// Makes the container, and in the foreground waits for it.
+    /// Makes the container. In the foreground it also waits for it.
     pub(crate) fn run(&self) -> Outcome {
         let refused = self.bundle.refused.as_ref().or(self.bundle.faults.refuse_start.as_ref());
         if let Some(refused) = refused {
@@ -30,8 +30,8 @@ impl Job<'_> {
         let pid = match self.make(&mut signals).and_then(|pid| self.record(pid)) {
             Ok(pid) => pid,
             Err(failure) => {
-                // A signal that comes while the handlers are taken down would be written to a socket that is closed, which is
-                // a SIGPIPE, which has a handler that writes there: for ever. The process ends anyway.
+                // If a signal came while the handlers are removed, its handler would write to a closed socket. That
+                // raises SIGPIPE, whose handler writes there too, and so on for ever. The process ends anyway.
                 std::mem::forget(signals);
                 state::remove(self.global, &self.id)?;
                 return Err(failure);
@@ -50,7 +50,7 @@ impl Job<'_> {
         Ok(self.bundle.faults.exit_code.unwrap_or(code))
     }
 
-    /// A terminal needs somebody to give it to.
+    /// Refuses a terminal if there is nobody to give it to.
     fn check_terminal(&self) -> Result<(), Failure> {
         let needed = self.bundle.terminal && !self.parsed.has("console-socket");
         match (needed, self.waits, self.foreground) {
@@ -60,7 +60,7 @@ impl Job<'_> {
         }
     }
 
-    /// Connects to the console socket, where the container is to have a terminal.
+    /// Connects to the console socket, if the container gets a terminal.
     fn console(&self) -> Result<Option<UnixStream>, Failure> {
         if !self.bundle.terminal {
             return Ok(None);
@@ -74,7 +74,7 @@ impl Job<'_> {
         }
     }
 
-    /// Takes the ID: the directory is made by one container only.
+    /// Takes the ID: only one container can make this directory.
     fn make_directory(&self) -> Result<(), Failure> {
         let (root, id) = (&self.global.root, &self.id);
         let directory = root.join(id);
@@ -92,7 +92,7 @@ impl Job<'_> {
         })
     }
 
-    /// Makes the container and returns the pid of its init once that has become the workload, or waits to.
+    /// Makes the container. Returns the pid of its init once that has become the workload, or waits for `start`.
     fn make(&self, signals: &mut Option<Signals>) -> Result<i32, Failure> {
         let failed = |error: io::Error| Failure::io("start the container", &error);
         // crun keeps the configuration with the state.
@@ -106,7 +106,7 @@ impl Job<'_> {
                 .map_err(|error| failed(error.into()))?;
         }
         let console = self.console()?;
-        // It ends with the program: its end is the word for the keeper.
+        // The pipe closes when this program ends, which tells the keeper.
         let keeper = self.bundle.faults.keep_open.map(keeper::start).transpose().map_err(failed)?;
         if let Some(pipe) = keeper {
             let _number = pipe.into_raw_fd();
@@ -119,7 +119,7 @@ impl Job<'_> {
         let Started { pid, complaints, go, go_on } = self.spawn(console).map_err(failed)?;
         let known = self.write_status(pid).and_then(|status| hooks::run(&self.bundle.hooks, &status));
         if let Err(failure) = known {
-            // Without a word it ends.
+            // Without the signal to go on, the init ends.
             drop(go);
             let _complaint = listen(complaints, pid);
             return Err(failure);
@@ -129,13 +129,14 @@ impl Job<'_> {
             sys::kill(pid, libc::SIGKILL).map_err(failed)?;
             return Ok(pid);
         }
-        // Only now may it become the workload: a container that runs is known. An init that has failed does not read this.
+        // Only now may the init become the workload, because a running container must be recorded. An init that has
+        // failed does not read this.
         let _ = rustix::io::write(&go, &[1]);
         drop(go_on);
         listen(complaints, pid)
     }
 
-    /// Writes down what is known of the container, and returns it as `state` prints it.
+    /// Records what is known of the container, and returns it as `state` prints it.
     fn write_status(&self, pid: i32) -> Result<String, Failure> {
         let directory = std::env::current_dir().map_err(|error| Failure::io("getcwd", &error))?;
         let status = state::Status {
@@ -151,7 +152,7 @@ impl Job<'_> {
         Ok(status.json(self.global, &self.id))
     }
 
-    /// Writes the pid file. When that fails the container runs on unknown, as with crun.
+    /// Writes the pid file. If that fails, the container runs on and nobody knows it, as in crun.
     fn record(&self, pid: i32) -> Result<i32, Failure> {
         let path = self.parsed.value("pid-file");
         if self.bundle.faults.abandon {

@@ -1,4 +1,4 @@
-//! What is remembered of a container: `ROOT/ID/status`, and what the kernel says of its init.
+//! The state of a container: `ROOT/ID/status`, and what the kernel says about its init.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::args::Global;
 use crate::failure::{Failure, reason};
 
-/// The status file.
+/// The content of the status file.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Status {
     pub(crate) pid: i32,
@@ -26,7 +26,7 @@ pub(crate) fn directory(global: &Global, id: &str) -> PathBuf {
     global.root.join(id)
 }
 
-/// Where a created container waits for its start.
+/// The FIFO at which a created container waits for `start`.
 pub(crate) fn fifo(global: &Global, id: &str) -> PathBuf {
     directory(global, id).join("exec.fifo")
 }
@@ -39,7 +39,7 @@ pub(crate) fn read(global: &Global, id: &str) -> Result<Status, Failure> {
     serde_json::from_slice(&text).map_err(|error| Failure::new(format!("parse `{}`: {error}", path.display())))
 }
 
-/// Writes the status file in one step, so that no reader sees half of it.
+/// Writes the status file in one step, so that no reader sees a part of it.
 pub(crate) fn write(global: &Global, id: &str, status: &Status) -> Result<(), Failure> {
     let (directory, text) = (directory(global, id), serde_json::to_vec(status).unwrap_or_default());
     let half = directory.join("status.new");
@@ -48,24 +48,24 @@ pub(crate) fn write(global: &Global, id: &str, status: &Status) -> Result<(), Fa
         .map_err(|error| Failure::io("cannot write status file", &error))
 }
 
-/// Forgets a container.
+/// Removes the state of a container.
 pub(crate) fn remove(global: &Global, id: &str) -> Result<(), Failure> {
     fs::remove_dir_all(directory(global, id)).map_err(|error| Failure::io("cannot rm state directory", &error))
 }
 
-/// The IDs of all containers, in the order in which the file system gives them.
+/// The IDs of all containers, in the order that the file system gives.
 pub(crate) fn ids(global: &Global) -> Vec<String> {
     let entries = fs::read_dir(&global.root).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// A text as JSON.
+/// A text as a JSON string.
 pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
 impl Status {
-    /// What `state` prints.
+    /// The text that `state` prints.
     pub(crate) fn json(&self, global: &Global, id: &str) -> String {
         let word = self.word(global, id);
         format!(
@@ -81,17 +81,17 @@ impl Status {
         )
     }
 
-    /// A container that has stopped has no pid.
+    /// The pid that is shown for this state: a stopped container has none.
     pub(crate) fn shown_pid(&self, word: &str) -> i32 {
         if word == "stopped" { 0 } else { self.pid }
     }
 
-    /// Whether the init lives: the process has the number and the start time it had, and is no zombie.
+    /// Whether the init lives: a process has its number and its start time, and is not a zombie.
     pub(crate) fn alive(&self) -> bool {
         process(self.pid).is_some_and(|(state, started)| started == self.started && !['Z', 'X'].contains(&state))
     }
 
-    /// The word for its state.
+    /// The word for the container's state.
     pub(crate) fn word(&self, global: &Global, id: &str) -> &'static str {
         match (self.alive(), fifo(global, id).exists()) {
             (false, _) => "stopped",
@@ -109,7 +109,7 @@ pub(crate) fn process(pid: i32) -> Option<(char, u64)> {
     Some((state, fields.nth(18)?.parse().ok()?))
 }
 
-/// The name of the caller, or its number when it has none.
+/// The name of the user, or the number if there is no name.
 pub(crate) fn owner(uid: u32) -> String {
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let number = uid.to_string();

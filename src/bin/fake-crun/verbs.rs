@@ -1,4 +1,4 @@
-//! The commands about a container that exists: `start`, `state`, `kill` and `delete`.
+//! The commands for an existing container: `start`, `state`, `kill` and `delete`.
 
 use std::fs;
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ use crate::args::{self, Global};
 use crate::failure::{Failure, Outcome, reason};
 use crate::state::{self, Status};
 
-/// Lets a created container go.
+/// Starts a created container.
 pub(crate) fn start<'a>(global: &'a Global, words: &'a [String]) -> Result<Call<'a>, Failure> {
     let parsed = args::parse("start", &[], words)?;
     let id = parsed.id("start", 1)?.to_owned();
@@ -28,7 +28,7 @@ fn start_one(global: &Global, id: &str) -> Outcome {
         return Err(stopped());
     }
     let path = state::fifo(global, id);
-    // Without a reader the opening must fail, not wait for one.
+    // If the FIFO has no reader, the open must fail and not wait for one.
     let opened = fs::File::options().write(true).custom_flags(libc::O_NONBLOCK).open(&path);
     let mut fifo = opened.map_err(|error| match error.raw_os_error() {
         Some(libc::ENXIO) => stopped(),
@@ -40,7 +40,7 @@ fn start_one(global: &Global, id: &str) -> Outcome {
     Ok(0)
 }
 
-/// Prints what is known of a container.
+/// Prints the state of a container.
 pub(crate) fn state<'a>(global: &'a Global, words: &'a [String]) -> Result<Call<'a>, Failure> {
     let parsed = args::parse("state", &[], words)?;
     let id = parsed.id("state", 1)?.to_owned();
@@ -51,7 +51,7 @@ pub(crate) fn state<'a>(global: &'a Global, words: &'a [String]) -> Result<Call<
     }))
 }
 
-/// Sends a signal to the init of a container, or of all whose ID matches.
+/// Sends a signal to the init of a container, or of all containers whose ID matches.
 pub(crate) fn kill<'a>(global: &'a Global, words: &'a [String]) -> Result<Call<'a>, Failure> {
     let parsed = args::parse("kill", &[("all", Some('a'), false), ("regex", Some('r'), false)], words)?;
     let id = parsed.id("kill", 2)?.to_owned();
@@ -69,7 +69,7 @@ pub(crate) fn kill<'a>(global: &'a Global, words: &'a [String]) -> Result<Call<'
 
 fn kill_one(global: &Global, id: &str, signal: i32, all: bool) -> Outcome {
     let status = state::read(global, id)?;
-    // All processes are reached by their cgroup only: without one there are none.
+    // All processes can only be reached through their cgroup. Without a cgroup there are none to reach.
     if all && (global.without_cgroup || !status.alive()) {
         return Ok(0);
     }
@@ -80,7 +80,7 @@ fn kill_one(global: &Global, id: &str, signal: i32, all: bool) -> Outcome {
     Ok(0)
 }
 
-/// Does it to every container whose ID matches; a failure is said and is none.
+/// Acts on every container whose ID matches. A failure is reported, but does not count as one.
 fn each(global: &Global, pattern: &str, act: impl Fn(&str) -> Outcome) -> Outcome {
     let pattern = Regex::new(pattern).map_err(|error| Failure::new(format!("regex `{pattern}`: {error}")))?;
     for id in state::ids(global).into_iter().filter(|id| pattern.is_match(id)) {
@@ -91,7 +91,7 @@ fn each(global: &Global, pattern: &str, act: impl Fn(&str) -> Outcome) -> Outcom
     Ok(0)
 }
 
-/// The number of a signal given by name or number; as with crun, anything else is 0.
+/// The number of a signal that is given by name or number. As in crun, anything else is 0.
 fn signal_number(given: &str) -> i32 {
     let name = given.strip_prefix("SIG").unwrap_or(given);
     let full = format!("SIG{name}");
@@ -100,7 +100,7 @@ fn signal_number(given: &str) -> i32 {
     named.or_else(|| given[..digits].parse().ok()).unwrap_or(0)
 }
 
-/// Forgets a container that does not run, or with `-f` any.
+/// Deletes a container that does not run, or with `-f` any container.
 pub(crate) fn delete<'a>(global: &'a Global, words: &'a [String]) -> Result<Call<'a>, Failure> {
     let parsed = args::parse("delete", &[("force", Some('f'), false), ("regex", Some('r'), false)], words)?;
     let (id, force, regex) = (parsed.id("delete", 1)?.to_owned(), parsed.has("force"), parsed.has("regex"));
@@ -115,7 +115,7 @@ fn delete_one(global: &Global, id: &str, force: bool) -> Outcome {
     let status = match state::read(global, id) {
         Ok(status) => status,
         Err(_) if force && !directory.exists() => return Ok(0),
-        // Whoever made the directory died before the container was: there is only the directory to remove.
+        // The process that made the directory died before the container existed. Only the directory is left to remove.
         Err(_) if force => return state::remove(global, id).map(|()| 0),
         Err(_) if !directory.exists() => {
             let text = format!("cannot open directory '{}': No such file or directory", directory.display());
@@ -131,7 +131,7 @@ fn delete_one(global: &Global, id: &str, force: bool) -> Outcome {
     Ok(0)
 }
 
-/// Kills the init, if it lives, and waits until it is dead.
+/// Kills the init if it lives, and waits until it is dead.
 fn end(status: &Status) -> io::Result<()> {
     let Some(pid) = Pid::from_raw(status.pid).filter(|_| status.alive()) else {
         return Ok(());

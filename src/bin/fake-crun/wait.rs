@@ -1,4 +1,4 @@
-//! The wait of a foreground `run`: signals go on to the init, and the end comes when no child is left.
+//! The wait of a foreground `run`: it forwards signals to the init, and ends when no child is left.
 
 use crun_capture::sys;
 use rustix::io::Errno;
@@ -8,13 +8,14 @@ use signal_hook::iterator::Signals;
 
 use crate::failure::{Failure, Outcome};
 
-/// Every signal that can be caught.
+/// All signals that can be caught.
 pub(crate) fn catchable() -> impl Iterator<Item = i32> {
     let forbidden = signal_hook::consts::FORBIDDEN;
     (1..32).chain(34..=64).filter(move |signal| !forbidden.contains(signal))
 }
 
-/// Passes signals on to the init and reaps until no child is left, its own or adopted; then the init's exit code.
+/// Forwards signals to the init, and reaps its own and adopted children until none is left. Returns the init's exit
+/// code.
 pub(crate) fn forward_and_wait(init: i32, signals: &mut Signals) -> Outcome {
     let mut code = 0;
     loop {
@@ -31,7 +32,7 @@ pub(crate) fn forward_and_wait(init: i32, signals: &mut Signals) -> Outcome {
             }
         }
         for signal in signals.wait().filter(|signal| *signal != SIGCHLD) {
-            // The init may have ended in between.
+            // The init may have ended in the meantime.
             let _ = sys::kill(init, signal);
         }
     }

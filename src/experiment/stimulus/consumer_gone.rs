@@ -1,4 +1,4 @@
-//! The consumer of the deliveries dies in mid-stream: whoever writes to it meets a closed pipe.
+//! The consumer of the deliveries dies in mid-stream. A capturer that writes to it then meets a closed pipe.
 
 use super::{Event, GATE, Hands, Stimulus};
 use crate::finding::Finding;
@@ -18,7 +18,7 @@ impl Stimulus for ConsumerGone {
         "the consumer closes the deliveries in mid-stream"
     }
 
-    /// Nobody is there for what is delivered from then on.
+    /// Nobody receives what is delivered from then on.
     fn excuses(&self, _declares: Capabilities) -> &'static [Finding] {
         &[
             Finding::LostBytes,

@@ -1,4 +1,4 @@
-//! The consumer is slower than the workload; what is not read when that ends must not be lost.
+//! The consumer is slower than the workload. What it has not read when the workload ends must not be lost.
 
 use super::{Event, GATE, Hands, Stimulus};
 use crate::finding::Finding;
@@ -6,7 +6,7 @@ use crate::strategy::Capabilities;
 use std::io;
 use std::time::Duration;
 
-/// So much is read a millisecond: 8 MB/s, while a workload writes hundreds.
+/// How many bytes the consumer reads a millisecond: 8 MB/s, while a workload writes hundreds of MB/s.
 const BYTES_PER_MS: usize = 8 << 10;
 
 pub(crate) static CONSUMER_SLOW: ConsumerSlow = ConsumerSlow;
@@ -19,7 +19,7 @@ impl Stimulus for ConsumerSlow {
     }
 
     fn summary(&self) -> &'static str {
-        "the consumer reads 8 MB a second at most"
+        "the consumer reads at most 8 MB a second"
     }
 
     fn excuses(&self, _declares: Capabilities) -> &'static [Finding] {

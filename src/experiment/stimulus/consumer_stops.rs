@@ -6,7 +6,7 @@ use crate::strategy::Capabilities;
 use std::io;
 use std::time::Duration;
 
-/// It stops for two seconds.
+/// The consumer stops for two seconds.
 pub(crate) static CONSUMER_STOPS: ConsumerStops = ConsumerStops {
     name: "consumer-stops",
     summary: "the consumer stops reading in mid-stream, and goes on after 2 s",
@@ -14,10 +14,10 @@ pub(crate) static CONSUMER_STOPS: ConsumerStops = ConsumerStops {
     hold: Duration::from_secs(2),
 };
 
-/// It does not read before the workload has ended, or it is plain that this waits for it.
+/// The consumer does not read before the workload has ended, or before it is clear that the workload waits for it.
 pub(crate) static CONSUMER_NEVER: ConsumerStops = ConsumerStops {
     name: "consumer-never-reads",
-    summary: "the consumer reads nothing until the workload has ended, at most for 1 s",
+    summary: "the consumer reads nothing until the workload has ended, for at most 1 s",
     at_start: true,
     hold: Duration::from_secs(1),
 };
@@ -25,7 +25,7 @@ pub(crate) static CONSUMER_NEVER: ConsumerStops = ConsumerStops {
 pub(crate) struct ConsumerStops {
     name: &'static str,
     summary: &'static str,
-    /// From the start, and only until the workload has ended.
+    /// Whether it stops from the start, and only until the workload has ended.
     at_start: bool,
     hold: Duration,
 }
@@ -39,12 +39,12 @@ impl Stimulus for ConsumerStops {
         self.summary
     }
 
-    /// What is delivered late is late by the consumer.
+    /// The consumer, not the capturer, makes deliveries late.
     fn excuses(&self, _declares: Capabilities) -> &'static [Finding] {
         &[Finding::DeliveredBeforeExitFraction, Finding::ExitLatencyNs]
     }
 
-    /// What was held up is read afterwards.
+    /// After the stop the consumer reads what was held up.
     fn lasts(&self) -> Duration {
         self.hold + Duration::from_secs(3)
     }

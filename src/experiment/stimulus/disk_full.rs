@@ -1,4 +1,4 @@
-//! The disk that the files are on has room for 64 KiB: a small tmpfs, or RLIMIT_FSIZE where no mount is allowed.
+//! The files are on a disk with room for 64 KiB: a small tmpfs, or RLIMIT_FSIZE where no mount is allowed.
 
 use super::super::Conditions;
 use super::{Start, Stimulus, writes_no_files};
@@ -8,7 +8,7 @@ use crate::strategy::Capabilities;
 use crate::sys;
 use std::io;
 
-/// Each disk's, and so each file's.
+/// The size of each disk, and so the limit of each file.
 const ROOM_BYTES: u64 = 64 << 10;
 
 pub(crate) static DISK_FULL: DiskFull = DiskFull;
@@ -21,10 +21,10 @@ impl Stimulus for DiskFull {
     }
 
     fn summary(&self) -> &'static str {
-        "the files are on a disk of 64 KiB (a tmpfs; for a user without privileges RLIMIT_FSIZE)"
+        "the files are on a disk of 64 KiB (a tmpfs, or RLIMIT_FSIZE for a user without privileges)"
     }
 
-    /// No file can take what the disk has no room for; that it is said is another thing.
+    /// No file can take what the disk has no room for. The capturer must still report the loss.
     fn excuses(&self, _declares: Capabilities) -> &'static [Finding] {
         &[Finding::FileLostBytes, Finding::FileAlteredLines]
     }
@@ -35,7 +35,7 @@ impl Stimulus for DiskFull {
 
     fn prepare(&self, start: &mut Start<'_>) -> io::Result<()> {
         if !start.root {
-            // SIGXFSZ would end the writer; ignored, its write fails with EFBIG (setrlimit(2)).
+            // SIGXFSZ would end the writer. When it is ignored, the write fails with EFBIG (setrlimit(2)).
             sys::ignore_in_child(start.command, libc::SIGXFSZ);
             sys::limit_in_child(start.command, sys::Limit::FileSize, ROOM_BYTES);
             return Ok(());

@@ -1,4 +1,4 @@
-//! The capturer has no descriptors left: RLIMIT_NOFILE is as low as what it has from the start.
+//! The capturer has no descriptors left: RLIMIT_NOFILE allows hardly more than it has from the start.
 
 use super::{Start, Stimulus};
 use crate::sys;
@@ -17,7 +17,7 @@ impl Stimulus for FewDescriptors {
     }
 
     fn summary(&self) -> &'static str {
-        "the capturer may have 5 descriptors (RLIMIT_NOFILE)"
+        "the capturer may have at most 5 descriptors (RLIMIT_NOFILE)"
     }
 
     fn may_be_refused(&self) -> bool {

@@ -1,4 +1,4 @@
-//! FIFOs in the conditions of the files, as Nomad has them: with somebody who reads them, and without.
+//! FIFOs in place of the files, as in Nomad: with a reader, and without one.
 
 use super::super::Conditions;
 use super::{Start, Stimulus, writes_no_files};
@@ -10,14 +10,14 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Nobody reads them, nor ever opens them for it.
+/// Nobody reads the FIFOs or ever opens them for reading.
 pub(crate) static FIFO: Fifo =
-    Fifo { name: "fifo", summary: "FIFOs that nobody reads stand where the files are to be", read: false };
+    Fifo { name: "fifo", summary: "FIFOs that nobody reads take the place of the files", read: false };
 
-/// The harness reads them, as Nomad's logmon does.
+/// The harness reads the FIFOs, as Nomad's logmon does.
 pub(crate) static FIFO_READ: Fifo = Fifo {
     name: "fifo-read",
-    summary: "FIFOs stand where the files are to be, and the harness reads them as Nomad's logmon does",
+    summary: "FIFOs take the place of the files, and the harness reads them as Nomad's logmon does",
     read: true,
 };
 
@@ -36,7 +36,7 @@ impl Stimulus for Fifo {
         self.summary
     }
 
-    /// A FIFO keeps nothing. What comes out of one that is read is what counts as delivered, and nothing else does.
+    /// A FIFO keeps nothing. If it has a reader, what comes out of it counts as delivered, and nothing else does.
     fn excuses(&self, _declares: Capabilities) -> &'static [Finding] {
         if self.read { &[Finding::FileLostBytes] } else { &[Finding::FileLostBytes, Finding::FileAlteredLines] }
     }
@@ -45,7 +45,7 @@ impl Stimulus for Fifo {
         writes_no_files(declares)
     }
 
-    /// Whoever cannot do with a FIFO may say so before it starts anything.
+    /// A capturer that cannot use a FIFO may say so before it starts anything.
     fn may_be_refused(&self) -> bool {
         true
     }
@@ -59,7 +59,7 @@ impl Stimulus for Fifo {
     }
 }
 
-/// Two FIFOs in this directory, for stdout and stderr.
+/// Makes two FIFOs in this directory, for stdout and stderr.
 pub(crate) fn make(directory: &Path) -> io::Result<[PathBuf; 2]> {
     let files = ["fifo-1", "fifo-2"].map(|name| directory.join(name));
     for file in &files {
@@ -68,7 +68,7 @@ pub(crate) fn make(directory: &Path) -> io::Result<[PathBuf; 2]> {
     Ok(files)
 }
 
-/// Their read ends, which do not block; so whoever opens them for writing does not wait either.
+/// Opens their read ends, which do not block. An opener for writing then does not wait either.
 pub(crate) fn open_for_reading(files: &[PathBuf; 2]) -> io::Result<[File; 2]> {
     let open = |file| File::options().read(true).custom_flags(libc::O_NONBLOCK).open(file);
     let [stdout, stderr] = files.each_ref().map(open);

@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::time::Duration;
 
-/// How often it is looked whether the files hold what was written so far, and how often at most.
+/// The time between two checks that the files hold what was written so far, and the largest number of checks.
 const LOOK: Duration = Duration::from_millis(2);
 const LOOKS_MAX: u32 = 250;
 
@@ -22,19 +22,19 @@ enum Change {
 
 pub(crate) static FILE_REMOVED: FileChanged = FileChanged {
     name: "file-removed",
-    summary: "the files are removed in mid-stream, and what they hold is still looked at",
+    summary: "the files are removed in mid-stream, and their contents are still checked",
     change: Change::Removed,
 };
 
 pub(crate) static FILE_RENAMED: FileChanged = FileChanged {
     name: "file-renamed",
-    summary: "the files are renamed in mid-stream, as a rotation does",
+    summary: "the files are renamed in mid-stream, as log rotation does",
     change: Change::Renamed,
 };
 
 pub(crate) static FILE_TRUNCATED: FileChanged = FileChanged {
     name: "file-truncated",
-    summary: "the files are emptied in mid-stream, as a rotation by copytruncate does",
+    summary: "the files are emptied in mid-stream, as log rotation by copytruncate does",
     change: Change::Truncated,
 };
 
@@ -53,9 +53,8 @@ impl Stimulus for FileChanged {
         self.summary
     }
 
-    /// What was in a file that somebody has emptied is that somebody's loss; what comes after it, and what was delivered, is
-    /// not.
-    /// Where the program writes the file itself, that is also what was not read yet.
+    /// No capturer can keep what a file held when somebody emptied it. What comes later and what was delivered are not
+    /// excused. Where the program writes the file itself, what was not read yet is excused, too.
     fn excuses(&self, declares: Capabilities) -> &'static [Finding] {
         match self.change {
             Change::Truncated if declares.has(Capability::SurvivesDeath) => {
@@ -78,7 +77,7 @@ impl Stimulus for FileChanged {
         if event != Event::AtGate {
             return Ok(());
         }
-        // What was written before is to be in the files, so that the change meets the same bytes each time.
+        // The files must hold what was written before, so that the change meets the same bytes each time.
         for _ in 0..LOOKS_MAX {
             let holds = |stream| fs::metadata(run.file(stream)).is_ok_and(|found| found.len() >= run.accepted(stream));
             if Stream::BOTH.into_iter().all(holds) {

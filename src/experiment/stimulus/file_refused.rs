@@ -1,4 +1,4 @@
-//! The files cannot be made: a directory stands in their conditions, or the file system is read-only.
+//! The files cannot be made or written: directories take their place, or the file system is read-only.
 
 use super::super::Conditions;
 use super::{Start, Stimulus, writes_no_files};
@@ -12,17 +12,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 pub(crate) static FILE_DIRECTORY: FileRefused =
-    FileRefused { name: "file-directory", summary: "directories stand where the files are to be", how: How::Directory };
+    FileRefused { name: "file-directory", summary: "directories take the place of the files", how: How::Directory };
 
 pub(crate) static FILE_READ_ONLY: FileRefused = FileRefused {
     name: "file-read-only",
-    summary: "the files' directory is on a read-only mount (for a user without privileges: has no write permission)",
+    summary: "the files' directory is on a read-only mount (for a user without privileges, it has no write permission)",
     how: How::ReadOnly,
 };
 
 pub(crate) static FILE_UNWRITABLE: FileRefused = FileRefused {
     name: "file-unwritable",
-    summary: "the files are there, and cannot be written (a read-only mount of each; for a user without privileges: by mode)",
+    summary: "the files exist but cannot be written (a read-only mount of each, or the mode for a user without privileges)",
     how: How::Unwritable,
 };
 
@@ -75,7 +75,7 @@ impl Stimulus for FileRefused {
     }
 }
 
-/// Nobody may write there: root is kept out by a mount only.
+/// Makes the path unwritable. Only a mount keeps root out.
 fn forbid(path: &Path, root: bool) -> io::Result<()> {
     let failed = |error: io::Error| with_path(&error, path);
     if root {

@@ -1,4 +1,4 @@
-//! The capturer's files lie where a stimulus wants them: on a disk, or in memory.
+//! The stimulus places the capturer's files on a disk or in memory.
 
 use super::super::Conditions;
 use super::{Start, Stimulus, writes_no_files};
@@ -36,7 +36,7 @@ impl Stimulus for FilesPlaced {
         let misplaced = is_in_memory(&conditions) != self.in_memory;
         let kind = if self.in_memory { "memory" } else { "a disk" };
         misplaced
-            .then(|| format!("{} is not {kind} (TMPDIR names another directory)", conditions.display()))
+            .then(|| format!("{} is not {kind} (set TMPDIR to another directory)", conditions.display()))
             .or_else(|| writes_no_files(declares))
     }
 

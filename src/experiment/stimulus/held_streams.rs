@@ -1,5 +1,5 @@
-//! A child of the workload lives on after it and holds its streams. It ends when the capturer has, or when a capturer that
-//! waits for it has waited longer than any drain deadline in use.
+//! A child of the workload outlives it and holds its streams. The child ends when the capturer has ended, or when a
+//! capturer that waits for the child has waited longer than any drain deadline in use.
 
 use super::{Event, Hands, Stimulus};
 use crate::finding::Finding;
@@ -10,7 +10,8 @@ use std::time::Duration;
 /// The gate that the child waits at.
 pub(crate) const CHILD_GATE: &str = "child";
 
-/// A little more than the two seconds that capturers drain for (Nomad's processOutputCloseTolerance, and this crate's).
+/// A little more than the two seconds for which capturers drain (Nomad's processOutputCloseTolerance, and this
+/// crate's).
 const AFTER_DRAIN: Duration = Duration::from_millis(2_500);
 
 pub(crate) static HELD_STREAMS: HeldStreams = HeldStreams;
@@ -23,12 +24,12 @@ impl Stimulus for HeldStreams {
     }
 
     fn summary(&self) -> &'static str {
-        "a child of the workload holds the streams until the capturer has ended, at most for 2.5 s"
+        "a child of the workload holds the streams until the capturer has ended, for at most 2.5 s"
     }
 
-    /// The child is the workload's, and no leak of the capturer's.
+    /// The child belongs to the workload. It is not a leak of the capturer.
     fn excuses(&self, declares: Capabilities) -> &'static [Finding] {
-        // Who does not say that it ends before the child may wait for it.
+        // A capturer that does not declare that it ends before the child may wait for the child.
         let prompt = declares.has(Capability::PromptDespiteGrandchild);
         if prompt { &[Finding::LeftBehind] } else { &[Finding::LeftBehind, Finding::ExitLatencyNs] }
     }

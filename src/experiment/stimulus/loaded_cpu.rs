@@ -1,4 +1,4 @@
-//! Every CPU is busy, twice over.
+//! Every CPU has two busy threads.
 
 use super::{Start, Stimulus};
 use std::io;
@@ -16,7 +16,7 @@ impl Stimulus for LoadedCpu {
     }
 
     fn summary(&self) -> &'static str {
-        "two busy threads a CPU compete with the capturer"
+        "two busy threads for each CPU compete with the capturer"
     }
 
     fn prepare(&self, start: &mut Start<'_>) -> io::Result<()> {
@@ -26,7 +26,7 @@ impl Stimulus for LoadedCpu {
     }
 }
 
-/// Threads that do nothing, as fast as they can, until they are dropped.
+/// Threads that spin until they are dropped.
 struct Spinners {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,

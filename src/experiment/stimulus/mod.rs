@@ -1,7 +1,7 @@
-//! Stimuli: what is done to a run from outside, so that it works on any capturer in any language.
+//! Stimuli: what the harness does to a run from outside, so that it works on any capturer in any language.
 //!
-//! A stimulus reacts to what happens and never to time alone: the workload tells when it has come to a gate and waits there,
-//! so "in mid-stream" is a conditions and not a moment. What it does it does by the means of [`Hands`].
+//! A stimulus reacts to events, never to time alone. The workload tells when it has come to a gate and waits there, so
+//! "in mid-stream" is a state, not a moment. A stimulus acts through [`Hands`].
 
 use super::Conditions;
 use crate::finding::Finding;
@@ -51,7 +51,7 @@ pub(super) use signal::{
 pub(super) use streams_closed::{OWN_STDERR_DEAD, STDIN_CLOSED, STDOUT_CLOSED};
 pub(super) use suspended::{SUSPENDED, SUSPENDED_TO_THE_END};
 
-/// All stimuli, a file's beside each other.
+/// All stimuli. Those of one file stand together.
 pub static ALL: &[&dyn Stimulus] = &[
     &CONSUMER_STOPS,
     &CONSUMER_NEVER,
@@ -85,10 +85,10 @@ pub static ALL: &[&dyn Stimulus] = &[
     &LOADED_CPU,
 ];
 
-/// The gate at which a workload waits for what is done to its run.
+/// The gate at which a workload waits for the stimulus.
 pub(super) const GATE: &str = "go";
 
-/// One thing that is done to a run.
+/// One thing that the harness does to a run.
 pub trait Stimulus: Sync {
     /// Its name.
     fn name(&self) -> &'static str;
@@ -96,55 +96,56 @@ pub trait Stimulus: Sync {
     /// What it does, in one line.
     fn summary(&self) -> &'static str;
 
-    /// The findings that say nothing of a capturer which declares these capabilities, by their names in JSON: what nobody
-    /// could keep under it.
+    /// The findings that say nothing about a capturer that declares these capabilities, because nobody could do better
+    /// under this stimulus.
     fn excuses(&self, _declares: Capabilities) -> &'static [Finding] {
         &[]
     }
 
-    /// Why it cannot be applied there, or to a capturer that declares these; None where it can.
+    /// Why the stimulus cannot be applied under these conditions, or to a capturer that declares these capabilities.
+    /// None if it can.
     fn unsupported(&self, _place: Conditions, _declares: Capabilities) -> Option<String> {
         None
     }
 
-    /// What the capturer is to exit with because of it. None: as the workload ends.
+    /// The exit code that the capturer must have because of the stimulus. None: the workload's end decides.
     fn code(&self) -> Option<i32> {
         None
     }
 
-    /// Whether a capturer may refuse to start: exit with 125, and nothing has run.
+    /// Whether a capturer may refuse to start: it exits with 125, and nothing has run.
     fn may_be_refused(&self) -> bool {
         false
     }
 
-    /// Whether it ends the capturer, so that it is to be seen what becomes of the workload.
+    /// Whether it ends the capturer, so that the harness must watch what becomes of the workload.
     fn ends_capturer(&self) -> bool {
         false
     }
 
-    /// How long it takes by itself, at most.
+    /// The longest time that it takes by itself.
     fn lasts(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// Before the capturer is started.
+    /// Prepares the capturer's surroundings before the capturer is started.
     ///
     /// # Errors
-    /// What is to be around the capturer cannot be made.
+    /// The surroundings cannot be made.
     fn prepare(&self, _start: &mut Start<'_>) -> io::Result<()> {
         Ok(())
     }
 
-    /// Something has happened. By itself it lets the workload through its gate.
+    /// Reacts to an event. The default lets the workload through its gate.
     ///
     /// # Errors
-    /// What is to be done cannot be done.
+    /// The reaction fails.
     fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {
         if event == Event::AtGate { run.open_gate(GATE) } else { Ok(()) }
     }
 }
 
-/// What has happened.
+/// An event of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The workload waits at its next gate, or is about to.
@@ -153,9 +154,9 @@ pub enum Event {
     Played,
     /// No process of the workload is left.
     Ended,
-    /// Frames came.
+    /// Frames arrived.
     Delivered,
-    /// The time is over that `wake_after` asked for.
+    /// The time that `wake_after` asked for is over.
     Woken,
     /// The capturer has ended.
     CapturerEnded,
@@ -165,47 +166,47 @@ pub enum Event {
 pub struct Start<'a> {
     /// Its command.
     pub command: &'a mut Command,
-    /// The files that it is told of.
+    /// The files whose paths it gets.
     pub files: &'a mut [PathBuf; 2],
-    /// A directory of the cell's, which goes with it. What is mounted below it is unmounted.
+    /// A directory of the cell, removed with the cell. Whatever is mounted below it is unmounted.
     pub scratch: &'a Path,
-    /// Another that goes with the cell: in memory, where there is any.
+    /// Another directory that is removed with the cell. It is in memory if the machine has a file system there.
     pub memory: &'a Path,
     /// Whether the harness has root's rights.
     pub root: bool,
-    /// The read ends of FIFOs that stand in the conditions of the files: what comes through them is delivered.
+    /// The read ends of FIFOs in place of the files. What comes through them counts as delivered.
     pub partner: Option<[File; 2]>,
-    /// Dropped when the capturer has ended.
+    /// What accompanies the capturer. It is dropped when the capturer has ended.
     pub company: Vec<Box<dyn Any + Send>>,
 }
 
-/// A run under way, by what can be done to it from outside.
+/// A run under way: what a stimulus can see of it and do to it from outside.
 pub trait Hands {
     /// Lets the workload through a gate, whether it is there already or not.
     fn open_gate(&mut self, gate: &str) -> io::Result<()>;
     /// Stops reading the frames, or goes on.
     fn hold_frames(&mut self, hold: bool);
-    /// Reads at most so many bytes of frames a millisecond.
+    /// Reads at most this many bytes of frames a millisecond.
     fn slow_frames(&mut self, bytes_per_ms: usize);
     /// Closes the read end of the frames.
     fn close_frames(&mut self);
-    /// Asks for `Event::Woken` after this time; what was asked before no longer counts.
+    /// Asks for `Event::Woken` after this time. An earlier request no longer counts.
     fn wake_after(&mut self, after: Duration);
     /// Sends the capturer a signal.
     fn signal_capturer(&mut self, signal: Signal) -> io::Result<()>;
-    /// The process that the capturer started and that stands before the container; None where there is none.
+    /// The process that the capturer started and that stands before the container. None if there is none.
     fn front(&self) -> Option<Stranger>;
     /// The container's init.
     fn workload(&self) -> Option<Stranger>;
-    /// Where the file of `stream` is.
+    /// The path of the file of `stream`.
     fn file(&self, stream: Stream) -> &Path;
-    /// What is to be read at the end in conditions of that path.
+    /// Keeps a file, to be read at the end in place of the path of `stream`.
     fn keep_file(&mut self, stream: Stream, file: File);
     /// What has been delivered so far.
     fn delivered(&self) -> &[Delivered];
     /// How many bytes the kernel has accepted from the workload on `stream`.
     fn accepted(&self, stream: Stream) -> u64;
-    /// Notes what was done and when, for whoever explains the cell.
+    /// Notes what was done and when. `explain` shows it.
     fn note(&mut self, what: &str);
 }
 
@@ -225,7 +226,7 @@ impl fmt::Debug for StimulusRef {
     }
 }
 
-/// That the capturer writes no files.
+/// The reason for `unsupported` if the capturer writes no files.
 fn writes_no_files(declares: Capabilities) -> Option<String> {
     use crate::strategy::Capability;
     (!declares.has(Capability::File)).then(|| "it writes no files".to_owned())

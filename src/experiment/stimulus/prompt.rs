@@ -1,11 +1,12 @@
-//! Somebody waits for a prompt before answering it: the workload goes on when the prompt was delivered, or when it is plain
-//! that it will not be.
+//! Somebody waits for a prompt before answering it. The workload goes on when the prompt was delivered, or when it is
+//! clear that it will not be.
 
 use super::{Event, GATE, Hands, Stimulus};
 use std::io;
 use std::time::Duration;
 
-/// The short quiet time after which an unterminated line is to be there. What is not there by then is held back.
+/// The short quiet time after which an unterminated line must have arrived. A line that has not arrived by then is held
+/// back.
 const QUIET: Duration = Duration::from_millis(500);
 
 pub(crate) static PROMPT: Prompt = Prompt;
@@ -18,7 +19,7 @@ impl Stimulus for Prompt {
     }
 
     fn summary(&self) -> &'static str {
-        "the workload is answered when its prompt was delivered, at the latest after 500 ms"
+        "the workload gets an answer when its prompt was delivered, at the latest after 500 ms"
     }
 
     fn lasts(&self) -> Duration {

@@ -1,4 +1,4 @@
-//! A signal in mid-stream: to the capturer, to the runtime's front process, to the workload.
+//! A signal in mid-stream: to the capturer, to the runtime's front process or to the workload.
 
 use super::super::Conditions;
 use super::{Event, GATE, Hands, Stimulus};
@@ -7,7 +7,7 @@ use crate::strategy::{Capabilities, Capability};
 use rustix::process::Signal;
 use std::io;
 
-/// Who gets it.
+/// The process that gets the signal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Whom {
     Capturer,
@@ -15,7 +15,7 @@ enum Whom {
     Workload,
 }
 
-/// One signal to one of them.
+/// One signal to one of these processes.
 pub(crate) struct Sent {
     name: &'static str,
     summary: &'static str,
@@ -40,7 +40,8 @@ pub(crate) static CAPTURER_TERMINATED: Sent = Sent {
     code: None,
 };
 
-/// The container lives on, and only its front process is gone: what the capturer started was killed, and so it says.
+/// Only the front process is gone, and the container lives on. The process that the capturer started was killed, so the
+/// capturer reports that.
 pub(crate) static FRONT_KILLED: Sent = Sent {
     name: "front-killed",
     summary: "the runtime's front process gets SIGKILL in mid-stream, and the container lives on",
@@ -82,8 +83,8 @@ impl Stimulus for Sent {
         self.summary
     }
 
-    /// A capturer that is gone reports and delivers nothing, and its containers are nobody's. Who says that the workload
-    /// survives it, and writes files, says that those are whole.
+    /// A capturer that is gone reports and delivers nothing, and nobody cares for its containers. A capturer that
+    /// declares that the workload survives it, and writes files, also declares that the files are whole.
     fn excuses(&self, declares: Capabilities) -> &'static [Finding] {
         const OF_THE_DEAD: &[Finding] = &[
             Finding::LostBytes,
@@ -114,7 +115,7 @@ impl Stimulus for Sent {
         let reason = match (conditions.is_oci(), conditions.detached) {
             (false, _) => "without a runtime there is no front process",
             (true, true) => {
-                "a container that is detached, or created for a terminal, has no front process of the runtime's"
+                "a container that is detached, or created for a terminal, has no front process of the runtime"
             }
             (true, false) => return None,
         };
@@ -141,13 +142,14 @@ impl Stimulus for Sent {
             Whom::Workload => send(run.workload(), self.signal, "init of the container")?,
         }
         run.note(self.name);
-        // A killed capturer is to be gone before the workload writes on. One that is told to end may wait for the workload.
+        // A killed capturer must be gone before the workload writes on. A capturer that is told to end may wait for the
+        // workload.
         let first_its_end = self.whom == Whom::Capturer && self.signal == Signal::KILL;
         if first_its_end { Ok(()) } else { run.open_gate(GATE) }
     }
 }
 
 fn send(whom: Option<crate::process::Stranger>, signal: Signal, what: &str) -> io::Result<()> {
-    let found = whom.ok_or_else(|| io::Error::other(format!("there is no {what} to be sent a signal")))?;
+    let found = whom.ok_or_else(|| io::Error::other(format!("there is no {what} to send a signal to")))?;
     found.signal(signal)
 }

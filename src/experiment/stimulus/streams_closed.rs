@@ -1,4 +1,4 @@
-//! The capturer's own standard streams: closed, or leading to nobody.
+//! The capturer's own standard streams are closed, or are pipes without a reader.
 
 use super::{Start, Stimulus};
 use crate::sys;

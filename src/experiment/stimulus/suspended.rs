@@ -1,4 +1,4 @@
-//! The capturer gets SIGSTOP: it does not run for a while, and whatever happens meanwhile it finds all at once.
+//! The capturer gets SIGSTOP. It does not run for a while, and then finds everything that happened meanwhile at once.
 
 use super::{Event, GATE, Hands, Stimulus};
 use crate::finding::Finding;
@@ -7,22 +7,23 @@ use rustix::process::Signal;
 use std::io;
 use std::time::Duration;
 
-/// A second, in mid-stream.
+/// Stops the capturer for a second in mid-stream.
 pub(crate) static SUSPENDED: Suspended = Suspended {
     name: "capturer-stopped",
     summary: "the capturer gets SIGSTOP in mid-stream, and SIGCONT after 1 s",
     to_the_end: false,
 };
 
-/// From before the workload's first write until the workload has ended, or it is plain that this waits for the capturer: then its output and its end are there at once, and
-/// whoever acts on the end first loses the output. This makes a race certain.
+/// Stops the capturer from before the workload's first write until the workload has ended, or until it is clear that
+/// the workload waits for the capturer. The output and the end are then there at once, and a capturer that acts on the
+/// end first loses the output. This makes a race certain.
 pub(crate) static SUSPENDED_TO_THE_END: Suspended = Suspended {
     name: "capturer-stopped-to-the-end",
-    summary: "the capturer gets SIGSTOP before the first write, and SIGCONT when the workload has ended, at most after 1 s",
+    summary: "the capturer gets SIGSTOP before the first write, and SIGCONT when the workload has ended, at the latest after 1 s",
     to_the_end: true,
 };
 
-/// How long the front process may outlive the workload before it is no longer waited for.
+/// How long the stimulus waits for the front process after the workload has ended.
 const FRONT_ENDS: Duration = Duration::from_secs(1);
 
 pub(crate) struct Suspended {
@@ -56,7 +57,7 @@ impl Stimulus for Suspended {
                 run.open_gate(GATE)
             }
             Event::Ended if self.to_the_end => {
-                // The runtime's own end comes a moment after, and is to be there too.
+                // The runtime ends a moment later, and its end must be there too.
                 let _ended = run.front().is_none_or(|front| front.ends(FRONT_ENDS));
                 run.signal_capturer(Signal::CONT)
             }

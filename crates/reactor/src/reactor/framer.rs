@@ -4,18 +4,22 @@ use crate::sink::Sink;
 use crate::stream::{CaptureId, Delivery, Ending, Origin};
 use std::io;
 
-/// A longer line comes in pieces of this size. Each but the last has the ending `partial`.
+/// The size of the pieces of a longer line. Each but the last has the ending `partial`.
 pub(crate) const PIECE_MAX_BYTES: usize = 64 << 10;
 
-/// An unterminated line is delivered as a piece when nothing has followed it for so long. It may be a prompt.
+/// How long an unterminated line waits for another byte before it is delivered as a piece, in ns. It may be a prompt.
 pub(crate) const QUIET_NS: u64 = 20_000_000;
 
-/// What a stream keeps of its buffer while nothing is in it.
+/// How much of its buffer a stream keeps while nothing is in it, in bytes.
 const IDLE_BYTES: usize = 4 << 10;
 
-/// Cuts the bytes of one stream into lines, as every strategy here does: for a reader of one's own, such as that of a FIFO.
+/// Cuts the bytes of one stream into lines, as every strategy of this crate does. It is for a reader of your own, such
+/// as that of a FIFO.
 ///
-/// A line of at most 64 KiB is one delivery; a longer one comes in pieces. It keeps at most 64 KiB.
+/// A line of at most 64 KiB is one delivery. A longer one comes in pieces. A framer keeps at most 64 KiB.
+///
+/// Pass what you read to [`push`](Framer::push). Call [`release`](Framer::release) when
+/// [`quiet_at_ns`](Framer::quiet_at_ns) is due, and [`end`](Framer::end) at the end of the stream.
 #[derive(Debug)]
 pub struct Framer {
     capture: CaptureId,
@@ -29,25 +33,27 @@ pub struct Framer {
 }
 
 impl Framer {
-    /// Lines of this origin. `offset`: how many bytes of the stream came before the next one.
+    /// A framer for the lines of this origin. `offset` is how many bytes of the stream come before the first one that
+    /// is pushed.
     pub fn new(origin: Origin, offset: u64) -> Framer {
         Framer { capture: CaptureId::ALONE, origin, open: Vec::new(), offset, quiet_at_ns: None }
     }
 
-    /// The same, with this capture's id in every delivery.
+    /// The same framer, with the id of this capture in every delivery.
     pub(crate) fn of(self, capture: CaptureId) -> Framer {
         Framer { capture, ..self }
     }
 
-    /// When [`release`](Framer::release) is due: 20 ms after the last byte of an unterminated line.
+    /// When [`release`](Framer::release) is due: 20 ms after the last byte of an unterminated line, in ns of
+    /// CLOCK_MONOTONIC. None: there is no such line.
     pub fn quiet_at_ns(&self) -> Option<u64> {
         self.quiet_at_ns
     }
 
-    /// Takes bytes that were read at `at_ns`, and delivers every line that they complete.
+    /// Takes bytes that were read at `at_ns` (ns of CLOCK_MONOTONIC), and delivers every line that they complete.
     ///
     /// # Errors
-    /// The sink's. The rest of `bytes` is then not delivered.
+    /// The error of the sink. The rest of `bytes` is then not delivered.
     pub fn push(&mut self, bytes: &[u8], at_ns: u64, sink: &mut dyn Sink) -> io::Result<()> {
         // An empty write must not make a prompt wait any longer.
         if bytes.is_empty() {
@@ -80,15 +86,15 @@ impl Framer {
     /// Delivers the unterminated line so far as a piece, because nothing has followed it for a while.
     ///
     /// # Errors
-    /// The sink's.
+    /// The error of the sink.
     pub fn release(&mut self, at_ns: u64, sink: &mut dyn Sink) -> io::Result<()> {
         self.deliver_open(Ending::Partial, self.open.len(), at_ns, sink)
     }
 
-    /// Delivers what is left, and counts from 0 again: the stream was emptied and begins anew.
+    /// Delivers what is left, and counts from 0 again, because the stream was emptied and begins anew.
     ///
     /// # Errors
-    /// The sink's.
+    /// The error of the sink.
     pub(crate) fn restart(&mut self, at_ns: u64, sink: &mut dyn Sink) -> io::Result<()> {
         let delivered = self.end(at_ns, sink);
         self.offset = 0;
@@ -98,7 +104,7 @@ impl Framer {
     /// Delivers what is left, at the end of the stream.
     ///
     /// # Errors
-    /// The sink's.
+    /// The error of the sink.
     pub fn end(&mut self, at_ns: u64, sink: &mut dyn Sink) -> io::Result<()> {
         self.deliver_open(Ending::None, self.open.len(), at_ns, sink)
     }
@@ -116,7 +122,7 @@ impl Framer {
         delivered
     }
 
-    /// A line that is complete, without its line feed.
+    /// Delivers a line that is complete, without its line feed.
     fn deliver_line(&mut self, line: &[u8], at_ns: u64, sink: &mut dyn Sink) -> io::Result<()> {
         let (bytes, ending) = match line.strip_suffix(b"\r") {
             Some(bytes) => (bytes, Ending::Crlf),
@@ -133,7 +139,7 @@ impl Framer {
             let (now, later) = bytes.split_at(PIECE_MAX_BYTES - self.open.len());
             self.open.extend_from_slice(now);
             bytes = later;
-            // A line feed may follow: then a carriage return belongs to the ending, and goes with it.
+            // A line feed may follow. Then a carriage return belongs to the ending, so it waits for the line feed.
             let length = self.open.len() - usize::from(self.open.ends_with(b"\r"));
             self.deliver_open(Ending::Partial, length, at_ns, sink)?;
         }
@@ -149,7 +155,7 @@ mod tests {
     use crate::stream::Delivered;
     use proptest::prelude::*;
 
-    /// What was pushed in these pieces, with a quiet time after those that are marked.
+    /// The deliveries of these pieces, with a quiet time after those that are marked.
     fn frame(pieces: &[(Vec<u8>, bool)]) -> Vec<Delivered> {
         let (mut framer, mut sink) = (Framer::new(Origin::Stdout, 0), Memory::default());
         for (piece, quiet) in pieces {

@@ -33,25 +33,25 @@ use under_way::UnderWay;
 use waker::Bell;
 use watches::Watches;
 
-/// How long after the exit of a command its streams are still read, when another process holds them.
+/// How long after the exit of a command its streams are still read, if another process holds them.
 pub const DRAIN: Duration = Duration::from_secs(2);
 
-/// So many captures at a time have large pipes. An unprivileged user has one budget for all pipes (pipe(7),
-/// pipe-user-pages-soft); when it is used up, every new pipe of that user holds 8 KiB.
+/// How many captures at a time have large pipes. An unprivileged user has one budget for all pipes (pipe(7),
+/// pipe-user-pages-soft). When it is used up, every new pipe of that user holds 8 KiB.
 const LARGE_PIPES_MAX: usize = 16;
 
-/// When a source that asks for it is looked at again.
+/// How long after [`Taken::Later`] a source is looked at again.
 const LATER: Duration = Duration::from_millis(20);
 
 /// How many events are taken from the kernel at a time.
 const EVENTS: usize = 64;
 
-/// A strategy that runs in a [`Reactor`]. All those of this crate do. Strategies of one's own cannot be added.
+/// A strategy that runs in a [`Reactor`]. All strategies of this crate do. You cannot add one of your own.
 pub trait Reactive: Sync {
     /// Starts the command with the strategy's descriptors as fd 1 and 2. `large` asks for large pipes.
     ///
     /// # Errors
-    /// The command cannot be started, or the descriptors not be made.
+    /// The command cannot be started, or a descriptor or a file for it cannot be made.
     #[doc(hidden)]
     fn begin(&self, command: &Command, large: bool) -> Result<Begun, CaptureError>;
 }
@@ -63,7 +63,7 @@ pub struct Begun {
     pub(crate) process: Option<Pid>,
     pub(crate) sources: Vec<Box<dyn Source>>,
     pub(crate) framers: Vec<Framer>,
-    /// What is to be done when the capture has ended.
+    /// What to do when the capture has ended.
     pub(crate) at_end: Option<Box<dyn FnOnce() + Send>>,
 }
 
@@ -80,7 +80,7 @@ impl Begun {
 pub struct Ended {
     /// Its id, as `start` returned it.
     pub id: CaptureId,
-    /// How it ended. An error: somebody else has waited for its command. What had been read was delivered all the same.
+    /// How it ended. Err: somebody else has waited for its command. What had been read was delivered all the same.
     pub outcome: Result<Outcome, CaptureError>,
 }
 
@@ -100,38 +100,39 @@ pub enum Event {
 
 /// Captures the output of many commands on the thread that calls [`next`](Reactor::next).
 ///
-/// The lifetime is that of borrowed sinks. A reactor that lives long owns its sinks: it is a `Reactor<'static>`, and can
-/// be sent to another thread.
+/// The lifetime is that of the sinks that it borrows. A reactor that lives long owns its sinks: it is a
+/// `Reactor<'static>`, and can be sent to another thread.
 ///
-/// Dropping a reactor closes the streams of the captures that have not ended, and leaves their commands alone.
+/// Dropping a reactor closes the streams of the captures that have not ended. Their commands run on. One that then
+/// writes to a pipe without a reader gets SIGPIPE. A container of `pty` is not deleted.
 pub struct Reactor<'s> {
     epoll: OwnedFd,
     slots: Vec<Slot<'s>>,
     free: Vec<u32>,
     running: usize,
     ended: VecDeque<Ended>,
-    /// When which capture wants to be looked at. At most one entry of a capture counts; the others are stale.
+    /// When each capture is to be looked at. At most one entry of a capture counts. The others are stale.
     timers: BinaryHeap<Reverse<(u64, u64)>>,
-    /// Room for the tokens that are due or told of. Empty between two uses.
+    /// Room for the tokens of one turn. Empty between two uses.
     tokens: Vec<u64>,
     watches: Option<Watches>,
     bell: Option<Bell>,
     woken: bool,
-    /// Whether the kernel had more events than were taken from it at a time.
+    /// Whether the kernel may have more events than were taken from it last time.
     has_more: bool,
     shared: Shared,
 }
 
-/// A place for a capture. The generation tells events of one capture from those of the next in the same place.
+/// A place for a capture. The generation tells the events of one capture from those of the next one in the same place.
 struct Slot<'s> {
     generation: u32,
     under_way: Option<Box<UnderWay<'s>>>,
 }
 
-/// The low byte of a token: a source and its port, or the pidfd.
+/// The low byte of a token names a source and its port, or the pidfd.
 const PIDFD: u8 = 0xff;
 const ANY_PORT: u8 = 0x0f;
-/// Tokens of the reactor's own.
+/// The tokens of the reactor itself.
 const WATCHES: u64 = u64::MAX;
 const BELL: u64 = u64::MAX - 1;
 
@@ -143,7 +144,7 @@ fn token(slot: u32, generation: u32, what: u8) -> u64 {
 const SLOTS_MAX: usize = 1 << 24;
 
 impl<'s> Reactor<'s> {
-    /// Without captures.
+    /// A reactor without captures.
     ///
     /// # Errors
     /// There is no descriptor left (EMFILE), or no memory.
@@ -167,12 +168,13 @@ impl<'s> Reactor<'s> {
     /// Starts `command` under `strategy`. Its output goes to `sink`, from within [`next`](Reactor::next). The sink is
     /// dropped when the capture has ended.
     ///
-    /// Blocks while it forks, and where the strategy says so: `passthrough` waits for the reader of a FIFO, `pty` for
-    /// the runtime's `create`.
+    /// Blocks while it forks, and where the strategy says so: `passthrough` waits for the reader of each FIFO, `pty`
+    /// for the runtime's `create` and `start`.
     ///
     /// # Errors
-    /// The command cannot be started, or the descriptors not be made. Where the command itself was already running, it was
-    /// killed and waited for. A container that its runtime had started by then is the runtime's to stop.
+    /// The command cannot be started, or a descriptor or a file for it cannot be made. If the command was already
+    /// running by then, it was killed and waited for. A container that its runtime had started by then is the runtime's
+    /// to stop.
     pub fn start(
         &mut self,
         strategy: &dyn Reactive,
@@ -231,8 +233,8 @@ impl<'s> Reactor<'s> {
         Ok(())
     }
 
-    /// Takes a capture's descriptors out of the sets: a copy of one that a fork(2) of another thread's holds for a moment
-    /// would keep it in there.
+    /// Takes the descriptors of a capture out of the epoll set. Closing them is not enough: a fork(2) in another thread
+    /// may hold a copy for a moment, which would keep them in the set.
     fn forget(&mut self, running: &mut UnderWay<'s>) {
         for at in 0..running.sources.len() {
             self.close_source(running, at);
@@ -262,12 +264,13 @@ impl<'s> Reactor<'s> {
         self.running
     }
 
-    /// Asks the command of a capture to end: SIGTERM at once, SIGKILL after `grace`. Everything that it writes until its
-    /// end is captured, and [`next`](Reactor::next) tells of its end as of any other. Does nothing when the capture has
-    /// ended.
+    /// Asks the command of a capture to end: SIGTERM at once, SIGKILL after `grace`. Everything that it writes until
+    /// its end is captured. [`next`](Reactor::next) tells of this end as of any other. Does nothing when the capture
+    /// has ended.
     ///
     /// The signals go to the command itself. A runtime in the foreground passes SIGTERM on to its container, which may
-    /// ignore it; SIGKILL ends the runtime alone. To stop a container, call its runtime (`crun kill`).
+    /// ignore it; SIGKILL ends the runtime alone. To stop a container, call its runtime (`crun kill`). Under `pty` the
+    /// signals go to the init of a container that has its terminal from the runtime.
     pub fn stop(&mut self, id: CaptureId, grace: Duration) {
         let Some(slot) = self.slot_of(id.0) else { return };
         let Some(running) = self.slots[slot as usize].under_way.as_mut() else { return };
@@ -276,8 +279,8 @@ impl<'s> Reactor<'s> {
         self.arm_next(slot);
     }
 
-    /// A handle that makes [`next`](Reactor::next) return, from any thread. Keep it as long as other threads may have
-    /// something to say: while one exists, `next` waits also when no capture runs.
+    /// A handle that makes [`next`](Reactor::next) return, from any thread. Keep it for as long as other threads may
+    /// have orders for the reactor: while a waker exists, `next` waits even when no capture runs.
     ///
     /// # Errors
     /// There is no descriptor left (EMFILE), or no memory.
@@ -293,9 +296,9 @@ impl<'s> Reactor<'s> {
         Ok(bell.waker())
     }
 
-    /// When `next` must be called at the latest, although the descriptor ([`AsFd`]) has not become readable: a prompt is
-    /// to be delivered, a drain deadline or a grace period ends. None: at no time. The time changes with every `next`,
-    /// `start` and `stop`.
+    /// When `next` must be called at the latest, even if the descriptor ([`AsFd`]) has not become readable by then. A
+    /// prompt is due at that time, or a drain deadline or a grace period ends. None: there is no such time. It changes
+    /// with every `next`, `start` and `stop`.
     pub fn next_deadline(&self) -> Option<Instant> {
         let now = Instant::now();
         if !self.ended.is_empty() || self.woken || self.has_more {
@@ -305,14 +308,14 @@ impl<'s> Reactor<'s> {
         Some(now + Duration::from_nanos(at_ns.saturating_sub(now_ns())))
     }
 
-    /// Drives all captures, and returns when one has ended, a [`Waker`] wakes, or `timeout` has passed (None: no limit).
+    /// Drives all captures. Returns when one has ended, a [`Waker`] wakes, or `timeout` has passed (None: no limit).
     /// Blocks in epoll_pwait2(2), and in the sinks.
     ///
-    /// With a timeout of zero it does what there is to do and does not wait: call it again until it returns
+    /// With a timeout of zero it does what there is to do, and does not wait. Call it again until it returns
     /// [`Event::TimedOut`] or [`Event::Idle`].
     ///
     /// # Errors
-    /// The epoll set itself fails: there is no memory. The captures stay as they were.
+    /// The epoll set itself fails, because there is no memory. The captures stay as they were.
     pub fn next(&mut self, timeout: Option<Duration>) -> io::Result<Event> {
         let until_ns = timeout.map(|timeout| now_ns().saturating_add(timeout.as_nanos() as u64));
         let mut waited = false;
@@ -342,7 +345,7 @@ impl<'s> Reactor<'s> {
         }
     }
 
-    /// Waits once for the kernel, and does what it tells.
+    /// Waits for the kernel once, and handles the events that it reports.
     fn turn(&mut self, wait_ns: Option<u64>) -> io::Result<()> {
         let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS];
         let timeout = wait_ns.map(timespec);
@@ -362,7 +365,7 @@ impl<'s> Reactor<'s> {
                 token => self.dispatch(token),
             }
         }
-        // Those that are due by now, and each once: whoever asks for another turn has it after everybody else's.
+        // Each timer that is due by now has one turn. A capture that asks for another has it after everybody else's.
         let due_ns = now_ns();
         let mut due = std::mem::take(&mut self.tokens);
         while self.timers.peek().is_some_and(|Reverse((at_ns, _))| *at_ns <= due_ns) {
@@ -438,7 +441,7 @@ impl<'s> Reactor<'s> {
         let Some(running) = slots[slot as usize].under_way.as_mut() else { return };
         let Some(pidfd) = &running.pidfd else { return };
         match waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
-            // Told of by the kernel and not there: the next turn will have it.
+            // The kernel has told of the exit, but it is not there yet. The next turn will have it.
             Ok(None) | Err(Errno::INTR) => return,
             Ok(Some(status)) => {
                 let code = status.exit_status().map(Exit::Code);
@@ -462,7 +465,7 @@ impl<'s> Reactor<'s> {
         self.settle(slot);
     }
 
-    /// Ends a capture that is through; else sees to it that it is looked at in time.
+    /// Ends a capture that is through. Sets the timer of any other.
     fn settle(&mut self, slot: u32) {
         let Some(running) = self.slots[slot as usize].under_way.as_ref() else { return };
         if running.has_ended() {
@@ -486,7 +489,8 @@ impl<'s> Reactor<'s> {
         }
     }
 
-    /// Has the capture looked at, at this time at the latest. An entry that is too early only arms again.
+    /// Sets the timer of a capture to `at_ns`, unless it is due earlier. A timer that fires too early is only set
+    /// again.
     fn arm(&mut self, slot: u32, at_ns: u64) {
         let place = &mut self.slots[slot as usize];
         let Some(running) = place.under_way.as_mut() else { return };
@@ -496,12 +500,12 @@ impl<'s> Reactor<'s> {
         }
     }
 
-    /// A capture's time has come.
+    /// Does what is due for a capture at its time.
     fn tick(&mut self, token: u64) {
         let Some(slot) = self.slot_of(token) else { return };
         let now_ns = now_ns();
         let Some(running) = self.slots[slot as usize].under_way.as_mut() else { return };
-        // A stale entry is one behind an earlier one; the capture has another of its own then.
+        // The entry is stale if an earlier one has replaced it. Then the capture has another entry.
         if running.armed_ns.is_none_or(|armed_ns| armed_ns > now_ns) {
             return;
         }
@@ -527,7 +531,7 @@ impl<'s> Reactor<'s> {
         self.slots[slot as usize].under_way.as_ref().map_or(0, |running| running.sources.len())
     }
 
-    /// At the drain deadline: takes what is there, and closes what is still open.
+    /// At the drain deadline: takes what is there, and closes the sources that are still open.
     fn cut(&mut self, slot: u32) {
         for at in 0..self.sources_of(slot) {
             let Reactor { slots, shared, .. } = self;
@@ -548,8 +552,8 @@ impl<'s> Reactor<'s> {
     }
 }
 
-/// For an event loop of one's own. The descriptor becomes readable when [`Reactor::next`] with a timeout of zero has
-/// something to do. Timers are not part of it: see [`Reactor::next_deadline`].
+/// For an event loop of your own. The descriptor becomes readable when [`Reactor::next`] with a timeout of zero has
+/// something to do. It does not become readable for timers: see [`Reactor::next_deadline`].
 impl AsFd for Reactor<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.as_fd()
@@ -562,7 +566,7 @@ impl AsRawFd for Reactor<'_> {
     }
 }
 
-/// Has the ports of a source waited for: that with the token `first`, and the next ones.
+/// Adds the ports of a source to the epoll set. The token of the first one is `first`, and the others count on from it.
 fn add_ports(epoll: &OwnedFd, source: &dyn Source, first: u64) -> rustix::io::Result<()> {
     let mut tokens = first..;
     source
@@ -572,7 +576,7 @@ fn add_ports(epoll: &OwnedFd, source: &dyn Source, first: u64) -> rustix::io::Re
         .try_for_each(|((descriptor, flags), token)| epoll::add(epoll, descriptor, EventData::new_u64(token), flags))
 }
 
-/// Has the outlet waited for in place of the ports while the source is full, and the reverse.
+/// Puts the outlet of a source into the epoll set in place of its ports while the source is full, and the reverse.
 fn switch_ports(epoll: &OwnedFd, source: &dyn Source, first: u64) -> rustix::io::Result<()> {
     let Some(outlet) = source.outlet() else { return Ok(()) };
     if !source.is_full() {

@@ -12,27 +12,28 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size};
 use std::io;
 
-/// What a pipe is made to hold where that is allowed: the most that an unprivileged user may ask for (pipe-max-size), and the
+/// How much a large pipe holds, in bytes. It is the most that an unprivileged user may ask for (pipe-max-size), and the
 /// fastest of the sizes that were tried (benches/limits, "pipe size").
 pub(crate) const PIPE_BYTES: usize = 1 << 20;
 
-/// How much is read at a time: what stays in the cache until it is delivered.
+/// How much is read at a time, in bytes: what stays in the cache until it is delivered.
 pub(crate) const READ_BYTES: usize = 256 << 10;
 
-/// So often a stream is read before the others have their turn.
+/// How often a stream is read before the others have their turn.
 const READS_MAX: usize = 16;
 
-/// How much of a stream that does not end is read at its drain deadline.
+/// How often a stream that does not end is read at its drain deadline.
 pub(crate) const LAST_TAKES_MAX: usize = 64;
 
 /// What [`Source::take`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// Something, or nothing: what is still there will be told of again.
+    /// Something, or nothing. The kernel will tell again of what is still there.
     Some,
-    /// So much that the others have their turn first, and nobody will tell again that there is more.
+    /// So much that the others have their turn first. Nobody will tell again that there is more, so the source has
+    /// another turn after them.
     More,
-    /// Nobody may tell of what comes next, so it is looked for in a moment.
+    /// Nobody may tell of what comes next, so the reactor looks again after a moment.
     Later,
     /// Nothing is there.
     Nothing,
@@ -40,18 +41,18 @@ pub(crate) enum Taken {
     End,
 }
 
-/// The port of a watched file that somebody has closed who could write it.
+/// The port for a watched file that somebody has closed who could write it.
 pub(crate) const CLOSED_PORT: u8 = 0x0e;
 
-/// One thing to wait for: its place in the list is its port.
+/// One thing to wait for. Its place in the list of a source is its port.
 pub(crate) type Port<'a> = (BorrowedFd<'a>, EventFlags);
 
-/// Where bytes come from. None of its methods blocks, unless it says so.
+/// Where bytes come from. No method blocks, unless it says so.
 pub(crate) trait Source: Send {
-    /// What to wait for. The list stays the same as long as the source lives.
+    /// What to wait for. The list stays the same for as long as the source lives.
     fn ports(&self) -> Vec<Port<'_>>;
 
-    /// What is waited for in place of the ports while [`is_full`](Source::is_full): where the bytes go to.
+    /// What to wait for in place of the ports while [`is_full`](Source::is_full): where the bytes go to.
     fn outlet(&self) -> Option<BorrowedFd<'_>> {
         None
     }
@@ -61,27 +62,27 @@ pub(crate) trait Source: Send {
         false
     }
 
-    /// The file that is to be watched in place of a descriptor.
+    /// The file to watch in place of a descriptor.
     fn watched(&self) -> Option<BorrowedFd<'_>> {
         None
     }
 
-    /// Takes what is there, once. A `port` that is None says nothing of where.
+    /// Takes what is there, once. `port` is the port that is ready. None: any of them may be.
     fn take(&mut self, port: Option<usize>, shared: &mut Shared, output: &mut Output<'_>) -> Taken;
 
-    /// The command has exited, and all that it wrote is there. Asked again with whatever comes after that.
+    /// Is called when the command has exited and all that it wrote is there, and again after every later `take`.
     fn exited(&mut self, _shared: &mut Shared, _output: &mut Output<'_>) -> Taken {
         Taken::Some
     }
 
-    /// The drain deadline: takes what is there, and is closed. `at` is its place among the sources.
+    /// Takes what is there at the drain deadline. The source is closed after that. `at` is its place among the sources.
     fn cut(&mut self, at: usize, shared: &mut Shared, output: &mut Output<'_>) {
         if !self.take_last(shared, output) {
             output.still_held(at);
         }
     }
 
-    /// Takes what is there at the drain deadline. Whether that was the end.
+    /// Takes what is there at the drain deadline. Returns whether that was the end of the source.
     fn take_last(&mut self, shared: &mut Shared, output: &mut Output<'_>) -> bool {
         for _ in 0..LAST_TAKES_MAX {
             match self.take(None, shared, output) {
@@ -94,7 +95,7 @@ pub(crate) trait Source: Send {
     }
 }
 
-/// What all captures of a reactor share, so that their number costs no memory: each uses it up within one call.
+/// What all captures of a reactor share, so that their number costs no memory. Each uses it up within one call.
 #[derive(Default)]
 pub(crate) struct Shared {
     buffer: Vec<u8>,
@@ -111,7 +112,8 @@ impl Shared {
         &mut self.buffer
     }
 
-    /// A pipe that is empty between two calls, for tee(2), with the buffer to read it into: read end, write end, buffer.
+    /// A pipe for tee(2) that is empty between two calls, and the buffer to read it into. Returns the read end, the
+    /// write end and the buffer.
     pub(crate) fn copy(&mut self) -> io::Result<(&OwnedFd, &OwnedFd, &mut [u8])> {
         if self.copy.is_none() {
             let (reader, writer) = sys::pipe(PipeFlags::NONBLOCK)?;
@@ -123,7 +125,7 @@ impl Shared {
         Ok((reader, writer, &mut self.buffer))
     }
 
-    /// Room for datagrams of at most so many bytes each.
+    /// Room for datagrams of at most `bytes` each.
     pub(crate) fn messages(&mut self, bytes: usize) -> &mut Messages {
         if self.messages.as_ref().is_none_or(|messages| messages.bytes_each() < bytes) {
             self.messages = Some(Messages::new(bytes));
@@ -132,11 +134,11 @@ impl Shared {
     }
 }
 
-/// What a capture has to tell: to its sink, and in its outcome.
+/// What a capture tells: its sink gets the deliveries, and its outcome gets the errors and notes.
 pub(crate) struct Output<'a> {
     sink: Box<dyn Sink + 'a>,
     framers: Vec<Framer>,
-    /// The sink's first error. Nothing is delivered after it, and the streams are drained all the same.
+    /// The first error of the sink. Nothing is delivered after it, but the streams are read on.
     consumer_error: Option<io::Error>,
     pub(crate) truncated: bool,
     pub(crate) errors: Vec<String>,
@@ -149,17 +151,17 @@ impl<'a> Output<'a> {
         Output { sink, framers, consumer_error: None, truncated: false, errors: Vec::new(), notes: Vec::new() }
     }
 
-    /// Whether nobody takes deliveries any more.
+    /// Whether the sink has failed, and takes no more deliveries.
     pub(crate) fn consumer_is_gone(&self) -> bool {
         self.consumer_error.is_some()
     }
 
-    /// Bytes of the stream number `at`, read at `at_ns`.
+    /// Delivers bytes of stream number `at`, which were read at `at_ns`.
     pub(crate) fn push(&mut self, at: usize, bytes: &[u8], at_ns: u64) {
         self.deliver(|framers, sink| framers[at].push(bytes, at_ns, sink));
     }
 
-    /// The same where the order across streams is known: what another stream has begun is delivered first.
+    /// Does the same where the order across streams is known. What another stream has begun is delivered first.
     pub(crate) fn push_in_order(&mut self, at: usize, bytes: &[u8], at_ns: u64) {
         self.deliver(|framers, sink| {
             let mut others = framers.iter_mut().enumerate().filter(|(other, _)| *other != at);
@@ -168,12 +170,12 @@ impl<'a> Output<'a> {
         });
     }
 
-    /// The stream begins anew: what is open is delivered as it is, and the next byte is the first.
+    /// Begins a stream anew. What is open is delivered as it is, and the next byte is the first.
     pub(crate) fn restart(&mut self, at: usize, at_ns: u64) {
         self.deliver(|framers, sink| framers[at].restart(at_ns, sink));
     }
 
-    /// Delivers what has been open for long enough.
+    /// Delivers each unterminated line that has been quiet for long enough.
     pub(crate) fn release_quiet(&mut self, now_ns: u64) {
         self.deliver(|framers, sink| {
             let quiet = |framer: &&mut Framer| framer.quiet_at_ns().is_some_and(|at_ns| at_ns <= now_ns);
@@ -181,7 +183,7 @@ impl<'a> Output<'a> {
         });
     }
 
-    /// When that is next.
+    /// When `release_quiet` is due next.
     pub(crate) fn quiet_at_ns(&self) -> Option<u64> {
         if self.consumer_is_gone() {
             return None;
@@ -189,7 +191,7 @@ impl<'a> Output<'a> {
         self.framers.iter().filter_map(Framer::quiet_at_ns).min()
     }
 
-    /// Nothing more comes.
+    /// Ends all streams: nothing more comes.
     pub(crate) fn end(&mut self) {
         let at_ns = now_ns();
         self.deliver(|framers, sink| framers.iter_mut().try_for_each(|framer| framer.end(at_ns, sink)));
@@ -206,18 +208,19 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// An error of a stream's, and with it the loss of what was not read.
+    /// Reports an error of a stream, and with it the loss of what was not read.
     pub(crate) fn lost(&mut self, stream: usize, what: impl std::fmt::Display) {
         self.truncated = true;
         self.errors.push(format!("{}: {what}", self.name(stream)));
     }
 
-    /// At the drain deadline somebody else holds the stream: what is written to it from now on is not captured.
+    /// Reports that at the drain deadline somebody else still holds the stream. What is written to it from now on is
+    /// not captured.
     pub(crate) fn still_held(&mut self, stream: usize) {
         self.lost(stream, format_args!("something holds it {} s after the exit; not read any longer", DRAIN.as_secs()));
     }
 
-    /// What went otherwise than it might, and lost nothing.
+    /// Reports what went differently and lost nothing.
     pub(crate) fn note(&mut self, stream: usize, what: impl std::fmt::Display) {
         self.notes.push(format!("{}: {what}", self.name(stream)));
     }
@@ -226,7 +229,7 @@ impl<'a> Output<'a> {
         if self.framers.len() == 1 { "terminal" } else { ["stdout", "stderr"][stream] }
     }
 
-    /// The sink's error, once.
+    /// Takes out the error of the sink.
     pub(crate) fn take_consumer_error(&mut self) -> Option<io::Error> {
         self.consumer_error.take()
     }
@@ -239,7 +242,8 @@ pub(crate) struct Readable {
 }
 
 impl Readable {
-    /// Of the stream number `at`. The descriptor's own file description becomes non-blocking; the other end's is another.
+    /// A source for stream number `at`. It makes the open file description of `descriptor` non-blocking. The other end
+    /// has an open file description of its own, so the command does not notice.
     pub(crate) fn new(descriptor: OwnedFd, at: usize) -> io::Result<Readable> {
         rustix::io::ioctl_fionbio(&descriptor, true)?;
         Ok(Readable { descriptor, at })
@@ -254,7 +258,8 @@ impl Source for Readable {
     fn take(&mut self, _port: Option<usize>, shared: &mut Shared, output: &mut Output<'_>) -> Taken {
         let buffer = shared.buffer();
         let mut taken = Taken::Nothing;
-        // A program that writes line by line has written the next one by now, and asking is cheaper than being woken.
+        // A program that writes line by line has written the next line by now. To ask for it is cheaper than to be
+        // woken.
         for _ in 0..READS_MAX {
             match sys::read(&self.descriptor, buffer) {
                 Ok(0) => return Taken::End,
@@ -264,7 +269,7 @@ impl Source for Readable {
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return taken,
-                // A terminal whose other side everybody has closed.
+                // The last holder of the other side of a terminal has closed it.
                 Err(Errno::IO) => return Taken::End,
                 Err(errno) => {
                     output.lost(self.at, format_args!("read: {errno}"));
@@ -276,8 +281,8 @@ impl Source for Readable {
     }
 }
 
-/// A pipe for a stream: the read end for the capture, the write end for the command. It holds [`PIPE_BYTES`] where the user
-/// may have that (pipe(7), pipe-user-pages-soft), else what the kernel gives.
+/// Makes a pipe for a stream. Returns the read end, for the capture, and the write end, for the command. A large one
+/// holds [`PIPE_BYTES`] if the user may have that (pipe(7), pipe-user-pages-soft), and otherwise what the kernel gives.
 pub(crate) fn pipe(large: bool) -> io::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = sys::pipe(PipeFlags::empty())?;
     if large {
@@ -286,7 +291,7 @@ pub(crate) fn pipe(large: bool) -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((reader, writer))
 }
 
-/// The two streams by their numbers.
+/// The framers of both streams, by their numbers.
 pub(crate) fn framers() -> Vec<Framer> {
     Stream::BOTH.iter().map(|&stream| Framer::new(stream.into(), 0)).collect()
 }

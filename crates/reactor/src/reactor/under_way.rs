@@ -1,4 +1,4 @@
-//! One capture while it runs: its command, its sources, and when it wants to be looked at.
+//! One capture while it runs: its command, its sources, and when it is to be looked at.
 
 use super::source::{Output, Source};
 use super::{Begun, CaptureId};
@@ -13,21 +13,21 @@ use rustix::process::{Pid, Signal, pidfd_send_signal};
 pub(super) struct UnderWay<'s> {
     pub(super) process: Option<Pid>,
     pub(super) pidfd: Option<OwnedFd>,
-    /// How the command ended and when the reactor learned of it; or why it could not be waited for.
+    /// How the command ended, and when the reactor learned of it; or why nobody could wait for it.
     pub(super) exit: Option<Result<(Exit, u64), Errno>>,
     pub(super) sources: Vec<Option<Box<dyn Source>>>,
-    /// The sources whose outlet is waited for, in place of their ports.
+    /// For each source whether its outlet is waited for in place of its ports.
     pub(super) full: Vec<bool>,
-    /// Watched files, each with its source.
+    /// The watches of its files, each with the number of its source.
     pub(super) watches: Vec<(i32, usize)>,
     pub(super) output: Output<'s>,
     pub(super) at_end: Option<Box<dyn FnOnce() + Send>>,
-    /// When what something still holds is read no longer.
+    /// When streams that something still holds are no longer read.
     pub(super) drain_at_ns: Option<u64>,
     pub(super) kill_at_ns: Option<u64>,
-    /// When all sources are looked at without being told of.
+    /// When all sources are looked at, although nobody has told of anything.
     pub(super) again_at_ns: Option<u64>,
-    /// The time in the reactor's heap that counts for it.
+    /// The time of the entry in the heap of the reactor that counts for this capture.
     pub(super) armed_ns: Option<u64>,
 }
 
@@ -44,7 +44,8 @@ impl<'s> UnderWay<'s> {
             at_end: begun.at_end,
             drain_at_ns: None,
             kill_at_ns: None,
-            // Nobody tells of what was there before it was watched, nor of the end of a capture with nothing to wait for.
+            // All sources are looked at once at the start. Nobody tells of what was there before it was watched, nor of
+            // the end of a capture that has nothing to wait for.
             again_at_ns: Some(0),
             armed_ns: None,
         }

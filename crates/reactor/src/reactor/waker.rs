@@ -17,12 +17,12 @@ struct Alarm {
 
 impl Alarm {
     fn ring(&self) {
-        // EAGAIN: it rings already, 2^64 - 2 times.
+        // EAGAIN: the count is at its maximum, 2^64 - 2, so it rings already.
         let _rings_already = rustix::io::write(&self.eventfd, &1_u64.to_ne_bytes());
     }
 }
 
-/// The reactor's side.
+/// The reactor's side of its wakers.
 pub(super) struct Bell(Arc<Alarm>);
 
 impl Bell {
@@ -57,12 +57,13 @@ impl AsFd for Bell {
 /// Makes [`Reactor::next`](super::Reactor::next) return, from any thread.
 ///
 /// A waker carries no message. Put the message into a channel first, then wake. A wake is never lost: one that comes
-/// while the reactor does something else makes its next `next` return at once. Dropping the last waker wakes, too.
+/// while the reactor does something else makes the next call of `next` return at once. Dropping the last waker wakes
+/// the reactor, too.
 #[derive(Debug)]
 pub struct Waker(Arc<Alarm>);
 
 impl Waker {
-    /// Wakes the reactor. Does nothing when that is gone.
+    /// Wakes the reactor. Does nothing when the reactor is gone.
     pub fn wake(&self) {
         self.0.ring();
     }
@@ -77,7 +78,7 @@ impl Clone for Waker {
 
 impl Drop for Waker {
     fn drop(&mut self) {
-        // Counted down first, so that the reactor finds the new count when it wakes.
+        // The count goes down first, so that the reactor finds the new one when it wakes.
         if self.0.wakers.fetch_sub(1, Ordering::Release) == 1 {
             self.0.ring();
         }

@@ -8,21 +8,21 @@ use rustix::io::Errno;
 use std::collections::HashMap;
 use std::io;
 
-/// One inotify instance for all captures: a user has 128 of them (inotify(7), max_user_instances).
+/// One inotify instance for all captures, because a user has only 128 of them (inotify(7), max_user_instances).
 pub(super) struct Watches {
     inotify: OwnedFd,
     tokens: HashMap<i32, u64>,
 }
 
 impl Watches {
-    /// Watches nothing yet. Its own events have `token` in the epoll set.
+    /// An instance that watches nothing yet. Its events have `token` in the epoll set.
     pub(super) fn new(epoll: &OwnedFd, token: u64) -> io::Result<Watches> {
         let inotify = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
         epoll::add(epoll, &inotify, EventData::new_u64(token), EventFlags::IN)?;
         Ok(Watches { inotify, tokens: HashMap::new() })
     }
 
-    /// Watches a file, whatever its name is by now.
+    /// Watches a file, whatever its name is by now. Returns the watch descriptor.
     pub(super) fn add(&mut self, file: BorrowedFd<'_>, token: u64) -> io::Result<i32> {
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         let flags = inotify::WatchFlags::MODIFY | inotify::WatchFlags::CLOSE_WRITE;
@@ -36,7 +36,8 @@ impl Watches {
         let _already_gone = inotify::remove_watch(&self.inotify, watch);
     }
 
-    /// Adds the tokens of the files that have changed. A file that somebody closed has the port [`CLOSED_PORT`].
+    /// Adds the tokens of the files that have changed. The token of a file that somebody has closed has the port
+    /// [`CLOSED_PORT`].
     pub(super) fn read(&self, tokens: &mut Vec<u64>) {
         let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);

@@ -38,6 +38,9 @@ const READS_MAX: usize = 16;
 ///
 /// # What it can do
 ///
+/// It delivers while the command runs, a prompt too, and tells stdout from stderr. It keeps every byte. A line may have
+/// any length, and memory stays bounded.
+///
 /// - It declares `free-flow`, because nobody is in the data path. A consumer that stops stalls nothing.
 /// - It declares `survives-death`. A capturer that dies loses nothing: every delivery carries its place in the file
 ///   ([`offset`](crate::Delivery::offset)), and [`Strategy::resume`] or [`Follow::resume_in`] goes on from there.
@@ -55,17 +58,17 @@ const READS_MAX: usize = 16;
 ///
 /// # How it ends
 ///
-/// A file has no end that could be read. After the exit the reactor asks for a read lease on each file (fcntl(2),
-/// F_SETLEASE). The kernel refuses it as long as anybody holds the file open for writing. Then the next close of the
-/// file (IN_CLOSE_WRITE) or the drain deadline decides. The drain deadline alone decides where the file system has no
-/// leases, or where the runtime has given the file to another user. The outcome notes that, and the capture ends 2 s
-/// after the command.
+/// A file has no end that could be waited for. After the exit the reactor asks for a read lease on each file (fcntl(2),
+/// F_SETLEASE). The kernel refuses the lease as long as anybody holds the file open for writing; then the next close of
+/// the file (IN_CLOSE_WRITE) or the drain deadline decides. The drain deadline alone decides where the file system has
+/// no leases, or where the runtime has given the file to another user and this process lacks CAP_LEASE. The outcome
+/// notes that, and the capture ends 2 s after the command.
 ///
 /// # What it costs
 ///
-/// Each capture takes three descriptors, two files and a pidfd, and two inotify watches. A reactor takes one inotify
-/// instance more. The output takes disk space for as long as the files exist: this crate does not remove or rotate
-/// them.
+/// Each capture takes three descriptors, two files and a pidfd, and two inotify watches. All captures of a reactor
+/// share one inotify instance, and a user has 128 of those (inotify(7), max_user_instances). The output takes disk
+/// space for as long as the files exist: this crate does not remove or rotate them.
 pub struct Follow;
 
 impl Strategy for Follow {
@@ -74,7 +77,7 @@ impl Strategy for Follow {
     }
 
     fn summary(&self) -> &'static str {
-        "the command writes files, read as they grow (inotify); a capturer that died is resumed at any line's offset"
+        "the command writes files, delivered as they grow (inotify), each line with its offset; can be resumed"
     }
 
     fn declares(&self) -> Capabilities {

@@ -1,12 +1,4 @@
-//! The caller's own FIFO or descriptor, handed on: nobody of ours is in the data path, as with Nomad's logmon.
-//!
-//! A path is opened once, for writing only, before the command starts, and the descriptor itself is what the command gets and keeps
-//! for its life; a copy stays open here until it has ended, so that a program which closes its own does not end the reader's
-//! collection. The kernel takes the program's writes to whoever reads the other end, and this process may die. Without a path
-//! the command has the caller's own stdout or stderr.
-//!
-//! Nothing is delivered: what is read is the reader's. `file`, `order` and `free-flow` it does not declare, since they are
-//! the reader's too: one that stops stalls the program, one that dies kills it (SIGPIPE).
+//! The strategy `passthrough`: the command writes to the FIFOs or descriptors of the caller.
 
 use super::{Capabilities, Capability, Needs, Strategy};
 use crate::command::{CaptureError, Command};
@@ -28,7 +20,39 @@ use std::time::Duration;
 /// How long the reader of a FIFO may take to open it.
 const READER: Duration = Duration::from_secs(2);
 
-/// Descriptors that are somebody else's.
+/// Hands on the caller's own FIFOs or descriptors. Whoever reads them captures, as Nomad's logmon does.
+///
+/// # What the command gets
+///
+/// Its fd 1 and 2 are what [`stdout_path`](Command::stdout_path) and [`stderr_path`](Command::stderr_path) name. Each
+/// path is opened once, for writing only, before the command starts. The command gets that descriptor itself, and keeps
+/// it for its life. Without a path it gets this process's own stdout or stderr.
+///
+/// A path must exist: make the FIFO (mkfifo(3)) and start its reader before the capture. A path that is not a FIFO is
+/// opened for appending.
+///
+/// # What it can do
+///
+/// The kernel takes the program's writes directly to whoever reads the other end: at once, unchanged, and each stream
+/// apart. It declares `survives-death`, because this process is not in the data path: it may die, and the program runs
+/// on. Your sink receives nothing, since what is read is the reader's.
+///
+/// A copy of each descriptor stays open in this process until the command has ended. So a program that closes its own
+/// descriptor does not end the reader's collection.
+///
+/// # What it cannot do, and why
+///
+/// It does not declare `file`, `order`, `free-flow` and `independent-sinks`, because these are up to the reader. A
+/// reader that stops stalls the program. A reader that dies kills it (SIGPIPE).
+///
+/// # How it ends
+///
+/// The capture ends when the command does. Its outcome tells of the exit.
+///
+/// # What it costs
+///
+/// Each capture takes three descriptors: the two copies and a pidfd. Nothing is read here.
+/// [`Reactor::start`](crate::Reactor::start) waits at most 2 s for the reader of each FIFO, and fails when none comes.
 pub struct Passthrough;
 
 impl Strategy for Passthrough {
@@ -37,7 +61,7 @@ impl Strategy for Passthrough {
     }
 
     fn summary(&self) -> &'static str {
-        "the caller's own FIFO or descriptor is handed on, and whoever reads it captures (Nomad's logmon)"
+        "hands on the caller's own FIFOs or descriptors; whoever reads them captures (Nomad's logmon)"
     }
 
     fn declares(&self) -> Capabilities {
@@ -83,7 +107,7 @@ impl Reactive for Passthrough {
     }
 }
 
-/// What the command writes `stream` to. Blocks until a FIFO has a reader, for [`READER`] at most.
+/// Opens what the command writes `stream` to. Blocks until a FIFO has a reader, for [`READER`] at most.
 fn open(command: &Command, stream: Stream) -> Result<OwnedFd, CaptureError> {
     let Some(path) = command.path(stream) else {
         let own = match stream {
@@ -97,7 +121,8 @@ fn open(command: &Command, stream: Stream) -> Result<OwnedFd, CaptureError> {
     Ok(opened.into())
 }
 
-/// What is handed on is the caller's, and is not made here: a file in the place of a FIFO would have no reader, and nobody would know.
+/// Explains why there is nothing to hand on. What is handed on is the caller's, and is not made here: a file in the
+/// place of a FIFO would have no reader, and nobody would know.
 fn not_ready(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::NotFound {
         return io::Error::new(
@@ -108,8 +133,10 @@ fn not_ready(error: io::Error) -> io::Error {
     no_reader(error)
 }
 
-/// open(2) itself waits for a reader, and nothing tells of one that waits for us: so a thread waits in it, and where nobody comes
-/// in time we are the reader that lets it go.
+/// Opens a FIFO for writing. Blocks until it has a reader, for [`READER`] at most.
+///
+/// open(2) itself waits for a reader, and nothing tells of a reader that waits for a writer. So a thread waits in
+/// open(2). Where no reader comes in time, this function opens the FIFO for reading, which lets the thread go.
 fn open_fifo(path: &Path) -> io::Result<File> {
     let (sender, receiver) = mpsc::channel();
     // The same FIFO both times, whatever becomes of its name.
@@ -118,7 +145,7 @@ fn open_fifo(path: &Path) -> io::Result<File> {
     let own = named.clone();
     let thread = thread::spawn(move || {
         let opened = File::options().write(true).open(own);
-        // Nobody receives what comes too late, and it is closed.
+        // Nobody receives a descriptor that comes too late, so it is closed.
         let _too_late = sender.send(opened);
     });
     match receiver.recv_timeout(READER) {

@@ -1,16 +1,4 @@
-//! A terminal: for programs that hold back what they print unless they see one.
-//!
-//! A bundle whose config.json asks for a terminal gets it from the runtime, through `--console-socket`: the container is created,
-//! its terminal set to raw mode, and only then started, since with `run` the program may print before that, and its line
-//! feeds come out as CR LF. Any other command gets a terminal of ours as fd 1 and fd 2; stdin stays empty.
-//!
-//! Raw mode is set with TCSANOW: TCSADRAIN waits for a reader, which is us. The end is EIO, when the last holder has closed.
-//!
-//! A created container is an orphan when `create` has returned: this process becomes a subreaper (prctl(2)), waits for it, and stays
-//! one, so that whatever else is orphaned below it is its child from then on.
-//!
-//! `apart` it does not declare: a terminal is one stream. Nor `free-flow` and `survives-death`: a terminal that nobody reads is
-//! full at some KiB, and hung up when its master goes.
+//! The strategy `pty`: a terminal for both streams.
 
 use super::{Capabilities, Capability, Needs, Strategy, private_directory};
 use crate::clock::{now_ns, timespec};
@@ -35,14 +23,65 @@ use std::process::Child;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How long `create`, and then `start`, may take.
+/// How long each verb of the runtime may take: `create`, `start`, `delete`.
 const VERB: Duration = Duration::from_secs(10);
 
-/// The name of the console socket, and the room for its path.
+/// The name of the console socket.
 const SOCKET: &str = "console";
+/// The room for its path in an address, the null byte included (unix(7)).
 const ADDRESS_BYTES: usize = 108;
 
-/// A terminal for both streams.
+/// Captures through a terminal: for programs that hold back what they print unless they see one.
+///
+/// # What the command gets
+///
+/// Its fd 1 and 2 are a terminal in raw mode. Where the terminal comes from depends on the command.
+///
+/// - A container gets its terminal from the runtime, through `--console-socket`. This holds for a command `RUNTIME …
+///   run [OPTIONS] ID`, if the bundle's config.json asks for a terminal (`process.terminal`), and if the command has no
+///   `--console-socket` of its own. In place of `run` the strategy calls `create`, sets the terminal to raw mode, and
+///   only then calls `start`. With `run` the program may print before that, and its line feeds come out as CR LF. The
+///   terminal is the container's stdin, too. A `--detach` is dropped.
+/// - Any other command gets a terminal of this process's own. Its stdin is what [`Command::stdin`] says: empty unless
+///   you set it.
+///
+/// When `create` or `start` fails, the capture is that of the runtime: what it says is delivered, and its exit is in
+/// the outcome.
+///
+/// # What it can do
+///
+/// It declares `live` and `any-program`: what the program prints comes at once, since it sees a terminal. It declares
+/// `order`, because a terminal is one stream. In raw mode the terminal changes no bytes, so it declares `exact-bytes`.
+/// The program may open /dev/stdout again.
+///
+/// # What it cannot do, and why
+///
+/// - It does not declare `apart`, because a terminal is one stream. Every delivery has the origin
+///   [`Merged`](crate::Origin::Merged).
+/// - It does not declare `free-flow`, because a terminal that nobody reads is full at some KiB.
+/// - It does not declare `survives-death`, because a terminal is hung up when its master goes (SIGHUP).
+/// - It does not declare `file` and `independent-sinks`, because it writes no file.
+///
+/// # How it ends
+///
+/// A read of the terminal fails with EIO when the last holder of its other side has closed it. The capture ends then,
+/// or at the drain deadline.
+///
+/// # What it costs
+///
+/// Each capture takes two descriptors: the master of the terminal and a pidfd.
+///
+/// For a container [`Reactor::start`](crate::Reactor::start) waits for the runtime's `create` and `start`, at most 10 s
+/// each. A verb that takes longer is killed. When the container has ended, [`Reactor::next`](crate::Reactor::next)
+/// waits for `delete --force`, again at most 10 s.
+///
+/// A created container is an orphan when `create` has returned. So this process becomes a subreaper (prctl(2),
+/// PR_SET_CHILD_SUBREAPER), waits for the container, and stays one. Whatever else is orphaned below this process is its
+/// child from then on.
+///
+/// This process waits for the container's init itself. So [`Reactor::stop`](crate::Reactor::stop) sends its signals to
+/// that, and not to the runtime. A signal that kills the program is an [`Exit::Signal`](crate::Exit::Signal), and not
+/// 128 + n.
 pub struct Pty;
 
 impl Strategy for Pty {
@@ -51,7 +90,7 @@ impl Strategy for Pty {
     }
 
     fn summary(&self) -> &'static str {
-        "a terminal in raw mode (--console-socket): programs that buffer unless they see one are live"
+        "a terminal in raw mode (--console-socket): programs that hold back output unless they see one are live"
     }
 
     fn declares(&self) -> Capabilities {
@@ -93,7 +132,7 @@ impl Reactive for Pty {
     }
 }
 
-/// One source, and nobody can tell the streams apart.
+/// A capture with one source: the streams of a terminal cannot be told apart.
 fn begun(process: Pid, terminal: OwnedFd) -> Result<Begun, CaptureError> {
     let source = Readable::new(terminal, 0).map_err(CaptureError::Descriptors)?;
     let sources: Vec<Box<dyn Source>> = vec![Box::new(source)];
@@ -113,7 +152,8 @@ fn begin_plain(command: &Command) -> Result<Begun, CaptureError> {
     begun(Pid::from_child(&child), master)
 }
 
-/// On the master, which changes the terminal's mode for the other side (ioctl_tty(2)).
+/// Puts a terminal into raw mode. On the master this changes the terminal's mode for the other side, too
+/// (ioctl_tty(2)). It happens at once (TCSANOW): TCSADRAIN would wait for a reader, and that is this process.
 fn set_raw(terminal: impl AsFd) -> io::Result<()> {
     let mut mode = tcgetattr(&terminal)?;
     mode.make_raw();
@@ -121,9 +161,9 @@ fn set_raw(terminal: impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-/// A command line that runs a bundle which asks for a terminal.
+/// A command line that runs a bundle whose config.json asks for a terminal.
 struct RunCommand {
-    /// The runtime and its global options, and what stands before it.
+    /// The runtime with its global options, and whatever stands before it.
     runtime: Vec<OsString>,
     /// The options of `run`.
     options: Vec<OsString>,
@@ -133,14 +173,15 @@ struct RunCommand {
 
 /// What became of `create`.
 enum Created {
-    /// The container waits for its start, and this is its terminal.
+    /// The container waits for its start. This is its terminal.
     Waits(OwnedFd),
-    /// The runtime refused. Its words are what there is to capture, and its status is the command's.
+    /// The runtime refused. What it says is what there is to capture, and its exit is the command's.
     Refused(Verb),
 }
 
 impl RunCommand {
-    /// `… run OPTIONS ID`, for a bundle whose config.json has `process.terminal`, and without a console socket already.
+    /// Parses `… run OPTIONS ID`. None unless the config.json of its bundle has `process.terminal`, or if it already
+    /// has a console socket.
     fn of(command: &Command) -> Option<RunCommand> {
         let words: Vec<&OsString> = std::iter::once(&command.program).chain(&command.arguments).collect();
         let run = words.iter().position(|word| *word == "run").filter(|&at| at > 0)?;
@@ -174,7 +215,7 @@ impl RunCommand {
         })
     }
 
-    /// Another verb of the same runtime, in the surroundings of `command`.
+    /// Another verb of the same runtime, with the surroundings of `command`.
     fn verb(&self, command: &Command, verb: &str, words: impl IntoIterator<Item = OsString>) -> Command {
         let arguments = self.runtime[1..].iter().cloned().chain([verb.into()]).chain(words);
         Command { program: self.runtime[0].clone(), arguments: arguments.collect(), ..command.clone() }
@@ -231,7 +272,7 @@ impl RunCommand {
                 Err(CaptureError::Descriptors(terminal.err().unwrap_or_else(none)))
             }
             (false, terminal) => {
-                // A container that sent its terminal here is ours to remove; one of the same id that did not is not.
+                // A container that sent its terminal here is ours to remove. Another one of the same id is not.
                 if matches!(terminal, Ok(Some(_))) {
                     self.discard(command, pid_file);
                 }
@@ -242,7 +283,7 @@ impl RunCommand {
 
     /// Removes a container that is not captured after all. `delete` kills its init, which is a child of this subreaper.
     fn discard(&self, command: &Command, pid_file: &Path) {
-        // Without a pid there is nobody to wait for: the runtime failed before it had an init.
+        // Without a pid there is nobody to wait for, because the runtime failed before it had an init.
         let init = read_pid(pid_file).ok().and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
         self.delete(command);
         if let Some(pidfd) = init
@@ -252,7 +293,7 @@ impl RunCommand {
         }
     }
 
-    /// Does what `run` does at its end: removes the state of a container that has ended.
+    /// Removes the state of a container that has ended, as `run` does at its end.
     fn delete(&self, command: &Command) {
         let words = ["--force".into(), self.id.clone()];
         if let Ok(delete) = Verb::start(&self.verb(command, "delete", words)) {
@@ -262,13 +303,14 @@ impl RunCommand {
     }
 }
 
-/// Puts the terminal of a created container into raw mode; returns the container's init.
+/// Puts the terminal of a created container into raw mode. Returns the container's init.
 fn prepare(terminal: &OwnedFd, pid_file: &Path) -> Result<Pid, CaptureError> {
     set_raw(terminal).and_then(|()| read_pid(pid_file)).map_err(CaptureError::Descriptors)
 }
 
-/// Where the console socket is. The runtime gets its path, which must fit into an address (unix(7), 108 bytes with the null byte): where
-/// the directory of temporary files is too deep for that it is in /tmp.
+/// The directory for the console socket. The runtime gets the path of the socket, which must fit into an address
+/// (unix(7), 108 bytes with the null byte). Where the directory of temporary files is too deep for that, the socket is
+/// in /tmp.
 fn socket_directory() -> io::Result<TempDir> {
     let directory = private_directory(&std::env::temp_dir())?;
     if directory.path().join(SOCKET).as_os_str().len() < ADDRESS_BYTES {
@@ -283,7 +325,7 @@ fn read_pid(pid_file: &Path) -> io::Result<Pid> {
     pid.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the pid file holds no pid"))
 }
 
-/// A verb of the runtime's, under way: its own words go to a pipe.
+/// A verb of the runtime that is under way. What it prints goes to a pipe.
 struct Verb {
     child: Child,
     pidfd: OwnedFd,
@@ -306,7 +348,7 @@ impl Verb {
         Ok(Verb { child, pidfd, words: reader })
     }
 
-    /// The terminal that comes over the socket; None where the verb ends without sending one.
+    /// The terminal that comes over the socket. None: the verb ends without sending one, or time is up.
     fn terminal(&self, listener: &UnixListener, until_ns: u64) -> io::Result<Option<OwnedFd>> {
         if !wait_for(listener.as_fd(), Some(self.pidfd.as_fd()), until_ns)? {
             return Ok(None);
@@ -326,7 +368,7 @@ impl Verb {
         Ok(received.next())
     }
 
-    /// Whether it exits with 0 in time. It is not reaped. One that takes longer is killed.
+    /// Whether the verb exits with 0 in time. One that takes longer is killed. It is not reaped here.
     fn succeeds(&self, until_ns: u64) -> bool {
         if !wait_for(self.pidfd.as_fd(), None, until_ns).unwrap_or(false) {
             let _already_gone = rustix::process::pidfd_send_signal(&self.pidfd, rustix::process::Signal::KILL);

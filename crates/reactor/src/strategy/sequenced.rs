@@ -1,16 +1,4 @@
-//! Datagram sockets in the place of pipes: the exact order of the writes across both streams, and which is whose.
-//!
-//! fd 1 and fd 2 are two sockets (AF_UNIX, SOCK_DGRAM), each with an address of its own, connected to one receiver: the kernel
-//! queues what both write in one order, and says with each datagram who sent it. Their names are 128-bit random, in a directory of
-//! mode 0700, and unlinked before the command starts, so that nobody else can send; who does is dropped.
-//!
-//! Sockets of this kind have no end of file. So a probe is connected to each sender before that is connected to the receiver, and
-//! fills the sender's queue, which nobody reads: the probe becomes writable when the last holder of the sender has closed it.
-//!
-//! What it does not declare, and why: `reopen`, since open(2) of /dev/stdout on a socket is ENXIO; `any-write`, since a write over
-//! the send buffer (212,960 bytes by default) is EMSGSIZE; `any-program`, since node writes nothing to such a stdout, dd with
-//! large blocks and Python with large writes fail; `free-flow`, since the receiver's queue takes 11 datagrams
-//! (net.unix.max_dgram_qlen), and then the writer waits; `survives-death`: without a receiver a write is ECONNREFUSED.
+//! The strategy `sequenced`: two datagram sockets in the place of pipes, and one receiver.
 
 use super::{Capabilities, Capability, Strategy, private_directory};
 use crate::clock::now_ns;
@@ -28,10 +16,51 @@ use rustix::net::{
 use rustix::process::Pid;
 use std::io;
 
-/// So many batches are taken, since the next one is often there by then, before the other captures have their turn.
+/// How many batches of datagrams are received before the other captures have their turn. The next batch is often there
+/// by the time the last one is delivered.
 const BATCHES_MAX: usize = 16;
 
-/// Two senders, one receiver.
+/// Captures through two datagram sockets: the exact order of the writes across both streams, and which stream each
+/// belongs to.
+///
+/// # What the command gets
+///
+/// Its fd 1 and 2 are two sockets (AF_UNIX, SOCK_DGRAM). Each has an address of its own, and both are connected to one
+/// receiver. The kernel queues what both write in one order, and says with each datagram who sent it.
+///
+/// The addresses are random names of 128 bits, in a directory of mode 0700. They are unlinked before the command
+/// starts, so that nobody else can send. A datagram from anybody else is dropped.
+///
+/// # What it can do
+///
+/// It declares `order`, and with it `apart`: each write(2) is a datagram, and the deliveries come in the order of the
+/// writes. When the other stream writes in the middle of a line, the part before that is delivered first, with the
+/// ending [`Partial`](crate::Ending::Partial). It delivers while the command runs, and keeps every byte that the
+/// sockets take.
+///
+/// # What it cannot do, and why
+///
+/// Not every program can write to a socket. Know your program before you take this.
+///
+/// - It does not declare `reopen`, because open(2) of /dev/stdout fails with ENXIO on a socket.
+/// - It does not declare `any-write`, because a write over the send buffer (212,960 bytes by default) fails with
+///   EMSGSIZE.
+/// - It does not declare `any-program`. Node.js writes nothing to such a stdout. dd with large blocks and Python with
+///   large writes fail.
+/// - It does not declare `free-flow`, because the receiver's queue takes 11 datagrams by default (one more than
+///   net.unix.max_dgram_qlen), and then the writer waits.
+/// - It does not declare `survives-death`, because a write fails with ECONNREFUSED once there is no receiver.
+/// - It does not declare `file` and `independent-sinks`, because it writes no file.
+///
+/// # How it ends
+///
+/// Sockets of this kind have no end of file. So before a sender is connected to the receiver, a probe is connected to
+/// the sender, and fills the sender's queue, which nobody reads. The probe becomes writable when the last holder of the
+/// sender has closed it. The capture ends when that is so for both senders, or at the drain deadline.
+///
+/// # What it costs
+///
+/// Each capture takes four descriptors: the receiver, two probes and a pidfd.
 pub struct Sequenced;
 
 impl Strategy for Sequenced {
@@ -40,7 +69,7 @@ impl Strategy for Sequenced {
     }
 
     fn summary(&self) -> &'static str {
-        "two datagram sockets and one receiver: exact order, exact origin, at once; not for every program"
+        "two datagram sockets and one receiver: exact order and exact origin, at once; not for every program"
     }
 
     fn declares(&self) -> Capabilities {
@@ -67,16 +96,16 @@ impl Reactive for Sequenced {
 
 struct Receiver {
     socket: OwnedFd,
-    /// The addresses of the senders, as the kernel gives them.
+    /// The addresses of the senders, in the form in which the kernel gives them.
     senders: [Vec<u8>; 2],
     probes: [OwnedFd; 2],
-    /// Whether anybody still holds the sender.
+    /// Whether anybody still holds each sender.
     held: [bool; 2],
     largest_bytes: usize,
 }
 
 impl Receiver {
-    /// The receiver, and the two senders.
+    /// Makes the receiver and the two senders.
     fn new() -> io::Result<(Receiver, [OwnedFd; 2])> {
         let directory = private_directory(&std::env::temp_dir())?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -85,7 +114,8 @@ impl Receiver {
             let _tried = std::fs::remove_dir(directory.path());
         })?;
         let socket = |flags| socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags | SocketFlags::CLOEXEC, None);
-        // By the descriptor, since an address has room for 108 bytes and a directory of temporary files may be deep.
+        // The path starts at the descriptor of the directory, because an address has room for 108 bytes, and the
+        // directory of temporary files may be deep.
         let name = || format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         let path = |name: &str| format!("/proc/self/fd/{}/{name}", opened.as_raw_fd());
         let names: [String; 3] = std::array::from_fn(|_| name());
@@ -94,12 +124,12 @@ impl Receiver {
         bind(&receiver, &address(2)?)?;
         let mut largest_bytes = 0;
         let mut pair = |at: usize| -> io::Result<(OwnedFd, OwnedFd)> {
-            // The command's: it waits where there is no room.
+            // The command's own socket. It blocks, so the command waits where there is no room.
             let sender = socket(SocketFlags::empty())?;
             bind(&sender, &address(at)?)?;
             let probe = socket(SocketFlags::NONBLOCK)?;
             connect(&probe, &address(at)?)?;
-            // Once it is connected, nobody but the receiver may send to it (EPERM).
+            // This comes before the sender is connected: from then on only the receiver may send to it (EPERM).
             while send(&probe, b"", SendFlags::empty()).map_or_else(retried, |_| Ok(true))? {}
             connect(&sender, &address(2)?)?;
             largest_bytes = largest_bytes.max(sockopt::socket_send_buffer_size(&sender)?);
@@ -119,7 +149,7 @@ impl Receiver {
         Ok((receiver, [stdout, stderr]))
     }
 
-    /// Looks whether the last holder of a sender has closed it.
+    /// Checks whether the last holder of a sender has closed it.
     fn ask_probe(&mut self, at: usize) {
         if matches!(send(&self.probes[at], b"", SendFlags::empty()), Err(Errno::CONNREFUSED)) {
             self.held[at] = false;
@@ -127,7 +157,7 @@ impl Receiver {
     }
 }
 
-/// Whether the queue is not full yet.
+/// Whether to send again after an error: yes after EINTR, no once the queue is full (EAGAIN).
 fn retried(errno: Errno) -> io::Result<bool> {
     match errno {
         Errno::AGAIN => Ok(false),
@@ -138,7 +168,7 @@ fn retried(errno: Errno) -> io::Result<bool> {
 
 impl Source for Receiver {
     fn ports(&self) -> Vec<Port<'_>> {
-        // By its edge: it stays writable from then on.
+        // Edge-triggered, because a probe stays writable from then on.
         let gone = EventFlags::OUT | EventFlags::ET;
         vec![(self.socket.as_fd(), EventFlags::IN), (self.probes[0].as_fd(), gone), (self.probes[1].as_fd(), gone)]
     }
@@ -159,7 +189,7 @@ impl Source for Receiver {
                         let Some(at) = self.senders.iter().position(|sender| sender == message.sender) else {
                             continue;
                         };
-                        // An empty write is no end, and nothing to deliver.
+                        // An empty write is not an end, and there is nothing to deliver.
                         output.push_in_order(at, message.bytes, at_ns);
                         if message.cut {
                             let most = message.bytes.len();
@@ -195,7 +225,7 @@ mod tests {
     use crate::stream::{CaptureId, Delivered, Ending, Origin};
     use std::os::unix::fs::PermissionsExt;
 
-    /// What is delivered of what `write` sends, what is said, and whether that was the end.
+    /// What is delivered of what `write` sends, which errors are reported, and whether the capture has ended by then.
     fn receive(
         change: impl FnOnce(&mut Receiver),
         write: impl FnOnce([OwnedFd; 2]),
@@ -253,7 +283,7 @@ mod tests {
         assert_eq!((deliveries.len(), deliveries[0].bytes.as_slice(), errors.len()), (1, b"o".as_slice(), 0));
     }
 
-    /// What the documentation says of the queue: the writer of one more would wait.
+    /// Checks what the documentation says of the queue: the writer of one more datagram would wait.
     #[test]
     fn the_queue_takes_so_many_datagrams_and_one_write_over_the_send_buffer_is_refused() {
         let (receiver, [stdout, _stderr]) = Receiver::new().unwrap();

@@ -42,8 +42,8 @@ const FULL_MAX_NS: u64 = 5_000_000_000;
 ///   is given up: the outcome says so, and the live stream goes on. A consumer that fails is passed by: the file gets
 ///   everything.
 /// - A FIFO in the place of the file may be full. Then the reactor waits for room in it, and no other capture is held
-///   up by that. What the FIFO has no room for stays in the pipe, and is moved on when it has. A FIFO that takes
-///   nothing for 5 s counts as failed.
+///   up by that. What the FIFO has no room for stays in the pipe, and is moved on when it has. Meanwhile the command
+///   waits once its pipe is full. A FIFO that takes nothing for 5 s counts as failed.
 /// - Where splice(2) does not work, the strategy uses read(2) and write(2) instead, and the outcome notes it. This is
 ///   so (EINVAL) for a file opened with O_APPEND, and for some file systems and devices.
 /// - Somebody may empty the file while the capture runs. Whatever comes then goes to the file's new end.

@@ -1,9 +1,9 @@
-//! Faults at the boundary to the kernel, for the tests of whatever calls it. Elsewhere no call is asked about.
+//! Faults at the boundary to the kernel, for the tests of whatever calls it. Outside of tests every call goes through.
 
 #[cfg(test)]
 pub(crate) use planned::{Fault, limit, with};
 
-/// A system call that a test can let fail.
+/// A system call that a test can make fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Pipe,
@@ -28,12 +28,12 @@ mod planned {
     use rustix::io::{Errno, Result};
     use std::cell::RefCell;
 
-    /// What is done to a call.
+    /// What a test does to a call.
     #[derive(Clone, Copy, Debug)]
     pub(crate) enum Fault {
-        /// It fails, and does nothing.
+        /// The call fails, and does nothing.
         Fails(Errno),
-        /// It does so much at most, and at least one byte.
+        /// The call does so much at most, but at least one byte.
         Short(usize),
     }
 
@@ -43,7 +43,7 @@ mod planned {
         static PLAN: RefCell<Option<Plan>> = const { RefCell::new(None) };
     }
 
-    /// Runs `act`, with `plan` asked before each call that this thread makes.
+    /// Runs `act`. `plan` is asked before each call that this thread makes meanwhile.
     pub(crate) fn with<R>(plan: impl FnMut(Call) -> Option<Fault> + 'static, act: impl FnOnce() -> R) -> R {
         PLAN.set(Some(Box::new(plan)));
         let result = act();
