@@ -1,7 +1,7 @@
-//! What a cell costs more than running its command by itself: on `bare`, with an empty script. At most 8 ms.
+//! The cost of a cell beyond that of its command: on `bare`, with an empty script. It is at most 8 ms.
 //!
-//! Both stand in one run: `command` is the workload alone, `cell` is the same as a cell of the harness, with its capturer,
-//! its directories and its recording. Compare the medians.
+//! One run measures both: `command` is the workload alone, and `cell` is the same as a cell of the harness, with its
+//! capturer, its directories and its recording. Compare the medians.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use crun_capture::bundle::{self, Rootfs};
@@ -58,7 +58,7 @@ fn cell_overhead(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Any cell that does not measure time: its script is replaced.
+/// Any cell that does not measure time. Its script is replaced.
 fn any_cell(capturer: &Capturer) -> crun_capture::plan::Cell {
     let matrix = Matrix {
         runtimes: &["bare".to_owned()],

@@ -1,9 +1,10 @@
-//! 10, 100 and 1,000 containers at once in one process, on one thread: each waits until all are there, and then writes 200
-//! lines over 5 s, and as many in a burst.
+//! 10, 100 and 1,000 containers at once, captured by one process on one thread. Each container waits until all exist,
+//! and then writes 200 lines over 5 s, and the same number in a burst.
 //!
-//! Prints a table and writes `scale.json` beside the programs: per run `containers, runtime, strategy, lines, lost_lines, threads,
-//! user_memory_bytes_per_container` (how much the resident set grew, by what was started), `pipe_bytes_per_container` (what the
-//! kernel may keep), `max_rss_bytes, cpu_ns_a_line, latency_ns{p50,p99,max}, wall_ns`. `cargo test` runs it with few and short ones.
+//! The benchmark prints a table and writes `scale.json` beside the programs. For each run it has `containers, runtime,
+//! strategy, lines, lost_lines, threads, user_memory_bytes_per_container` (the growth of the resident set per started
+//! container), `pipe_bytes_per_container` (the memory that the kernel may use), `max_rss_bytes, cpu_ns_a_line,
+//! latency_ns{p50,p99,max}, wall_ns`. `cargo test` runs it with a few short containers.
 
 use crun_capture::bundle::Rootfs;
 use crun_capture::capturer::status_field;
@@ -25,15 +26,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 const SEED: u64 = 7;
 
-/// Whether it measures, or cargo test runs everything once.
+/// Whether this measures. If not, cargo test runs everything once.
 fn measures() -> bool {
     std::env::args().any(|word| word == "--bench")
 }
 
-/// Where every container waits until all are there.
+/// The gate at which every container waits until all exist.
 const GATE: &str = "all-are-there";
 
-/// What one container writes: lines over 5 s, and then as many at once.
+/// The script of one container: lines over 5 s, and then the same number at once.
 fn script() -> Script {
     let (lines, interval_ns) = if measures() { (200, 25_000_000) } else { (10, 1_000_000) };
     let paced = Lines { interval_ns, ..Lines::fast(&Stream::BOTH, lines, 99) };
@@ -42,20 +43,20 @@ fn script() -> Script {
     Script::new(SEED, End::Exit(0)).then(waits).then(Step::Lines(paced)).then(Step::Lines(burst))
 }
 
-/// What all containers share: times of the paced lines.
+/// The data that all containers share: the latencies of the paced lines.
 struct Shared {
     latencies: Mutex<Histogram<u64>>,
     paced_lines: u64,
 }
 
-/// One container's consumer, which the reactor owns; its counts are read by whoever started it.
+/// The consumer of one container. The reactor owns it, and whoever started it reads its counts.
 struct Consumer<'a>(&'a Counts<'a>);
 
-/// What one container's consumer has received.
+/// What the consumer of one container has received.
 struct Counts<'a> {
     shared: &'a Shared,
     lines: AtomicU64,
-    /// Of the last line of each stream, and one.
+    /// For each stream, the sequence number of its last line plus one.
     after: [AtomicU64; 2],
     out_of_order: AtomicU64,
 }
@@ -83,14 +84,14 @@ struct Setup<'a> {
     family: &'a Family,
 }
 
-/// How often the memory is looked at, at least.
+/// The longest interval between two looks at the memory.
 const SAMPLE: std::time::Duration = std::time::Duration::from_millis(100);
 
 fn resident_bytes() -> u64 {
     status_field("self", "RssAnon").unwrap_or(0) * 1024
 }
 
-/// What the pipes of this process may hold, all together: the kernel's memory, not ours.
+/// The bytes that all pipes of this process may hold. This is the kernel's memory, not ours.
 fn pipe_bytes() -> u64 {
     let descriptors = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
     let is_pipe = |to: std::path::PathBuf| to.to_string_lossy().starts_with("pipe:");
@@ -121,17 +122,17 @@ fn run(setup: &Setup<'_>, strategy_name: &str, containers: usize) -> Value {
             out_of_order: AtomicU64::new(0),
         })
         .collect();
-    // What an earlier row has left in the heap is none of this one's, and would hide what it takes.
+    // Memory that an earlier row has left in the heap would hide what this one takes.
     crun_capture::sys::give_memory_back();
     let (before_bytes, before_cpu) = (resident_bytes(), crun_capture::sys::own_cpu_ns());
     let mut reactor = Reactor::new().unwrap();
     for (command, consumer) in commands.iter().zip(&consumers) {
         reactor.start(strategy.reactive().unwrap(), command, Consumer(consumer)).unwrap();
-        // Those that run already are not kept waiting by those that are being started.
+        // The reactor serves the running containers while others are being started.
         let event = reactor.next(Some(std::time::Duration::ZERO)).unwrap();
         assert!(matches!(event, Event::TimedOut), "they wait at the gate: {event:?}");
     }
-    // A FIFO that is opened for both never blocks, and lets through whoever comes later (fifo(7)).
+    // Opening a FIFO for reading and writing never blocks, and lets through whoever comes later (fifo(7)).
     let gates: Vec<std::fs::File> = stages
         .iter()
         .map(|stage| {
@@ -187,10 +188,10 @@ fn run(setup: &Setup<'_>, strategy_name: &str, containers: usize) -> Value {
     })
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark talks to who runs it")]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark talks to whoever runs it")]
 fn main() {
     let program = Path::new(env!("CARGO_BIN_EXE_crun-capture"));
-    // Three descriptors a capture.
+    // Each capture needs three descriptors.
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit }).unwrap();
     crun_capture::sys::keep_little_memory();
@@ -220,7 +221,7 @@ fn main() {
                 continue;
             }
             for &containers in if measures() { sizes } else { &[3][..] } {
-                // The whole range for one; the others at one size.
+                // One strategy is measured at all sizes, the others at one size.
                 if strategy.name() != "lines" && containers > 100 {
                     continue;
                 }
@@ -246,7 +247,7 @@ fn main() {
         }
     }
     if measures() {
-        // Beside the programs, wherever CARGO_TARGET_DIR has put them.
+        // The file goes beside the programs, wherever CARGO_TARGET_DIR has put them.
         let path = program.with_file_name("scale.json");
         std::fs::write(&path, serde_json::to_vec_pretty(&results).unwrap()).unwrap();
         println!("written: {}", path.display());

@@ -1,7 +1,8 @@
-//! All strategies on a plain child: throughput of 100-byte lines in 64 KiB writes, and latency of a line at a time.
+//! All strategies on a plain child: the throughput of 100-byte lines in 64 KiB writes, and the latency of one line at a
+//! time.
 //!
-//! The floors stand beside them in the same run: `redirect` writes to a file and reads nothing, `read` is a blocking
-//! read(2) loop that counts the lines. Compare medians of one run with each other, and with nothing else.
+//! The floors are measured in the same run: `redirect` writes to a file and reads nothing, and `read` is a blocking
+//! read(2) loop that counts the lines. Compare the medians of one run only with each other.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use crun_capture::bundle;
@@ -20,12 +21,12 @@ use tempfile::TempDir;
 const EMIT: &str = env!("CARGO_BIN_EXE_crun-capture-emit");
 const SEED: u64 = 7;
 
-/// Whether criterion measures, or cargo test runs everything once.
+/// Whether criterion measures. If not, cargo test runs everything once.
 fn measures() -> bool {
     std::env::args().any(|word| word == "--bench")
 }
 
-/// On tmpfs where there is one, so that no disk is measured.
+/// An exchange directory for this script, on tmpfs if there is one, so that no disk is measured.
 fn exchange_of(script: &Script) -> (TempDir, PathBuf) {
     let shm = Path::new("/dev/shm");
     let parent = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
@@ -71,7 +72,7 @@ fn throughput(criterion: &mut Criterion) {
         });
     });
     for strategy in strategies() {
-        // One that syncs each line gets a hundredth, and its rate is still a rate.
+        // A strategy that syncs each line gets a hundredth of the lines. Its rate stays comparable.
         let few = lines(655 * (writes / 100).max(1), 99, 655, 0);
         let (own, exchange) = if strategy.needs().syncs_each_line {
             exchange_of(&few)
@@ -88,12 +89,13 @@ fn throughput(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What captures by itself. One that hands its descriptors on measures whoever reads them, as the floor does.
+/// The strategies that capture by themselves. With a strategy that passes descriptors on, the benchmark would measure
+/// their reader, as the floor does.
 fn strategies() -> impl Iterator<Item = &'static dyn Strategy> {
     strategy::ALL.iter().copied().filter(|strategy| !strategy.needs().needs_reader)
 }
 
-/// Receipt minus stamp of every line.
+/// The latency of every line: its receipt minus its stamp.
 #[derive(Default)]
 struct Latencies(Vec<u64>);
 
@@ -111,7 +113,8 @@ fn median(mut values: Vec<u64>) -> Duration {
     Duration::from_nanos(values.get(values.len() / 2).copied().unwrap_or(0))
 }
 
-/// Each sample is the median of one run; what is delivered after the exit shows as the length of the run.
+/// Measures the latency. Each sample is the median of one run. Lines that are delivered after the exit show the length
+/// of the run.
 fn latency(criterion: &mut Criterion) {
     let count = if measures() { 500 } else { 5 };
     let script = lines(count, 99, 1, 200_000);

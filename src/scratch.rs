@@ -28,6 +28,9 @@ const PREFIX: &str = "crun-capture-";
 /// The end of the name of the directory in memory.
 const IN_MEMORY: &str = "-cells";
 
+/// The variable by which a test knows the runs of its own harnesses: at most 8 hexadecimal digits, with which their ids begin.
+pub const RUN_PREFIX: &str = "CRUN_CAPTURE_RUN_PREFIX";
+
 /// How often the harness searches for processes of a dead run. A process that forks while it is being killed leaves a
 /// child for the next search.
 const ROUNDS_MAX: u32 = 100;
@@ -117,7 +120,15 @@ impl Drop for Scratch {
 
 /// Makes the id of a run: 16 hexadecimal digits.
 fn new_run() -> String {
-    format!("{:016x}", fastrand::u64(..))
+    let random = format!("{:016x}", fastrand::u64(..));
+    match std::env::var(RUN_PREFIX) {
+        Ok(prefix) if is_hexadecimal(&prefix) && prefix.len() <= 8 => format!("{prefix}{}", &random[prefix.len()..]),
+        _ => random,
+    }
+}
+
+fn is_hexadecimal(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
 }
 
 /// Makes a directory and locks it. None: a sweep removed it first.
@@ -171,8 +182,7 @@ pub fn sweep() -> Vec<Swept> {
 fn run_of(name: &str) -> Option<&str> {
     let run = name.strip_prefix(PREFIX)?;
     let run = run.strip_suffix(IN_MEMORY).unwrap_or(run);
-    let is_digit = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-    (run.len() == 16 && run.chars().all(is_digit)).then_some(run)
+    (run.len() == 16 && is_hexadecimal(run)).then_some(run)
 }
 
 fn sweep_one(path: &Path, run: &str) -> Option<Swept> {

@@ -1,6 +1,6 @@
-//! A capturer that is killed, and another one that goes on: no line is lost, none doubled, and the status is there.
+//! A capturer is killed, and another one resumes its capture: no line is lost or doubled, and the exit status is there.
 //!
-//! A program of its own, since this process becomes the one that orphans go to.
+//! This test is a program of its own, because its process becomes the one that adopts orphans.
 
 #[path = "support/container.rs"]
 mod container;
@@ -46,7 +46,7 @@ fn capture(command: &Command) -> std::process::Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = support::usable(&["crun", "runc-detached", "fake", "bare"]).into_iter();
+    let trials = support::usable(&["crun", "runc-detached", "fake", "bare"], &[]).into_iter();
     let trials = trials.map(|(name, usable)| Trial::test(name, move || check(name)).with_ignored_flag(!usable));
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
@@ -65,11 +65,11 @@ fn check(runtime_name: &str) -> Result<(), Failed> {
     for line in output.by_ref().take(50) {
         take(&mut got, &parse(&line?).ok_or("no delivery")?);
     }
-    // What stands before the workload, or the workload itself; ours as soon as the capturer is gone.
+    // The front process of the workload, or the workload itself. It becomes our child when the capturer is gone.
     let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", first.id()))?;
     let front = children.split_whitespace().next().and_then(|pid| Pid::from_raw(pid.parse().ok()?));
     let front = pidfd_open(front.ok_or("the capturer has no child")?, PidfdFlags::empty())?;
-    // In mid-stream: what it has said by then counts, and no more than that.
+    // The capturer is killed in mid-stream. What it has delivered by then counts, and nothing else.
     first.kill()?;
     first.wait()?;
     output.map_while(Result::ok).filter_map(|line| parse(&line)).for_each(|one| take(&mut got, &one));
@@ -92,7 +92,7 @@ fn check(runtime_name: &str) -> Result<(), Failed> {
     container.close()
 }
 
-/// Adds what follows on what is there, and nothing else.
+/// Adds a delivery, which must follow directly on what is there.
 fn take(got: &mut [Vec<u8>; 2], one: &Json) {
     let got = &mut got[one.origin];
     assert_eq!(one.offset, got.len() as u64, "nothing is lost, and nothing comes twice");

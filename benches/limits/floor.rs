@@ -1,4 +1,5 @@
-//! The floors: the same job in plain system calls, one stream, one thread; and what others would write.
+//! The floors: the same job in plain system calls, with one stream and one thread; and the rivals: what others would
+//! write.
 
 use crate::work::{MemoryDirectory, Pinned, Placement, Work};
 use crun_capture_reactor::clock::now_ns;
@@ -14,15 +15,14 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// What a pipe is made to hold, and how much is read at a time. As the strategies have it, unless the name of the floor says
-/// otherwise.
+/// The size of the pipes. It is that of the strategies, unless the name of the floor gives another.
 static PIPE_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 fn pipe_bytes() -> usize {
     PIPE_BYTES.load(Ordering::Relaxed)
 }
 
-/// Runs the floor of this name, or `NAME@KIB` with pipes of that size; how long it took.
+/// Runs the floor of this name, or `NAME@KIB` with pipes of that size. Returns how long it took.
 pub(crate) fn run(
     name: &str,
     work: &Work,
@@ -71,10 +71,10 @@ fn large_pipe() -> (OwnedFd, OwnedFd) {
     (reader, writer)
 }
 
-/// How much is read at a time: what stays in the cache, as the strategies do.
+/// How much is read at a time: as much as stays in the cache, as in the strategies.
 const READ_BYTES: usize = 256 << 10;
 
-/// The lines of a stream that is read in pieces: what is left of one goes to the front of the buffer.
+/// Cuts a stream that is read in pieces into lines. The part of a line that is left moves to the front of the buffer.
 struct Cutter {
     buffer: Vec<u8>,
     kept: usize,
@@ -97,7 +97,7 @@ impl Cutter {
         self.kept = end - start;
     }
 
-    /// The same of bytes that are elsewhere: only what is cut off at their ends is copied.
+    /// Cuts bytes that are not in the buffer. Only the parts of lines at their ends are copied.
     fn cut_there(&mut self, mut bytes: &[u8], sink: &mut dyn Sink) {
         let at_ns = now_ns();
         if self.kept > 0 {
@@ -113,7 +113,7 @@ impl Cutter {
     }
 }
 
-/// The lines in `bytes`; returns how much they are of it.
+/// Delivers the whole lines in `bytes`, and returns their length.
 fn deliver_lines(bytes: &[u8], at_ns: u64, sink: &mut dyn Sink) -> usize {
     let mut start = 0;
     for at in memchr::memchr_iter(b'\n', bytes) {
@@ -210,7 +210,7 @@ fn copied(
     child.wait().unwrap();
 }
 
-/// What was teed goes nowhere.
+/// Reads a copy made by tee(2). The original is discarded.
 fn tee_read(work: &Work, memory: &MemoryDirectory, placement: Option<Placement>, sink: &mut dyn Sink) {
     copied(work, memory, placement, sink, None, false);
 }
@@ -299,7 +299,8 @@ fn deliver(line: &[u8], sink: &mut dyn Sink) {
     sink.deliver(&delivery).unwrap();
 }
 
-/// The line goes to the file before it is delivered, as the spike does it: a buffer would leave the file behind the stream.
+/// Writes the line to the file before it is delivered, as the spike does: with a buffer the file would lag behind the
+/// stream.
 fn keep(line: &str, whole: &mut Vec<u8>, mut file: Option<&File>) {
     if let Some(file) = &mut file {
         whole.clear();
@@ -309,7 +310,7 @@ fn keep(line: &str, whole: &mut Vec<u8>, mut file: Option<&File>) {
     }
 }
 
-/// As a driver in Rust is usually written: a thread, a BufReader, a String a line.
+/// A driver as it is usually written in Rust: a thread, a BufReader, and one String per line.
 fn with_threads(
     work: &Work,
     memory: &MemoryDirectory,

@@ -1,11 +1,12 @@
-//! The strategies on the reactor, each beside its floor in the same run: what plain system calls can do.
+//! The strategies on the reactor, each compared with its floor in the same run. A floor is what plain system calls can
+//! do.
 //!
-//! Every sample is a pair, the floor and then the strategy, so that a machine that slows down slows both; what counts is the median of
-//! the ratios. The writer is this program again: it writes one prepared buffer, or one stamped line at a time, and nothing else. Files
-//! are on tmpfs. Every contender ends in the same sink, which counts the lines and adds up their bytes; only `redirect`
-//! has none, since nobody reads there.
+//! Every sample is a pair, the floor and then the strategy, so that a machine that slows down slows both. The median of
+//! the ratios counts. The writer is this program again: it only writes one prepared buffer, or one stamped line at a
+//! time. Files are on tmpfs. All contenders use the same sink, which counts the lines and adds up their bytes. Only
+//! `redirect` has none, because nobody reads there.
 //!
-//! `cargo bench --bench limits` prints the table; `-- latency` or `-- throughput` does a part of it.
+//! `cargo bench --bench limits` prints the table. `-- latency` or `-- throughput` prints a part of it.
 
 mod floor;
 mod work;
@@ -14,7 +15,7 @@ use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_g
 use std::time::Duration;
 use work::{Latencies, MemoryDirectory, Placement, Tally, Work};
 
-/// Whether criterion measures, or cargo test runs everything once.
+/// Whether criterion measures. If not, cargo test runs everything once.
 fn measures() -> bool {
     std::env::args().any(|word| word == "--bench")
 }
@@ -23,7 +24,7 @@ fn measures() -> bool {
 struct Pair {
     strategy: &'static str,
     floor: &'static str,
-    /// What the ratio is to be: at least for throughput, at most for latency.
+    /// The wanted ratio: at least this for throughput, at most this for latency.
     wanted: f64,
 }
 
@@ -41,7 +42,7 @@ fn settle(group: &mut BenchmarkGroup<'_, WallTime>) {
     group.warm_up_time(Duration::from_millis(1)).measurement_time(Duration::from_millis(1));
 }
 
-/// By how much a contender is faster than its floor, or than its rival, in bytes a second.
+/// Measures how much faster a contender is than its floor or its rival, in bytes per second.
 fn throughput(criterion: &mut Criterion, title: &str, work: Work, pairs: &[Pair]) {
     let memory = MemoryDirectory::new();
     let mut group = criterion.benchmark_group(title);
@@ -81,7 +82,7 @@ fn throughput(criterion: &mut Criterion, title: &str, work: Work, pairs: &[Pair]
     table(title, &rows);
 }
 
-/// Which size of pipe is the fastest: the floors with each, interleaved.
+/// Measures which pipe size is the fastest: runs the floors with each size in turn.
 fn pipe_size(criterion: &mut Criterion, work: Work) {
     const TITLE: &str = "pipe size, 100-byte lines in 64 KiB writes";
     const SIZES: [&str; 5] = ["64", "128", "256", "512", "1024"];
@@ -163,7 +164,8 @@ fn latency(criterion: &mut Criterion, title: &str, placement: Placement, pairs: 
     table(title, &rows);
 }
 
-/// The peak memory of a capturer, whatever passes through it. A gigabyte, and sixteen where nothing keeps them.
+/// Measures the peak memory of a capturer, however much passes through it: 1 GiB, and also 16 GiB if no file keeps
+/// them.
 fn memory() {
     const GIB: u64 = 1 << 30;
     let mut rows = Vec::new();
@@ -192,7 +194,7 @@ fn memory() {
     table("memory of the capturer", &rows);
 }
 
-#[expect(clippy::print_stderr, reason = "a benchmark talks to who runs it")]
+#[expect(clippy::print_stderr, reason = "a benchmark talks to whoever runs it")]
 fn table(title: &str, rows: &[String]) {
     if measures() {
         eprintln!("\n{title}");

@@ -1,4 +1,4 @@
-//! What is written, by whom, and where what is read ends.
+//! The work: what is written and by whom, and the sinks for what is read.
 
 use crun_capture::strategy;
 use crun_capture_reactor::clock::{now_ns, sleep_until};
@@ -9,23 +9,23 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// The line feed with it.
+/// The length of a line with its line feed.
 const LINE_BYTES: usize = 100;
 
-/// Between two lines whose latency is measured.
+/// The interval between two lines whose latency is measured.
 const INTERVAL_NS: u64 = 200_000;
 
 const WRITER: &str = "--as-writer";
 
-/// What the writer does.
+/// The work of the writer.
 #[derive(Clone, Copy)]
 pub(crate) struct Work {
     bytes: u64,
-    /// Of one write(2). 0: a stamped line each [`INTERVAL_NS`].
+    /// The size of one write(2). 0: one stamped line per [`INTERVAL_NS`].
     write_bytes: usize,
 }
 
-/// Which CPUs the writer and the capturer have.
+/// The CPUs of the writer and the capturer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Placement {
     Apart,
@@ -54,7 +54,7 @@ impl Work {
     }
 }
 
-/// A directory in memory.
+/// A directory in memory, if the machine has a file system there.
 pub(crate) struct MemoryDirectory(TempDir);
 
 impl MemoryDirectory {
@@ -69,7 +69,7 @@ impl MemoryDirectory {
     }
 }
 
-/// Puts this thread where the placement wants the capturer, and back when it is dropped.
+/// Moves this thread to the CPU that the placement wants for the capturer, and back when it is dropped.
 pub(crate) struct Pinned(Option<CpuSet>);
 
 impl Pinned {
@@ -93,11 +93,11 @@ impl Drop for Pinned {
 fn pin(cpu: usize) {
     let mut set = CpuSet::new();
     set.set(cpu);
-    // A machine with one CPU has no other.
+    // This fails on a machine with only one CPU.
     let _only_one = sched_setaffinity(None, &set);
 }
 
-/// One capture by a strategy; how long it took.
+/// Captures once with a strategy. Returns how long it took.
 pub(crate) fn capture(
     name: &str,
     work: &Work,
@@ -140,7 +140,7 @@ pub(crate) fn write() {
         }
         return;
     }
-    // One buffer, which stays in the cache; the line that it ends in goes on in the next write.
+    // There is one buffer, which stays in the cache. It may end within a line, which the next write continues.
     let mut line = [b'x'; LINE_BYTES];
     line[LINE_BYTES - 1] = b'\n';
     let mut buffer = line.repeat(write_bytes.div_ceil(LINE_BYTES));
@@ -180,7 +180,7 @@ impl Sink for Tally {
     }
 }
 
-/// Receipt minus the stamp, of each line.
+/// The latency of each line: its receipt minus its stamp.
 pub(crate) struct Latencies {
     lines: usize,
     ns: Vec<u64>,

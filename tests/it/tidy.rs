@@ -1,4 +1,5 @@
-//! The layout: what is in a registry's folder is in its list, and what must stand in one place stands there alone.
+//! The layout of the sources: what is in a registry's folder is in its list, and what belongs in one place is nowhere
+//! else.
 
 use std::collections::HashSet;
 use std::fs;
@@ -26,7 +27,7 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     files
 }
 
-/// The text before the unit tests.
+/// The text of a file before its unit tests.
 fn without_tests(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap()
 }
@@ -37,7 +38,7 @@ fn stems(folder: &str) -> Vec<String> {
     sources.map(|path| path.file_stem().unwrap().to_str().unwrap().replace('_', "-")).collect()
 }
 
-/// Every entry has a file of its name, and every file is an entry or one of `helpers`.
+/// Checks that every entry has a file with its name, and that every file is an entry or one of `helpers`.
 #[track_caller]
 fn check_registry(folder: &str, names: &[&str], helpers: &[&str]) {
     let files = stems(folder);
@@ -65,7 +66,7 @@ fn what_is_in_a_folder_is_in_its_list() {
     check_registry("crates/reactor/src/strategy", &below, &["capability"]);
     let experiments: Vec<_> = crun_capture::experiment::ALL.iter().map(|one| one.name).collect();
     check_registry("src/experiment", &experiments, &["conditions", "failure", "program"]);
-    // A file has the kinds of one stimulus, and the list has them all.
+    // A file has all kinds of one stimulus, and the list has all of these.
     let stimuli: HashSet<_> = crun_capture::experiment::stimulus::ALL.iter().map(|one| one.name()).collect();
     assert_eq!(stimuli.len(), crun_capture::experiment::stimulus::ALL.len(), "a stimulus has a name of its own");
     for file in stems("src/experiment/stimulus").iter().filter(|file| *file != "mod") {
@@ -80,7 +81,7 @@ fn what_is_in_a_folder_is_in_its_list() {
         &reports,
         &["words", "failures", "own-bundle", "claims", "recommendation", "timeline"],
     );
-    // The detached kinds stand in the file of their runtime.
+    // The detached kinds are in the file of their runtime.
     let runtimes: Vec<_> = crun_capture::runtime::ALL.iter().map(|one| one.name()).collect();
     let plain: Vec<_> = runtimes.iter().copied().filter(|name| !name.ends_with("-detached")).collect();
     check_registry(
@@ -126,9 +127,9 @@ fn nothing_outside_its_own_file_names_a_strategy() {
         let all = sources("src").into_iter().chain(sources("crates/reactor/src"));
         for (path, text) in all.filter(|(path, _)| !path.ends_with("tests.rs")) {
             let own = path.file_stem().unwrap().to_str().unwrap().replace('_', "-") == strategy.name();
-            // `file` is also a capability, and `scanner` a word of Go's.
+            // `file` is also the name of a capability, and `scanner` is a word of Go.
             let other_meaning = path.ends_with("strategy/capability.rs");
-            // The spike's claims are about its strategies.
+            // The claims of the spike are about its strategies.
             let is_claim = path.parent().is_some_and(|folder| folder.ends_with("src/claim"));
             assert!(
                 own || other_meaning || is_claim || !without_tests(&text).contains(&quoted),
@@ -141,13 +142,16 @@ fn nothing_outside_its_own_file_names_a_strategy() {
 
 #[test]
 fn the_programs_beside_the_harness_share_only_what_they_may() {
-    for (folder, allowed) in
-        [("src/bin/fake-crun", &["sys"][..]), ("src/bin/crun-capture-emit", &["sys", "script", "clock", "stream"][..])]
-    {
+    for (folder, prefix, allowed) in [
+        ("src/bin/fake-crun", "crun_capture::", &["sys"][..]),
+        ("src/bin/fake-crun", "crun_capture_reactor::", &[]),
+        ("src/bin/crun-capture-emit", "crun_capture::", &["sys", "script"]),
+        ("src/bin/crun-capture-emit", "crun_capture_reactor::", &["clock", "Stream"]),
+    ] {
         for (path, text) in sources(folder) {
-            for part in text.split("crun_capture::").skip(1) {
-                let module: String = part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-                assert!(allowed.contains(&module.as_str()), "{} uses {module}", path.display());
+            for part in text.split(prefix).skip(1) {
+                let name: String = part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                assert!(allowed.contains(&name.as_str()), "{} uses {prefix}{name}", path.display());
             }
         }
     }
@@ -176,7 +180,8 @@ fn every_expectation_is_about_something_that_exists() {
     }
 }
 
-/// The functions of a file with their lengths in lines, unit tests aside. rustfmt puts the last brace under the first word.
+/// The functions of a file with their lengths in lines, without the unit tests. rustfmt puts the last brace under the
+/// first word.
 fn functions(text: &str) -> Vec<(&str, usize)> {
     let lines: Vec<&str> = without_tests(text).lines().collect();
     let mut found = Vec::new();
@@ -191,7 +196,7 @@ fn functions(text: &str) -> Vec<(&str, usize)> {
         };
         let length = match line.ends_with(['}', ';']) {
             true => 1,
-            false => lines[at..].iter().position(|line| last(&line)).map_or(1, |before| before + 1),
+            false => lines[at..].iter().position(last).map_or(1, |before| before + 1),
         };
         found.push((name, length));
     }

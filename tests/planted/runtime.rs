@@ -1,7 +1,7 @@
-//! Runtimes with one planted fault: the fake, told by annotations in config.json to do one thing wrong.
+//! Runtimes with one planted fault: the fake, which an annotation in config.json tells to do one thing wrong.
 //!
-//! Called by a name that begins with `faulty-`, this program stands before the fake: it adds the annotation to the bundle of
-//! a cell (not to that of the harness's probe), and becomes the fake.
+//! Called by a name that begins with `faulty-`, this program runs in front of the fake. It adds the annotation to the
+//! bundle of a cell (not to that of the harness's probe), and becomes the fake.
 
 use crate::support;
 use libtest_mimic::Failed;
@@ -12,10 +12,10 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-/// What the names of such programs begin with.
+/// The beginning of the names of such programs.
 const PREFIX: &str = "faulty-";
 
-/// A fault of the runtime, where it is looked for, and what the harness must say.
+/// A fault of the runtime, the cell in which it is looked for, and what the harness must say.
 pub(crate) struct Fault {
     pub(crate) annotation: &'static str,
     value: &'static str,
@@ -25,11 +25,11 @@ pub(crate) struct Fault {
 }
 
 enum Says {
-    /// These findings are broken, and nothing else is.
+    /// Exactly these findings are broken.
     Broken(&'static [&'static str]),
-    /// One of these lists is what is broken, by where a race cuts the output.
+    /// Exactly the findings of one of these lists are broken. A race decides which list.
     BrokenOneOf(&'static [&'static [&'static str]]),
-    /// Nothing is broken, and this finding is at least so large.
+    /// Nothing is broken, and this finding has at least this value.
     AtLeast(&'static str, u64),
 }
 
@@ -51,7 +51,7 @@ pub(crate) const ALL: &[Fault] = &[
         "interleave/in-turn",
         Says::Broken(&["workload_started", "exit_reported", "runtime_error"]),
     ),
-    // Its log is empty: that nothing ran, and with which code, is all that can be told.
+    // The log is empty, so the harness can only tell that nothing ran, and the exit code.
     fault(
         "die-before-exec",
         "true",
@@ -60,13 +60,13 @@ pub(crate) const ALL: &[Fault] = &[
         Says::Broken(&["workload_started", "exit_reported"]),
     ),
     fault("warn", "a warning", "scanner", "interleave/in-turn", Says::Broken(&["foreign_lines"])),
-    // The start is before the first write, and no capturer's fault.
+    // The start comes before the first write, and is not the capturer's fault.
     fault("slow-start-ms", "300", "scanner", "exit-status/code-7", Says::AtLeast("wall_ns", 300_000_000)),
     fault("exit-code", "3", "scanner", "exit-status/code-7", Says::Broken(&["exit_reported"])),
     fault("linger-ms", "300", "scanner", "exit-status/code-7", Says::AtLeast("exit_latency_ns", 300_000_000)),
     fault("abandon", "true", "scanner", "paced/1ms", Says::Broken(&["exit_reported", "runtime_error"])),
-    // The files are read when the runtime has exited, and the program goes on writing them, or is still to begin. A write that
-    // goes over the end of a page is there in two steps, and who reads between them has the half of a line.
+    // The files are read when the runtime has exited, while the program still writes them or has not yet begun. A write
+    // across the end of a page becomes visible in two steps, and a reader between them gets a part of a line.
     fault(
         "abandon",
         "true",
@@ -84,7 +84,7 @@ pub(crate) const ALL: &[Fault] = &[
     fault("keep-open", "60000", "file", "exit-status/code-7", Says::Broken(&["left_behind"])),
 ];
 
-/// The annotation that this program is to plant by the name it was called by.
+/// The annotation that this program must plant, from the name by which it was called.
 pub(crate) fn of_name() -> Option<String> {
     let name = std::env::args_os().next()?;
     let name = Path::new(&name).file_name()?.to_str()?.strip_prefix(PREFIX)?;
@@ -117,10 +117,11 @@ pub(crate) fn check(fault: &Fault) -> Result<(), Failed> {
     let directory = tempfile::tempdir()?;
     let program = directory.path().join(format!("{PREFIX}{}={}", fault.annotation, fault.value));
     symlink(std::env::current_exe()?, &program)?;
-    // Who never ends is not waited for long; anybody else may be slow, as a debug build on a busy machine is.
+    // A cell that never ends gets a short deadline. Any other cell may be slow, as a debug build on a busy machine is.
     let hangs = matches!(fault.says, Says::Broken(names) if names.contains(&"deadline_hit"));
     let output = support::crun_capture()
-        // At full size a paced script takes longer than the harness waits for a workload that outlives its capturer.
+        // This runs without --quick: at full size a paced script takes longer than the harness waits for a workload
+        // that outlives its capturer.
         .args(["compare", "--export-json", "-", "--strategy", fault.strategy])
         .args(["--deadline", if hangs { "3" } else { "60" }])
         .args(["--filter", &format!("faulty/{}/{}", fault.strategy, fault.cell)])

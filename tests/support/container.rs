@@ -1,4 +1,4 @@
-//! A container on a runtime that works, for tests that capture it themselves.
+//! A container on a runtime that works, for tests that capture its output themselves.
 
 use crate::support;
 use crun_capture::bundle::Rootfs;
@@ -7,7 +7,7 @@ use crun_capture::scratch::Scratch;
 use crun_capture::script::Script;
 use libtest_mimic::Failed;
 
-/// All that is made for it.
+/// A container with everything that is made for it.
 pub(crate) struct ReadyContainer {
     pub(crate) scratch: Scratch,
     pub(crate) found: Found,
@@ -28,7 +28,7 @@ impl ReadyContainer {
         Ok(ReadyContainer { scratch, found, stage, rootfs })
     }
 
-    /// Removes it, when the container has ended.
+    /// Removes everything. The container must have ended.
     pub(crate) fn close(self) -> Result<(), Failed> {
         self.stage.remove(&self.found)?;
         drop(self.rootfs);
