@@ -1,17 +1,18 @@
-//! Files of the harness's own, and files that somebody else wrote.
+//! Files that the harness writes, and files that somebody else wrote.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
-/// The harness writes no larger file. One that is larger was not written by a sound capturer, and would fill the memory.
+/// The largest file that is read. The harness writes no larger file. A larger one does not come from a sound capturer,
+/// and would fill the memory.
 const FILE_MAX_BYTES: u64 = 2 << 30;
 
 /// Makes a directory of mode 0700.
 ///
 /// # Errors
-/// As mkdir(2), with the path.
+/// As for mkdir(2); with the path.
 pub fn make_directory(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().mode(0o700).create(path).map_err(|error| with_path(&error, path))
 }
@@ -19,7 +20,7 @@ pub fn make_directory(path: &Path) -> io::Result<()> {
 /// Makes a directory of mode 0700, and those above it that are missing.
 ///
 /// # Errors
-/// As mkdir(2), with the path.
+/// As for mkdir(2); with the path.
 pub fn make_directories(path: &Path) -> io::Result<()> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|error| with_path(&error, path))
@@ -28,23 +29,23 @@ pub fn make_directories(path: &Path) -> io::Result<()> {
 /// Writes a new file of mode 0600.
 ///
 /// # Errors
-/// It exists, or cannot be written; with the path.
+/// The file exists, or cannot be written; with the path.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let file = File::options().write(true).create_new(true).mode(0o600).open(path);
     file.and_then(|mut file| file.write_all(bytes)).map_err(|error| with_path(&error, path))
 }
 
-/// Writes a file of mode 0600 in place of what is there. A link is refused: it would lead somewhere else.
+/// Writes a file of mode 0600 in place of what is there. A link is refused, because it would lead somewhere else.
 ///
 /// # Errors
-/// It cannot be written; with the path.
+/// The file cannot be written; with the path.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = File::options();
     let file = options.write(true).create(true).truncate(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path);
     file.and_then(|mut file| file.write_all(bytes)).map_err(|error| with_path(&error, path))
 }
 
-/// The same, but nobody ever sees half of it: it is written beside the path and renamed.
+/// Replaces a file in one step, so that nobody ever sees a part of it: it is written beside the path and renamed.
 ///
 /// # Errors
 /// As for [`replace`].
@@ -55,11 +56,11 @@ pub fn replace_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&partial, path).map_err(|error| with_path(&error, path))
 }
 
-/// Reads a file that somebody else wrote. It must be regular, no link, and of at most 2 GiB. None: there is no such file.
-/// Never blocks.
+/// Reads a file that somebody else wrote. It must be a regular file of at most 2 GiB, and not a link. None: there is no
+/// such file. Never blocks.
 ///
 /// # Errors
-/// It is something else, or cannot be read; with the path.
+/// The file is something else, or cannot be read; with the path.
 pub fn read_regular(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let opened = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path);
     let mut file = match opened {
@@ -81,7 +82,7 @@ pub fn is_fifo(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo())
 }
 
-/// The same error, naming the path.
+/// The same error, with the path in its message.
 pub fn with_path(error: &io::Error, path: &Path) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

@@ -189,7 +189,7 @@ findings! {
     MisattributedLines "misattributed_lines", Lines, duty(NoAlteration), "Lines that were delivered as those of the other stream.";
     UnattributedLines "unattributed_lines", Lines, of(Apart), "Lines that were delivered without their stream.";
     StreamInversions "stream_inversions", Lines, duty(NoAlteration), "Lines that arrived before an earlier line of the same stream.";
-    CrossInversionRate "cross_inversion_rate", Fraction, of(Order), "How many of the neighbouring writes on different streams arrived swapped.";
+    CrossInversionRate "cross_inversion_rate", Fraction, of(Order), "How many of the neighbouring lines on different streams arrived swapped.";
     LatencyNs "latency_ns", NsQuantiles, Report, "The time from the write of a line to its receipt.";
     DueLatencyNs "due_latency_ns", NsQuantiles, Report, "The time from when a line was due to its receipt.";
     FirstDeliveryNs "first_delivery_ns", Ns, Report, "The time from the first write to the first delivery.";

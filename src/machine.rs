@@ -40,14 +40,14 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// What a report says of the machine it was made on.
+/// The machine on which a report was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Machine {
     /// `uname -sr`.
     pub kernel: String,
     /// The CPU's model.
     pub cpu: String,
-    /// How many of them this process may use.
+    /// The number of CPUs that this process may use.
     pub cpus: usize,
     /// v1, v2, hybrid or none.
     pub cgroup: String,
@@ -55,7 +55,7 @@ pub struct Machine {
     pub root: bool,
     /// The largest pipe that an unprivileged user may make (proc_sys_fs(5)), in bytes.
     pub pipe_max_size_bytes: Option<u64>,
-    /// How many user namespaces a user may make; 0: none.
+    /// The number of user namespaces that a user may make.
     pub user_namespaces_max: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! The matrix: which cells there are, and in which order they run. Pure.
+//! The plan: which cells there are, and in which order they run. Pure functions.
 
 use crate::bundle::OwnBundle;
 use crate::capturer::Capturer;
@@ -8,43 +8,44 @@ use crate::strategy;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// One cell to be run.
+/// One cell that is to be run.
 #[derive(Clone, Debug)]
 pub struct Cell {
-    /// Its name.
+    /// The id.
     pub id: CellId,
-    /// Which of the runtimes, by its place.
+    /// The place of its runtime in the list of runtimes.
     pub runtime: usize,
-    /// Which of the capturers.
+    /// The place of its capturer in the list of capturers.
     pub capturer: usize,
-    /// What is tried.
+    /// The experiment that is tried.
     pub experiment: &'static Experiment,
-    /// With which script. All cells of a case share it: some scripts hold megabytes, and memory that the harness has is copied at
-    /// each fork(2).
+    /// The case, with its script. All cells of a case share it, because some scripts hold megabytes, and each fork(2)
+    /// copies the memory of the harness.
     pub case: Arc<Case>,
 }
 
 /// Which cells are wanted.
 #[derive(Clone, Debug)]
 pub enum Wanted {
-    /// Every experiment. With `quick`, without those experiments and cases that need much to show what they show.
+    /// Every experiment. With `quick`, some experiments and cases are left out (`Experiment::quick`,
+    /// `Case::full_only`).
     Everything,
-    /// Some, by name.
+    /// Some experiments, by name.
     Named {
-        /// The experiments; empty for all.
+        /// The experiments. Empty: all.
         experiments: Vec<&'static Experiment>,
-        /// Parts of ids: a cell is wanted when its id contains one of them, or when there are none. One that is the whole id
-        /// of a cell means that cell alone: `…/code-7` is not `…/code-77`.
+        /// Parts of ids. A cell is wanted if its id contains one of them, or if there are none. A part that is the
+        /// whole id of a cell selects that cell alone: `…/code-7` is not `…/code-77`.
         filters: Vec<String>,
     },
-    /// Those that fit one of these: `STRATEGY/EXPERIMENT/CASE`, `*` for every case.
+    /// The cells that fit one of these patterns: `STRATEGY/EXPERIMENT/CASE`, where `*` stands for every case.
     Matching(Vec<String>),
-    /// The user's own bundle, in place of the experiments. The strategy that the others are held against runs at least
-    /// twice: else nobody knew whether the output is the same each time.
+    /// The user's own bundle, in place of the experiments. The strategy that the others are compared with runs at least
+    /// twice, to show whether the output is the same each time.
     Bundle(Arc<OwnBundle>),
 }
 
-/// What the matrix is made from.
+/// The lists from which the cells are made.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
     /// The labels of the runtimes.
@@ -55,16 +56,16 @@ pub struct Matrix<'a> {
     pub wanted: &'a Wanted,
     /// How often each cell is run.
     pub runs: u32,
-    /// Less of everything.
+    /// Whether to do less of everything (`--quick`).
     pub quick: bool,
-    /// Determines the scripts and the order.
+    /// The seed of the scripts and of the order.
     pub seed: u64,
 }
 
-/// The strategy that the others are held against runs a bundle of the user's so often at least.
+/// How often the strategy that the others are compared with runs a bundle of the user, at least.
 const REFERENCE_RUNS_MIN: u32 = 2;
 
-/// The user's own bundle: its recordings lie beside those of the experiments.
+/// The user's own bundle as an experiment, so that its recordings have a place beside those of the experiments.
 static OWN_BUNDLE: Experiment = Experiment {
     name: "own-bundle",
     question: "What does each strategy make of the user's own bundle?",
@@ -75,7 +76,7 @@ static OWN_BUNDLE: Experiment = Experiment {
 };
 
 impl Matrix<'_> {
-    /// All cells that are wanted: by runtime, strategy, experiment and case, in the order of their lists.
+    /// All cells that are wanted, by runtime, strategy, experiment and case, each in the order of its list.
     pub fn cells(&self) -> Vec<Cell> {
         let mut cells = self.all();
         match self.wanted {
@@ -96,7 +97,7 @@ impl Matrix<'_> {
         cells
     }
 
-    /// All that the filters choose from.
+    /// All cells that the filters choose from.
     pub fn all(&self) -> Vec<Cell> {
         let cases = [false, true].map(|syncs_each_line| self.cases(syncs_each_line));
         let reference = strategy::reference().name();
@@ -113,7 +114,7 @@ impl Matrix<'_> {
                     };
                     let is_reference = matches!(self.wanted, Wanted::Bundle(_)) && one.name == reference;
                     let runs = if is_reference { self.runs.max(REFERENCE_RUNS_MIN) } else { self.runs };
-                    // A crowd is so many runs at the same time.
+                    // A crowd is several runs at the same time.
                     cells.extend((0..runs * case.at_once).map(|run| Cell {
                         id: CellId { run, ..id.clone() },
                         runtime,
@@ -142,7 +143,7 @@ impl Matrix<'_> {
     }
 }
 
-/// What `quick` leaves out of everything, in words: experiments, and cases of others. Nothing where it was not asked for everything.
+/// The experiments, and the cases of other experiments, that `quick` leaves out. Empty if not everything was asked for.
 pub fn left_out(wanted: &Wanted, quick: bool, seed: u64) -> Vec<String> {
     if !(quick && matches!(wanted, Wanted::Everything)) {
         return Vec::new();
@@ -163,7 +164,7 @@ pub fn left_out(wanted: &Wanted, quick: bool, seed: u64) -> Vec<String> {
     experiment::ALL.iter().filter_map(of).collect()
 }
 
-/// The order in which cells run: shuffled from the seed, so that no strategy always follows the same other one.
+/// Shuffles the cells by the seed, so that no strategy always follows the same other one.
 pub fn shuffle<T>(cells: &mut [T], seed: u64) {
     fastrand::Rng::with_seed(seed).shuffle(cells);
 }

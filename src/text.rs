@@ -1,24 +1,25 @@
-//! Words and numbers for readers.
+//! Words and numbers, as reports and messages print them.
 
-/// Whether a name may stand in ids and file names: letters, digits, dashes, underscores and dots, and no dot in front.
+/// Whether a name may stand in ids and file names. It consists of letters, digits, dashes, underscores and dots, and
+/// does not begin with a dot.
 pub fn is_label(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
 }
 
-/// The median of some values: the upper one of two in the middle. None: there are none.
+/// The median of some values. If two are in the middle, it is the upper one. None: there are no values.
 pub fn median(values: impl IntoIterator<Item = u64>) -> Option<u64> {
     let mut values: Vec<u64> = values.into_iter().collect();
     values.sort_unstable();
     values.get(values.len() / 2).copied()
 }
 
-/// `3.5`: so many bytes in MiB.
+/// A number of bytes in MiB: `3.5`.
 pub fn mebibytes(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / f64::from(1 << 20))
 }
 
-/// `12.3 us`, `4.5 ms`, `6.7 s`.
+/// A time: `12.3 us`, `4.5 ms`, `6.7 s`.
 pub fn time(ns: u64) -> String {
     match ns {
         0..1_000_000 => format!("{:.1} us", ns as f64 / 1e3),
@@ -27,7 +28,7 @@ pub fn time(ns: u64) -> String {
     }
 }
 
-/// A word as a shell takes it.
+/// A word, quoted for a shell if it must be.
 pub fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

@@ -1,4 +1,5 @@
-//! In steady state a capture allocates nothing, however many lines pass through it: counted, not measured.
+//! In the steady state a capture allocates nothing, however many lines pass through it. The allocations are counted,
+//! not estimated.
 
 use crun_capture::strategy::{self, Strategy};
 use crun_capture_reactor::{Command, Delivery, Memory, Sink};
@@ -14,12 +15,12 @@ impl Sink for Lines {
     }
 }
 
-/// All that run in a reactor and read what the command writes.
+/// All strategies that run in a reactor and read what the command writes.
 fn strategies() -> impl Iterator<Item = &'static dyn Strategy> {
     strategy::ALL.iter().copied().filter(|one| one.reactive().is_some() && !one.needs().needs_reader)
 }
 
-/// Allocations of one capture of so many lines, in the thread of the reactor.
+/// The allocations of one capture of this many lines, in the thread of the reactor.
 fn allocations(strategy: &dyn Strategy, lines: u64) -> u64 {
     let directory = tempfile::tempdir().unwrap();
     let script = format!("yes 'a line that is neither short nor very long' | head -n {lines}");
@@ -37,12 +38,12 @@ fn allocations(strategy: &dyn Strategy, lines: u64) -> u64 {
 fn more_lines_need_no_more_allocations() {
     for strategy in strategies() {
         let (few, many) = (allocations(strategy, 1_000), allocations(strategy, 200_000));
-        // A buffer that grows to the longest line, and the heap of timers.
+        // The difference is a buffer that grows to the longest line, and the heap of timers.
         assert!(many <= few + 50, "{}: {few} for 1,000 lines, {many} for 200,000", strategy.name());
     }
 }
 
-/// A consumer that allocates a line is seen.
+/// A consumer that allocates for each line is noticed.
 #[test]
 fn what_allocates_a_line_is_counted() {
     let mut sink = Memory::default();

@@ -1,5 +1,5 @@
-//! What a run of all claims comes to, against the recorded verdicts and SPIKE.md. Alone in its target, since cargo runs one after
-//! another: some verdicts are about time.
+//! A run of all claims comes to the recorded verdicts and to those in SPIKE.md. This test is alone in its target,
+//! because some verdicts are about time, and cargo runs the targets one after another.
 
 use assert_cmd::Command;
 use crun_capture::claim::{self, Verdict};
@@ -16,7 +16,7 @@ fn verdict_in(kept: &str, id: &str) -> Option<String> {
     Some(row.split('|').nth(2)?.trim().replace(' ', "_"))
 }
 
-/// On crun where that works, else on the fake.
+/// The run is on crun if that works, or else on the fake.
 #[test]
 fn a_run_comes_to_the_verdicts_on_record_and_so_does_the_report_in_the_repository() {
     let directory = tempfile::tempdir().unwrap();
@@ -34,7 +34,7 @@ fn a_run_comes_to_the_verdicts_on_record_and_so_does_the_report_in_the_repositor
     }
     let not_measured: Vec<_> =
         export.claims.iter().filter(|tried| tried.verdict == Verdict::NotMeasured).map(|tried| &*tried.id).collect();
-    // Without Go there is no compiler to ask; where TMPDIR is memory there is no disk.
+    // Without Go there is no compiler to ask. If TMPDIR is in memory there is no disk.
     let optional = ["arch/code-compiles", "finding/3-write-each-line"];
     assert!(not_measured.iter().all(|id| optional.contains(id)), "{not_measured:?}");
 }

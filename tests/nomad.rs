@@ -1,7 +1,9 @@
-//! `passthrough` and what reads it: a reader in Nomad's layout, and Nomad's real logmon and executor where Go is.
+//! `passthrough` and its readers: a reader with Nomad's file layout, and, if Go is installed, Nomad's real logmon and
+//! executor.
 //!
-//! The contract (client/logmon in Nomad): the FIFO is read to its end once; the task's descriptor is opened once, handed to the
-//! child, and kept for its life. Files are `task.stdout.0`, `.1`, …, so large and so many at most.
+//! The contract (client/logmon in Nomad): the FIFO is read to its end once. The task's descriptor is opened once,
+//! passed to the child, and kept for the child's life. The files are `task.stdout.0`, `.1`, …, with a limit for their
+//! size and one for their number.
 
 #[path = "support/container.rs"]
 mod container;
@@ -28,7 +30,7 @@ const STREAMS: [&str; 2] = ["stdout", "stderr"];
 
 fn main() -> ExitCode {
     let mut trials = Vec::new();
-    for (name, usable) in support::usable(&["crun", "fake", "bare"]) {
+    for (name, usable) in support::usable(&["crun", "fake", "bare"], &[]) {
         let trial = |what: &str, run: fn(&str) -> Result<(), Failed>| {
             Trial::test(format!("{name}::{what}"), move || run(name)).with_ignored_flag(!usable)
         };
@@ -52,7 +54,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// The Go program with Nomad's parts; built once.
+/// The Go program with Nomad's parts. It is built once.
 fn go() -> Result<&'static Path, String> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let build = || {
@@ -69,7 +71,7 @@ fn go() -> Result<&'static Path, String> {
     BUILT.get_or_init(build).as_deref().map_err(Clone::clone)
 }
 
-/// A container, and where its logs go.
+/// A container, and the directory for its logs.
 struct Task {
     container: ReadyContainer,
     logs: PathBuf,
@@ -103,7 +105,7 @@ impl Task {
         capture
     }
 
-    /// All files of a stream in their order, put together.
+    /// All files of a stream, joined in their order.
     fn kept(&self, stream: &str) -> io::Result<Vec<u8>> {
         let mut files: Vec<(u32, PathBuf)> = Vec::new();
         for entry in fs::read_dir(&self.logs)? {
@@ -121,7 +123,7 @@ fn lines(count: u64, interval_ns: u64) -> Script {
     Script::new(5, End::Exit(7)).then(Step::Lines(Lines { interval_ns, ..Lines::fast(&Stream::BOTH, count, 99) }))
 }
 
-/// Every line of the script, each once, in order.
+/// Checks that the files have every line of the script, each once and in order.
 fn check_whole(task: &Task, count: u64) -> Result<(), Failed> {
     for stream in STREAMS {
         let kept = task.kept(stream)?;
@@ -134,7 +136,7 @@ fn check_whole(task: &Task, count: u64) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Reads a FIFO as logmon does: once, to its end, into files that are so large and so many at most.
+/// Reads a FIFO as logmon does: once, to its end, into files with a limit for their size and one for their number.
 fn read_to_files(fifo: &Path, stem: &Path, file_max_bytes: usize, files_max: usize) -> io::Result<()> {
     let mut fifo = File::open(fifo)?;
     let (mut buffer, mut names, mut number) = (vec![0; 32 << 10], VecDeque::new(), 0);
@@ -216,7 +218,7 @@ fn no_reader(runtime: &str) -> Result<(), Failed> {
     task.container.close()
 }
 
-/// Nomad's part, under way.
+/// Nomad's part, while it runs.
 struct Peer {
     child: std::process::Child,
     said: BufReader<ChildStdout>,
@@ -235,7 +237,7 @@ impl Peer {
         Ok(Peer { child, said, logmon })
     }
 
-    /// Ends it as `nomad logs` wants it; logmon has then written what it read.
+    /// Ends the peer as `nomad logs` wants it. By then logmon has written what it read.
     fn end(mut self) -> Result<(), Failed> {
         drop(self.child.stdin.take());
         self.child.wait()?;
@@ -269,13 +271,13 @@ fn under_executor(runtime: &str) -> Result<(), Failed> {
     task.container.close()
 }
 
-/// A FIFO that is handed on makes its reader a single point of failure: with it the program's output ends.
+/// A FIFO that is passed on makes its reader a single point of failure: without the reader the program's output ends.
 fn logmon_killed(runtime: &str) -> Result<(), Failed> {
     Family::adopt_orphans()?;
     let task = Task::new(runtime, &lines(3_000, 1_000_000))?;
     let peer = Peer::start(&task, "logs", &[])?;
     let mut capture = task.passthrough().stderr(Stdio::null()).spawn()?;
-    // logmon writes what it has every 100 ms. A capture that has ended before that has failed.
+    // logmon writes what it has every 100 ms. A capture that ends before has failed.
     while task.kept("stdout")?.is_empty() {
         if let Some(status) = capture.try_wait()? {
             return Err(format!("nothing came to logmon's file, and the capture has ended: {status}").into());
@@ -286,7 +288,7 @@ fn logmon_killed(runtime: &str) -> Result<(), Failed> {
     let status = capture.wait()?;
     let journal = task.journal()?.ok_or("no journal")?;
     let refused = journal.writes.iter().filter(|write| write.errno == libc::EPIPE).count();
-    // The init of a pid namespace does not die of SIGPIPE: its writes fail. Any other program dies of it.
+    // The init of a pid namespace does not die of SIGPIPE, but its writes fail. Any other program dies.
     if runtime == "bare" {
         assert_eq!(status.code(), Some(128 + libc::SIGPIPE));
     } else {

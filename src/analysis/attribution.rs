@@ -1,4 +1,4 @@
-//! Attribution: whether a line came with the origin that it was written to.
+//! Attribution: whether a line was delivered as one of the stream that it was written to.
 
 use super::Findings;
 use super::loss::Matched;

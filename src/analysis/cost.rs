@@ -1,4 +1,4 @@
-//! Cost of the capturer's own process. A cell that measures it gives the capturer no live descriptor.
+//! Cost: what the capturer's own process uses. A cell that measures it gives the capturer no live descriptor.
 
 use super::Findings;
 use crate::recording::Recording;

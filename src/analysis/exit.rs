@@ -1,10 +1,10 @@
-//! Exit: what was reported, when, and what was left.
+//! Exit: what was reported, when, and what was left behind.
 
 use super::Findings;
 use crate::recording::Recording;
 use crate::script::journal::Write;
 
-/// A write that takes so long was blocked: the reader did not keep up.
+/// A write that takes this long was blocked: the reader did not keep up.
 const STALL_NS: u64 = 1_000_000;
 
 pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
@@ -18,11 +18,12 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
     findings.deadline_hit = facts.deadline_hit;
     findings.left_behind = facts.left_behind.len() as u64;
     findings.protocol_error = facts.protocol_error.clone();
-    // A child in the background holds what shows the end of the workload's last process; the journal tells the init's.
+    // A child in the background holds the descriptor that shows the end of the workload's last process. Then the
+    // journal tells when the init ended.
     let played_ns = recording.journal.as_ref().map(|journal| journal.ended_ns).filter(|&ended_ns| ended_ns != 0);
     let ended_ns = if facts.script.has_background() { played_ns } else { facts.init_ended_ns };
     if let Some(ended_ns) = ended_ns {
-        // By its own end: when it learned of the exit is its own word.
+        // This uses the end of the capturer, because when it learned of the exit is only its own claim.
         findings.exit_latency_ns = (!facts.deadline_hit).then(|| facts.capturer_ended_ns.saturating_sub(ended_ns));
         let last_ns = recording.deliveries.iter().map(|delivered| delivered.at_ns).max();
         findings.drain_latency_ns = last_ns.map(|last_ns| last_ns.saturating_sub(ended_ns));
@@ -41,7 +42,7 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
     findings.workload_started = facts.expected.starts.then_some(recording.journal.is_some());
     findings.workload_stalled_ns = recording.journal.as_ref().map(|journal| {
         let blocked = journal.writes.iter().map(|write| match write.after_ns {
-            // It had not returned when the run was ended.
+            // The write had not returned when the run was ended.
             0 => facts.capturer_ended_ns.saturating_sub(write.before_ns),
             after_ns => after_ns - write.before_ns,
         });

@@ -1,4 +1,4 @@
-//! Latency: from the write, and from the time at which a line was due, to its receipt.
+//! Latency: the time from the write of a line to its receipt, and the time from when it was due.
 
 use super::loss::Matched;
 use super::received::Received;
@@ -8,7 +8,7 @@ use crate::recording::Recording;
 use crate::script::Step;
 use hdrhistogram::Histogram;
 
-/// Under so many values p99.9 would be one of the last ten, and is not given.
+/// With fewer values p99.9 would be one of the ten largest, so it is not given.
 const P999_MIN: u64 = 10_000;
 
 pub(super) fn measure(
@@ -24,7 +24,7 @@ pub(super) fn measure(
     };
     let delivered = || truth.lines.iter().zip(&matched.places).filter_map(|(line, place)| Some((line, (*place)?)));
     let total = delivered().count();
-    // The journal tells the end of the writing, whenever the harness came to see that of the process.
+    // The journal tells when the writing ended, however late the harness saw the end of the process.
     let played_ns = recording.journal.as_ref().map(|journal| journal.ended_ns).filter(|&ended_ns| ended_ns != 0);
     let ended_ns = played_ns.or(recording.facts.init_ended_ns).unwrap_or(recording.facts.capturer_ended_ns);
     let early = delivered().filter(|(_, place)| received.lines[*place].at_ns <= ended_ns).count();
@@ -42,8 +42,8 @@ pub(super) fn measure(
     findings.due_latency_ns = quantiles(since_due);
 }
 
-/// Whether nothing had arrived of an unterminated line when the workload, which waits for an answer to it, wrote on. None
-/// where the script does not begin with one.
+/// Whether an unterminated line had not arrived when the workload, which waits for an answer to it, wrote on. None: the
+/// script does not begin with such a line.
 pub(super) fn prompt_held(recording: &Recording) -> Option<bool> {
     let [Step::Write { data, .. }, Step::Wait { .. }, ..] = recording.facts.script.steps.as_slice() else {
         return None;

@@ -1,7 +1,7 @@
-//! Loss: lines and bytes that were accepted and not delivered; and what was duplicated, altered or made up.
+//! Loss: lines and bytes that were accepted and not delivered, and lines that were duplicated, altered or made up.
 //!
-//! Stamped lines are told apart by sequence number and checksum. Scripts of raw bytes are compared line for line, in the
-//! order of each stream (of the writes, where the origin is merged), by the shortest edit script.
+//! Stamped lines are identified by sequence number and checksum. Scripts of raw bytes are compared line by line, by the
+//! shortest edit script, in the order of each stream (or of the writes, if the origin is merged).
 
 use super::Findings;
 use super::received::{Received, ReceivedLine};
@@ -11,10 +11,10 @@ use crun_capture_reactor::{Origin, Stream};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 use std::collections::{HashMap, HashSet, VecDeque};
 
-/// Which received line is which line of the truth, and what is left over.
+/// The result of matching: which received line is which line of the truth, and what is left over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Matched {
-    /// Per line of the truth: the place of its first delivery.
+    /// For each line of the truth: the place of its first delivery.
     pub(super) places: Vec<Option<usize>>,
     pub(super) lost_lines: u64,
     pub(super) lost_bytes: u64,
@@ -22,7 +22,7 @@ pub(super) struct Matched {
     pub(super) altered: u64,
     pub(super) foreign: u64,
     pub(super) wrong_endings: u64,
-    /// Lines that are there, but not where they belong (raw scripts only); their places tell the inversions.
+    /// Lines that arrived, but not where they belong (raw scripts only). Their places show the inversions.
     pub(super) moved: u64,
 }
 
@@ -41,7 +41,7 @@ pub(super) fn match_lines(truth: &Truth, received: &Received) -> Matched {
     matched
 }
 
-/// Puts what was delivered into the findings.
+/// Records in the findings what was delivered.
 pub(super) fn deliveries(matched: &Matched, findings: &mut Findings) {
     findings.lost_lines = matched.lost_lines;
     findings.lost_bytes = matched.lost_bytes;
@@ -51,9 +51,9 @@ pub(super) fn deliveries(matched: &Matched, findings: &mut Findings) {
     findings.wrong_endings = matched.wrong_endings;
 }
 
-/// A capturer without a live descriptor counts: what it counted less than was accepted is lost.
+/// Records the loss of a capturer without a live descriptor. It counts, and what is missing from its counts is lost.
 pub(super) fn counts(truth: &Truth, recording: &Recording, findings: &mut Findings) {
-    // Who gives no account has counted nothing that could be held against what was accepted.
+    // A capturer that gives no account has counted nothing.
     let Some(summary) = &recording.facts.summary else { return };
     let counted = [summary.stdout, summary.stderr, summary.merged];
     let accepted_lines = truth.accepted().count() as u64;
@@ -65,7 +65,7 @@ pub(super) fn counts(truth: &Truth, recording: &Recording, findings: &mut Findin
     findings.unattributed_lines = summary.merged.lines;
 }
 
-/// Holds the files against what was accepted. A file that is not there although the other is counts as empty.
+/// Compares the files with what was accepted. If only one of the two files exists, the other counts as empty.
 pub(super) fn files(truth: &Truth, recording: &Recording, findings: &mut Findings) {
     if recording.files.iter().all(Option::is_none) {
         return;
@@ -84,7 +84,7 @@ pub(super) fn files(truth: &Truth, recording: &Recording, findings: &mut Finding
         total.lost_bytes += matched.lost_bytes;
         total.lost_lines += matched.lost_lines;
         total.duplicated += matched.duplicated;
-        // What nobody wrote: with a runtime's error on stderr that is the runtime's.
+        // If the runtime reports an error on stderr, the foreign lines are the runtime's.
         total.altered += matched.altered + matched.moved;
         total.foreign += matched.foreign;
     }
@@ -126,8 +126,8 @@ fn match_stamped(truth: &Truth, received: &Received, matched: &mut Matched) {
     settle(&missing, &unknown, cut, matched);
 }
 
-/// Pairs lines that are missing with deliveries that are unknown: each pair is one altered line, and none of its bytes
-/// counts as lost. What is then unknown may be the part of one of the `cut` lines that the kernel took.
+/// Pairs missing lines with unknown deliveries. Each pair is one altered line, and none of its bytes counts as lost. A
+/// delivery that is still unknown may be the accepted part of one of the `cut` lines.
 fn settle(missing: &[&TruthLine], unknown: &[&ReceivedLine], cut: usize, matched: &mut Matched) {
     let mut unpaired: Vec<Option<&ReceivedLine>> = unknown.iter().copied().map(Some).collect();
     for line in missing {
@@ -144,11 +144,12 @@ fn settle(missing: &[&TruthLine], unknown: &[&ReceivedLine], cut: usize, matched
     matched.foreign += unpaired.iter().flatten().count().saturating_sub(cut) as u64;
 }
 
-/// The shortest edit script takes time and memory by the square of what differs; more lines are matched by their number.
+/// The shortest edit script takes time and memory that grow with the square of the differences. So more lines than this
+/// are matched by `nth_of_each`.
 const DIFF_MAX_LINES: usize = 10_000;
 
-/// The place at which the n-th line of some bytes was got, for the n-th that is wanted. Takes one pass, and tells what is
-/// missing; where lines are alike, not which of them.
+/// For each wanted line, the place of its delivery: the n-th line with some bytes is matched with the n-th delivery of
+/// these bytes. This takes one pass. It tells what is missing, but not which one of several equal lines.
 fn nth_of_each(wanted: &[&Key], got: &[&Key]) -> Vec<Option<usize>> {
     let mut places: HashMap<&Key, VecDeque<usize>> = HashMap::new();
     for (place, key) in got.iter().enumerate() {
@@ -164,7 +165,7 @@ fn match_raw(
     of_truth: impl Fn(&TruthLine) -> bool,
     of_received: impl Fn(&ReceivedLine) -> bool,
 ) {
-    // Lines that are cut take part, since a delivery of their part must not count as foreign.
+    // Cut lines take part too, because a delivery of their accepted part must not count as foreign.
     let wanted: Vec<(usize, &TruthLine)> =
         truth.lines.iter().enumerate().filter(|(_, line)| (line.accepted || line.cut) && of_truth(line)).collect();
     let got: Vec<(usize, &ReceivedLine)> =
@@ -202,7 +203,7 @@ fn match_raw(
         missing.extend(operation.old_range());
         extra.extend(operation.new_range());
     }
-    // What is missing in one place and extra in another has moved.
+    // A line that is missing in one place and extra in another has moved.
     extra.retain(|&place| {
         let moved = missing.iter().position(|&at| wanted_keys[at] == got_keys[place]);
         if let Some(moved) = moved {
@@ -212,7 +213,7 @@ fn match_raw(
         }
         moved.is_none()
     });
-    // What is extra and equals a line that is there is that line again.
+    // An extra line that equals a wanted line is a duplicate of it.
     extra.retain(|&place| {
         let again = wanted_keys.contains(&got_keys[place]);
         matched.duplicated += u64::from(again);

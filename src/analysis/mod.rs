@@ -1,4 +1,4 @@
-//! Findings: what a recording shows. Pure functions of script, journal and recording; no I/O.
+//! Analysis: computes the findings of a recording. Pure functions of script, journal and recording; no I/O.
 
 mod attribution;
 mod cost;
@@ -22,11 +22,11 @@ use loss::Matched;
 use received::Received;
 use truth::Truth;
 
-/// A recording, with what was written held against what arrived.
+/// A recording, in which what arrived is matched with what was written.
 struct Matching {
     /// The lines of each stream by itself.
     apart: Truth,
-    /// The same for a reader that cannot tell the streams apart, where that makes a difference.
+    /// The lines for a reader that cannot tell the streams apart, if that makes a difference.
     merged: Option<Truth>,
     received: Received,
     matched: Matched,
@@ -36,7 +36,7 @@ struct Matching {
 impl Matching {
     fn of(recording: &Recording) -> Matching {
         let script = &recording.facts.script;
-        // A program of the host's keeps no journal. What it writes is known, and all of it is to arrive.
+        // A program of the host keeps no journal. Its output is known, and all of it must arrive.
         let supposed = recording.facts.program.then(|| Journal::supposed(script));
         let journal = recording.journal.as_ref().or(supposed.as_ref());
         let apart = Truth::of(script, journal);
@@ -47,7 +47,7 @@ impl Matching {
         Matching { apart, merged, received, matched, background_lines }
     }
 
-    /// What the deliveries are held against.
+    /// The truth that the deliveries are compared with.
     fn truth(&self) -> &Truth {
         self.merged.as_ref().unwrap_or(&self.apart)
     }
@@ -58,15 +58,15 @@ impl Matching {
 pub struct Fate {
     /// The stream it was written to.
     pub stream: Stream,
-    /// When; None where the writer kept no journal.
+    /// When it was written. None: the writer kept no journal.
     pub written_ns: Option<u64>,
-    /// When it was delivered; None: it was not.
+    /// When it was delivered. None: it was not.
     pub delivered_ns: Option<u64>,
-    /// Whether it came before the line of the other stream that was written just before it.
+    /// Whether it arrived before the line of the other stream that was written just before it.
     pub swapped: bool,
 }
 
-/// What became of each line, in the order in which they were written. Empty where the capturer only counted.
+/// What became of each accepted line, in the order of the writes. Empty if the capturer only counted.
 pub fn fates(recording: &Recording) -> Vec<Fate> {
     if !recording.facts.live {
         return Vec::new();

@@ -5,7 +5,7 @@ use super::loss::Matched;
 use super::truth::Truth;
 use crun_capture_reactor::Stream;
 
-/// `supposed`: the writes are a supposition, which tells the order within each stream only.
+/// Measures the order. `supposed`: there is no journal, and the supposed writes tell only the order within each stream.
 pub(super) fn measure(truth: &Truth, supposed: bool, matched: &Matched, findings: &mut Findings) {
     for stream in Stream::BOTH {
         findings.stream_inversions += inversions(truth, matched, stream);
@@ -13,9 +13,9 @@ pub(super) fn measure(truth: &Truth, supposed: bool, matched: &Matched, findings
     findings.cross_inversion_rate = if supposed { None } else { cross_inversion_rate(truth, matched) };
 }
 
-/// How many lines of `stream` arrived right after one that was written later.
+/// The number of lines of `stream` that arrived right after a line that was written later.
 fn inversions(truth: &Truth, matched: &Matched, stream: Stream) -> u64 {
-    // When a second writer wrote its lines is not known.
+    // Nobody knows when a second writer wrote its lines.
     let of_stream = truth.lines.iter().zip(&matched.places);
     let of_stream = of_stream.filter(|(line, _)| line.stream == stream && line.written_ns.is_some());
     let mut arrivals: Vec<(usize, usize)> =
@@ -24,7 +24,8 @@ fn inversions(truth: &Truth, matched: &Matched, stream: Stream) -> u64 {
     arrivals.windows(2).filter(|pair| pair[0].1 > pair[1].1).count() as u64
 }
 
-/// Neighbours are lines of writes that followed each other, on different streams; in lines, so that merged bytes count too.
+/// The fraction of the neighbours that arrived swapped. Neighbours are lines of consecutive writes on different
+/// streams. Lines are compared, so that merged bytes count too.
 fn cross_inversion_rate(truth: &Truth, matched: &Matched) -> Option<f64> {
     let (mut neighbours, mut swapped) = (0_u64, 0_u64);
     for at in 1..truth.lines.len() {

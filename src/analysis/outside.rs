@@ -1,4 +1,4 @@
-//! What was done to the run from outside, and how the capturer and the workload took it.
+//! What was done to the run from outside, and what became of the capturer, the workload and the files.
 
 use super::Findings;
 use crate::recording::Recording;
@@ -7,7 +7,7 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
     let facts = &recording.facts;
     findings.stimulus_error = facts.stimulus_error.clone();
     if facts.stimulus.is_some() {
-        // The init of a pid namespace does not die of SIGPIPE; what it writes is refused all the same.
+        // The init of a pid namespace does not die of SIGPIPE, but its writes are refused all the same.
         let unharmed = findings.refused_bytes == 0;
         findings.workload_survived = recording.journal.as_ref().map(|journal| journal.ended_ns != 0 && unharmed);
     }
@@ -16,7 +16,8 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
     findings.file_owner = facts.file_owner.clone();
     findings.file_owner_changed = facts.file_owner_changed;
     let harmed = [findings.file_lost_bytes, findings.file_altered_lines].into_iter().flatten().any(|count| count > 0);
-    // Where something was done to the files and there are none, that must be said too; unless nothing was started.
+    // If something was done to the run and there are no files, the capturer must report that too, unless nothing was
+    // started.
     let missing =
         facts.stimulus.is_some() && recording.files.iter().all(Option::is_none) && recording.journal.is_some();
     let told = facts.summary.as_ref().is_some_and(|summary| summary.truncated || !summary.errors.is_empty());

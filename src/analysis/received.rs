@@ -1,4 +1,4 @@
-//! What arrived, as lines: pieces joined, and each line known by its stamp or its bytes.
+//! The lines that arrived: their pieces are joined, and each line is identified by its stamp or its bytes.
 
 use super::truth::Key;
 use crate::script::line::{StampedLine, decode};
@@ -12,7 +12,7 @@ pub(super) struct ReceivedLine {
     /// Content and terminator.
     pub(super) bytes: u64,
     pub(super) ending: Ending,
-    /// Receipt of its last piece.
+    /// When its last piece was received.
     pub(super) at_ns: u64,
     pub(super) stamp: Option<StampedLine>,
 }
@@ -26,7 +26,7 @@ pub(super) struct Received {
 impl Received {
     pub(super) fn of(deliveries: &[Delivered], seed: u64) -> Received {
         let mut open: [Vec<u8>; 3] = Default::default();
-        // Where the last piece of each came, and when.
+        // The last piece of each origin: its place, its number and its time.
         let mut last: [(usize, usize, u64); 3] = Default::default();
         let mut received = Vec::with_capacity(deliveries.len());
         for (number, delivered) in deliveries.iter().enumerate() {
@@ -42,7 +42,8 @@ impl Received {
                 received.push(line(delivered.origin, &whole, delivered.ending, delivered.at_ns, seed));
             }
         }
-        // Pieces that nothing followed: a line without a line feed, or what came before the capturer was killed.
+        // These pieces were never completed: a line without a line feed, or a line that was cut when the capturer was
+        // killed.
         let mut unfinished: Vec<Origin> =
             Origin::ALL.into_iter().filter(|&origin| !open[origin as usize].is_empty()).collect();
         unfinished.sort_by_key(|&origin| std::cmp::Reverse(last[origin as usize]));
@@ -53,8 +54,8 @@ impl Received {
         Received { lines: received }
     }
 
-    /// The same without the runtime's own words, which it prints on the container's stderr too: what its log says it wrote
-    /// is no altered line of the workload's.
+    /// Removes the runtime's own messages. It prints the errors of its log on the container's stderr too, and they are
+    /// not altered lines of the workload.
     pub(super) fn without(mut self, runtime_errors: &[String]) -> Received {
         let is_said = |bytes: &[u8]| {
             let said = |error: &String| !error.is_empty() && memchr::memmem::find(bytes, error.as_bytes()).is_some();
@@ -64,7 +65,7 @@ impl Received {
         self
     }
 
-    /// Takes these lines out, and tells how many there were.
+    /// Removes these lines, and returns how many there were.
     pub(super) fn take_out(&mut self, lines: &[Vec<u8>]) -> u64 {
         let before = self.lines.len();
         self.lines.retain(|line| !matches!(&line.key, Key::Raw(bytes) if lines.contains(bytes)));
@@ -85,7 +86,7 @@ impl Received {
 
 fn line(origin: Origin, content: &[u8], ending: Ending, at_ns: u64, seed: u64) -> ReceivedLine {
     let bytes = (content.len() + ending.terminator().len()) as u64;
-    // A carriage return belongs to the content, whichever way the capturer told of it.
+    // A carriage return belongs to the content, in whichever way the capturer reports it.
     let joined;
     let (content, ending) = match ending {
         Ending::Crlf => {

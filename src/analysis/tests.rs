@@ -1,4 +1,4 @@
-//! Faults that are planted into recordings give exactly the finding that was planted.
+//! A fault that is planted in a recording gives exactly the finding for that fault.
 
 use super::*;
 use crate::experiment::ExpectedEnd;
@@ -9,7 +9,8 @@ use crate::script::{Content, Data, End, Lines, Script, Step};
 use crun_capture_reactor::{Delivered, Ending, Exit, Origin, Stream};
 use proptest::prelude::*;
 
-/// What a perfect capturer records of `script`: write k happens at 1,000 k, takes 10, and arrives 100 after it began.
+/// The recording of a perfect capturer: write k of `script` begins at 1,000 k ns, takes 10 ns, and arrives 100 ns after
+/// it began.
 fn perfect(script: Script) -> Recording {
     let (mut writes, mut deliveries) = (Vec::new(), Vec::new());
     for (at, (stream, content)) in script.contents().into_iter().enumerate() {
@@ -79,7 +80,7 @@ fn raw(bytes: &[u8]) -> Script {
     Script::new(3, End::Exit(0)).then(write)
 }
 
-/// What is wrong with the content; everything else must be as without the fault.
+/// The faults in the content. Everything else must be as it is without the fault.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Faults {
     lost: u64,

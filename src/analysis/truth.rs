@@ -1,18 +1,18 @@
-//! What was written: the lines of the script, and what the journal says became of each.
+//! The truth: the lines of the script, and what became of each according to the journal.
 
 use crate::script::journal::{Journal, Write};
 use crate::script::{Content, Script};
 use crun_capture_reactor::{Ending, Stream};
 
-/// Errors after which a write is tried again with the same bytes (EINTR).
+/// The error after which a write is repeated with the same bytes (EINTR).
 const TRIED_AGAIN: i32 = libc::EINTR;
 
-/// What identifies a line.
+/// The identity of a line.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Key {
     /// A stamped line, by its sequence number.
     Stamped(u64),
-    /// Any other, by its bytes, a carriage return included.
+    /// Any other line, by its bytes, a carriage return included.
     Raw(Vec<u8>),
 }
 
@@ -21,14 +21,14 @@ pub(super) enum Key {
 pub(super) struct TruthLine {
     pub(super) stream: Stream,
     pub(super) key: Key,
-    /// With its line feed.
+    /// The length, with its line feed.
     pub(super) bytes: u64,
     pub(super) ending: Ending,
-    /// The kernel took all of it.
+    /// Whether the kernel accepted all of it.
     pub(super) accepted: bool,
-    /// The kernel took a part of it, or may have: then neither its delivery nor its absence is a fault.
+    /// Whether the kernel accepted a part of it, or may have. Then neither its delivery nor its absence is a fault.
     pub(super) cut: bool,
-    /// When the write began that carried its last byte.
+    /// When the write that carried its last byte began.
     pub(super) written_ns: Option<u64>,
     /// The place of that write among all writes.
     pub(super) write: usize,
@@ -39,9 +39,9 @@ pub(super) struct TruthLine {
 pub(super) struct Truth {
     pub(super) seed: u64,
     pub(super) lines: Vec<TruthLine>,
-    /// Whether all of them are stamped, so that each can be told from every other.
+    /// Whether all lines are stamped, so that each differs from every other.
     pub(super) stamped: bool,
-    /// Bytes that the kernel accepted, per stream.
+    /// Bytes that the kernel accepted, for each stream.
     pub(super) accepted_bytes: [u64; 2],
     /// When the first write began.
     pub(super) first_write_ns: Option<u64>,
@@ -70,8 +70,8 @@ impl Truth {
         truth
     }
 
-    /// The same for a reader that cannot tell the streams apart: the bytes as they followed each other, cut into lines.
-    /// None where it makes no difference: stamped lines are written whole, and so is what stands between them.
+    /// The truth for a reader that cannot tell the streams apart: the bytes in the order of the writes, cut into lines.
+    /// None: it makes no difference, because stamped lines are written whole, and so is what stands between them.
     pub(super) fn merged(&self, script: &Script, journal: Option<&Journal>) -> Option<Truth> {
         if self.lines.iter().any(|line| matches!(line.key, Key::Stamped(_))) {
             return None;
@@ -94,8 +94,8 @@ impl Truth {
     }
 }
 
-/// The lines of the second writers. Their writes are in no journal; where the workload has played to its end, it has seen
-/// them succeed.
+/// The lines of the second writers. Their writes are in no journal. If the workload played to its end, it has seen them
+/// succeed.
 fn second_writers(script: &Script, journal: Option<&Journal>) -> Vec<TruthLine> {
     let played = journal.is_some_and(|journal| journal.ended_ns != 0);
     let writers = script.second_writers().into_iter();
@@ -146,7 +146,7 @@ fn lines_of(script: &Script, stream: Stream) -> Vec<TruthLine> {
     lines
 }
 
-/// Cuts `bytes`, which follow what is in `open`, into lines; what has no line feed yet stays in `open`.
+/// Cuts `bytes`, which follow the content of `open`, into lines. What has no line feed yet stays in `open`.
 fn cut(open: &mut Vec<u8>, mut bytes: &[u8], mut line: impl FnMut(Vec<u8>)) {
     while let Some(end) = memchr::memchr(b'\n', bytes) {
         let mut content = std::mem::take(open);
@@ -177,7 +177,7 @@ fn accepted_writes(script: &Script, writes: &[Write]) -> Vec<(usize, Write, Vec<
     accepted
 }
 
-/// By how much a write moves its stream on: the workload drops what the kernel refuses, unless it is to be tried again.
+/// How far a write advances its stream. The workload drops what the kernel refuses, unless it repeats the write.
 fn advance(write: &Write) -> u64 {
     match (write.accepted, write.errno) {
         (0, 0 | TRIED_AGAIN) => 0,
@@ -209,7 +209,7 @@ struct Range {
 
 struct Coverage {
     ranges: Vec<Range>,
-    /// What a write offered that had not returned at the end: the kernel may have taken any part of it.
+    /// The bytes of a write that had not returned at the end. The kernel may have accepted any part of them.
     pending: Option<(u64, u64)>,
 }
 

@@ -1,4 +1,4 @@
-//! What the claims are judged by: the findings of their cells on one runtime, and two things that no cell can show.
+//! The evidence for the claims: the findings of their cells on one runtime, and two results that no cell can show.
 
 use crate::analysis::Findings;
 use crate::recording::CellId;
@@ -8,27 +8,27 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evidence {
     cells: BTreeMap<String, Findings>,
-    /// Why a cell was not run.
+    /// Why a cell was not run, by its id.
     absent: BTreeMap<String, String>,
-    /// What Go's compiler says of the published code; None where there is no Go.
+    /// What Go's compiler says about the published code. None: there is no Go here.
     pub compiled: Option<Result<(), String>>,
-    /// Descriptors of a process that captures again and again; None where that was not tried.
+    /// The descriptors of a process that captures many times. None: that was not tried.
     pub handles: Option<Handles>,
 }
 
-/// How many descriptors a process had before and after so many captures by each of the spike's strategies.
+/// The number of descriptors of a process before and after many captures by each of the spike's strategies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handles {
-    /// Captures.
+    /// The number of captures.
     pub captures: u64,
-    /// Descriptors before them.
+    /// The descriptors before them.
     pub before: u64,
-    /// Descriptors after them.
+    /// The descriptors after them.
     pub after: u64,
 }
 
 impl Evidence {
-    /// Adds the findings of a cell; of several runs the last counts.
+    /// Adds the findings of a cell. Of several runs the last one counts.
     pub fn add(&mut self, id: &CellId, findings: Findings) {
         self.cells.insert(key(id), findings);
     }
@@ -41,7 +41,7 @@ impl Evidence {
     /// The findings of a cell, `strategy/experiment/case`.
     ///
     /// # Errors
-    /// Why there are none.
+    /// There are none. The error says why.
     pub(super) fn of(&self, cell: &str) -> Result<&Findings, String> {
         let reason = || match self.absent.get(cell) {
             Some(reason) => format!("{cell} cannot be tried here: {reason}"),
@@ -73,7 +73,7 @@ fn key(id: &CellId) -> String {
     format!("{}/{}/{}", id.strategy, id.experiment, id.case)
 }
 
-/// Whether something was lost without a word, or the capture hung.
+/// Whether the capture ended and nothing was lost silently.
 pub(super) fn is_whole(found: &Findings) -> bool {
     !found.deadline_hit && (found.lost_bytes == 0 || found.truncated)
 }

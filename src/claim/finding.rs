@@ -157,12 +157,19 @@ pub(super) static ALL: &[Claim] = &[
             let hidden = one.exit_reported == failed.exit_reported;
             let judged = if right < ends.len() {
                 Judgement::refuted(format!("{} of {} ends are reported wrongly", ends.len() - right, ends.len()))
-            } else if alike || hidden {
-                Judgement::qualified(
-                    "the code is there, but exit 143 and death by SIGTERM look alike, and so do exit 1 and a failure of crun itself, which only crun's --log tells apart",
-                )
             } else {
-                Judgement::confirmed("every end is reported as it was, and no two look alike")
+                match (alike, hidden) {
+                    (true, true) => Judgement::qualified(
+                        "the code is there, but exit 143 and death by SIGTERM look alike, and so do exit 1 and a failure of crun itself, which only crun's --log tells apart",
+                    ),
+                    (true, false) => {
+                        Judgement::qualified("the code is there, but exit 143 and death by SIGTERM look alike")
+                    }
+                    (false, true) => Judgement::qualified(
+                        "the code is there, but exit 1 and a failure of crun itself look alike; only crun's --log tells them apart",
+                    ),
+                    (false, false) => Judgement::confirmed("every end is reported as it was, and no two look alike"),
+                }
             };
             Ok(judged.with("right", right).with("tried", ends.len()).with("signal", signal.signal))
         },

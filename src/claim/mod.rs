@@ -57,15 +57,15 @@ pub struct Claim {
     pub judge: fn(&Evidence) -> Result<Judgement, String>,
 }
 
-/// What becomes of a claim.
+/// The verdict on a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It is as the spike says.
     Confirmed,
-    /// It is otherwise.
+    /// It is not as the spike says.
     Refuted,
-    /// It is so, but for something that the spike does not say.
+    /// It is as the spike says, with a restriction that the spike does not mention.
     Qualified,
     /// It could not be tried here.
     NotMeasured,
@@ -121,22 +121,22 @@ impl Judgement {
     }
 }
 
-/// One claim, tried.
+/// One claim with its verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tried {
     /// Its id.
     pub id: String,
     /// The spike's words.
     pub says: String,
-    /// What becomes of it.
+    /// The verdict.
     pub verdict: Verdict,
-    /// What the repository has on record, of crun; null for another runtime.
+    /// The verdict on record in the repository, measured on crun; null for another runtime.
     pub recorded: Option<Verdict>,
-    /// Why, in a sentence.
+    /// The reason, in one sentence.
     pub why: String,
     /// What was measured: times in ns, sizes in bytes.
     pub evidence: Map<String, Value>,
-    /// The command that shows it again.
+    /// The command that tries it again.
     pub repeat: String,
 }
 

@@ -1,4 +1,4 @@
-//! `capture`: one command under one strategy; for the harness, the built-in capturers.
+//! `capture`: captures one command with one strategy. The harness runs the built-in capturers through the same verb.
 
 use super::complain;
 use clap::ValueEnum;
@@ -22,61 +22,62 @@ Examples:
   crun-capture capture --strategy follow --stdout-path out.log --stderr-path err.log --resume 51200,0
   crun-capture capture --strategy combined --live json --summary s.json -- sh -c 'echo a; echo b >&2; exit 7'
 
-Ctrl-C reaches the command, and the capture goes on to report how that ended. SIGTERM ends the capture alone: the command \
-then meets a closed pipe at its next write.";
+Ctrl-C reaches the command too, and the capture goes on to report how the command ended. SIGTERM ends only the \
+capture: the next write of the command then meets a closed pipe.";
 
-/// The capture itself failed.
+/// The exit code when the capture itself failed.
 const CAPTURE_FAILED: u8 = 125;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// How to capture
+    /// The strategy to capture with
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(strategy::ALL.iter().map(|one| one.name())))]
     strategy: String,
-    /// Where a strategy that writes files puts stdout; or the FIFO that is handed on
+    /// The file for stdout, if the strategy writes files; or the FIFO that the command gets as its stdout
     #[arg(long, value_name = "FILE")]
     stdout_path: Option<PathBuf>,
-    /// Where a strategy that writes files puts stderr; or the FIFO that is handed on
+    /// The file for stderr, if the strategy writes files; or the FIFO that the command gets as its stderr
     #[arg(long, value_name = "FILE")]
     stderr_path: Option<PathBuf>,
-    /// What to do with the lines as they are delivered
+    /// How to print the lines as they are delivered
     #[arg(long, value_enum, default_value = "raw")]
     live: Live,
-    /// Write an account of the capture, as JSON; `-` for stdout
+    /// Write an account of the capture to this file, as JSON; `-` means stdout
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
-    /// Wait so many ns before each line: the spike's rate limit, which only task-log has
+    /// Wait this many ns before each line, which only task-log can do: the rate limit of the spike (see `crun-capture
+    /// claims --help`)
     #[arg(long, value_name = "NS")]
     line_interval_ns: Option<u64>,
-    /// Go on where a capture ended that was killed: the bytes of stdout and of stderr that were delivered, as OUT,ERR; its files are
-    /// --stdout-path and --stderr-path, and there is no command
+    /// Resume a capture that was killed: OUT and ERR are the bytes of stdout and stderr that it delivered,
+    /// --stdout-path and --stderr-path name its files, and there is no command
     #[arg(long, value_name = "OUT,ERR", value_parser = offsets, requires_all = ["stdout_path", "stderr_path"], conflicts_with = "command")]
     resume: Option<[u64; 2]>,
-    /// The command
+    /// The command to capture, with its arguments
     #[arg(last = true, required_unless_present = "resume", value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Live {
-    /// As they are, each stream to its own
+    /// Print stdout's lines on stdout and stderr's on stderr, unchanged
     Raw,
-    /// One JSON object a line, on stdout
+    /// Print one JSON object per line on stdout
     Json,
-    /// Nothing
+    /// Print nothing
     None,
 }
 
 fn offsets(text: &str) -> Result<[u64; 2], String> {
     let parsed = text.split_once(',').and_then(|(out, err)| Some([out.parse().ok()?, err.parse().ok()?]));
-    parsed.ok_or_else(|| "two numbers of bytes with a comma between them, as 1024,0".to_owned())
+    parsed.ok_or_else(|| "expected two numbers of bytes with a comma between them, such as 1024,0".to_owned())
 }
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
     let Some(named) = strategy::find(&arguments.strategy) else { return CAPTURE_FAILED };
     let limited = arguments.line_interval_ns.map(strategy::rate_limited).filter(|one| one.name() == named.name());
     let strategy = limited.as_ref().map_or(named, |limited| limited as &dyn Strategy);
-    // A file that may grow no further (RLIMIT_FSIZE) is an error of its write, which the strategy tells of.
+    // A write beyond RLIMIT_FSIZE must fail, not end this process by SIGXFSZ. The strategy then reports the error.
     outlive(&[libc::SIGXFSZ]);
     match Request::from_environment() {
         Err(error) => {
@@ -88,7 +89,8 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     }
 }
 
-/// Signals end this process no more. By a handler: that, unlike SIG_IGN, is not inherited through exec.
+/// Keeps these signals from ending this process. It installs handlers, because they are not inherited through
+/// execve(2), as SIG_IGN would be.
 fn outlive(signals: &[i32]) {
     for &signal in signals {
         let noted = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -107,7 +109,7 @@ fn command(arguments: &Arguments, paths: [Option<PathBuf>; 2]) -> Command {
     command
 }
 
-/// Keeps the capturer protocol.
+/// Captures for the harness, by the capturer protocol.
 fn for_the_harness(strategy: &dyn Strategy, arguments: &Arguments, request: Request) -> u8 {
     let command = command(arguments, [request.stdout_file, request.stderr_file]);
     let mut frames = request.live.map(Frames::new);
@@ -116,7 +118,7 @@ fn for_the_harness(strategy: &dyn Strategy, arguments: &Arguments, request: Requ
     if let Ok(summary) = &captured
         && let Err(error) = give_account(summary, frames.as_mut(), request.summary_file.as_deref())
     {
-        complain(&format!("cannot give an account of the capture: {error}"));
+        complain(&format!("cannot write the account of the capture: {error}"));
     }
     code(captured)
 }
@@ -126,7 +128,7 @@ fn give_account(summary: &Summary, frames: Option<&mut Frames<fs::File>>, file: 
     let has_frames = frames.is_some();
     let framed = frames.map_or(Ok(()), |frames| frames.finish(&json));
     match file {
-        // Without frames, or with a consumer that is gone.
+        // The account goes into the file if there are no frames, or if their consumer is gone.
         Some(path) if !has_frames || framed.is_err() => write_private(path, &json),
         _ => framed,
     }
@@ -145,7 +147,7 @@ fn code(captured: Result<Summary, CaptureError>) -> u8 {
 fn for_the_user(strategy: &dyn Strategy, arguments: &Arguments) -> u8 {
     let paths = paths(strategy, arguments);
     if paths[0].is_some() && paths[0] == paths[1] {
-        complain("--stdout-path and --stderr-path are the same file: each would overwrite the other");
+        complain("--stdout-path and --stderr-path name the same file: name two, or each stream overwrites the other");
         return super::USAGE;
     }
     handle_signals(strategy, &paths);
@@ -163,7 +165,7 @@ fn for_the_user(strategy: &dyn Strategy, arguments: &Arguments) -> u8 {
                 Some(resumed) => resumed,
                 None => {
                     let name = strategy.name();
-                    complain(&format!("{name} leaves nothing to go on with: its capture ends with the capturer"));
+                    complain(&format!("{name} cannot resume a capture: nothing of its capture outlives the capturer"));
                     return super::USAGE;
                 }
             }
@@ -173,10 +175,10 @@ fn for_the_user(strategy: &dyn Strategy, arguments: &Arguments) -> u8 {
     finish(arguments, captured.map(|(_, summary)| summary))
 }
 
-/// The paths that the strategy uses. It is told of those that it does not.
+/// The paths that the strategy uses. Warns the user about a path that it does not use.
 fn paths(strategy: &dyn Strategy, arguments: &Arguments) -> [Option<PathBuf>; 2] {
     let mut paths = [arguments.stdout_path.clone(), arguments.stderr_path.clone()];
-    // Passthrough is given what it hands on.
+    // A strategy that needs a reader is given the FIFOs that it hands on.
     if !strategy.declares().has(Capability::File) && !strategy.needs().needs_reader {
         for path in paths.iter_mut().filter_map(Option::take) {
             complain(&format!("{} writes no files: {} is not created", strategy.name(), path.display()));
@@ -185,9 +187,10 @@ fn paths(strategy: &dyn Strategy, arguments: &Arguments) -> [Option<PathBuf>; 2]
     paths
 }
 
-/// Whoever reads our output may stop reading: as any filter, this program then dies of SIGPIPE, and the command of its own
-/// next write. It stays where the capture goes on for somebody else: files that are written independently of the stream, or
-/// a FIFO in the place of one, which may lose its reader.
+/// Prepares this process for SIGPIPE, SIGINT and SIGQUIT. If whoever reads our output stops reading, this program dies
+/// of SIGPIPE like any filter, and the command dies of its own next write. This program stays alive if the capture goes
+/// on for somebody else: if the strategy writes its files independently of the stream, or if one of them is a FIFO,
+/// which may lose its reader.
 fn handle_signals(strategy: &dyn Strategy, paths: &[Option<PathBuf>; 2]) {
     let mut files = paths.iter().flatten();
     let independent = strategy.declares().has(Capability::IndependentSinks) && paths.iter().any(Option::is_some);
@@ -195,11 +198,11 @@ fn handle_signals(strategy: &dyn Strategy, paths: &[Option<PathBuf>; 2]) {
     if dies && let Err(error) = crun_capture::sys::set_disposition(libc::SIGPIPE, Disposition::Default) {
         complain(&format!("cannot handle SIGPIPE: {error}"));
     }
-    // A terminal's Ctrl-C reaches the command too; the capturer stays to report how that ended.
+    // Ctrl-C at a terminal reaches the command too. The capturer stays, to report how the command ended.
     outlive(&[libc::SIGINT, libc::SIGQUIT]);
 }
 
-/// Tells how the capture ended, and with which code this program does.
+/// Reports how the capture ended, and returns the exit code of this program.
 fn finish(arguments: &Arguments, captured: Result<Summary, CaptureError>) -> u8 {
     if let Ok(summary) = &captured {
         for error in summary.errors.iter().chain(&summary.notes) {
@@ -209,11 +212,11 @@ fn finish(arguments: &Arguments, captured: Result<Summary, CaptureError>) -> u8 
             complain(&error);
             return CAPTURE_FAILED;
         }
-        // Not everything reached the consumer: that must not look like a success.
+        // If not everything reached the consumer, that must not look like a success.
         if summary.truncated && summary.exit_code.is_none_or(|code| code == 0) {
             return CAPTURE_FAILED;
         }
-        // The program's own end is its parent's to know.
+        // A resumed command is not a child of this program: only its parent learns how it ended.
         if arguments.resume.is_some() {
             return 0;
         }

@@ -1,4 +1,4 @@
-//! `claims`: the spike on trial. Runs the cells that its claims need on one runtime, and judges each claim by their findings.
+//! `claims`: runs the cells that the claims of the spike need on one runtime, and judges each claim by their findings.
 
 use super::compare::{expectations, interrupted, tell_of_output};
 use super::prepare::{self, DEADLINE, DEADLINE_QUICK, Progress, worded};
@@ -19,13 +19,14 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The published code, for Go's compiler.
+/// The Go code that the spike publishes.
 const PUBLISHED: &str = include_str!("../../fixtures/go/task-log-manager/main.go");
 
-/// How long the compiler may take: it compiles the parts of its library that the code needs, where it never did before.
+/// The time that the compiler may take. Its cache is empty, so it also compiles the parts of its library that the code
+/// needs.
 const COMPILER: Duration = Duration::from_secs(120);
 
-/// How often each of the spike's strategies captures while descriptors are counted.
+/// The number of captures by each of the spike's strategies while descriptors are counted.
 const CAPTURES: u64 = 20;
 
 pub(super) const DETAILS: &str = "\
@@ -34,26 +35,26 @@ Examples:
   crun-capture claims recommend/tee rate               some of them
   crun-capture claims --format markdown > SPIKE.md     the spike's report, with evidence
 
-Exit code 100: a verdict is another than the recorded one.";
+Exit code 100: a verdict differs from the recorded one.";
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Only claims whose id contains this; crun-capture list claims
+    /// Only claims whose id contains this; `crun-capture list claims` lists them all
     #[arg(value_name = "ID-PART")]
     claims: Vec<String>,
-    /// On this runtime, or LABEL=PATH [default: crun, and where that does not work, fake]
+    /// The runtime: a name, or LABEL=PATH [default: crun, or fake if crun does not work here]
     #[arg(long, value_name = "RUNTIME")]
     runtime: Option<String>,
-    /// How
+    /// The output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Fewer lines, and a shorter deadline
+    /// Write fewer lines, and shorten the deadline
     #[arg(long)]
     quick: bool,
-    /// Determines the scripts and the order of the cells
+    /// The seed of the scripts and of the order of the cells
     #[arg(long, default_value_t = prepare::SEED)]
     seed: u64,
-    /// Where the recordings go [default: .crun-capture/UTC-SEED]
+    /// The directory for the recordings [default: .crun-capture/UTC-SEED]
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
 }
@@ -70,7 +71,7 @@ enum Format {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     if arguments.runtime.as_deref() == Some("all") {
-        return Err(Usage("claims are tried on one runtime: name it".to_owned()).into());
+        return Err(Usage("claims are tried on one runtime: name one instead of `all`".to_owned()).into());
     }
     let chosen = chosen(&arguments.claims)?;
     let request = request(arguments, &chosen)?;
@@ -79,7 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let handles = chosen.iter().any(|claim| claim.id == "memory/close-handles").then(count_handles).transpose()?;
     let mut evidence = Evidence::default();
     (evidence.compiled, evidence.handles) = (compiled.flatten(), handles);
-    // Where no claim needs a cell, the runtime is looked for all the same: the report names it.
+    // Even if no claim needs a cell, the runtime is looked for, because the report names it.
     let (runtime, ran) = match &request.wanted {
         Wanted::Matching(patterns) if patterns.is_empty() => {
             let wanted = prepare::runtimes(&named(arguments), &[])?;
@@ -93,7 +94,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     };
     host.close()?;
     let options = options(arguments);
-    // The verdicts on record are those of crun, and the fake is held to crun.
+    // The recorded verdicts were measured on crun, and the fake must behave as crun does.
     let on_record = matches!(&*runtime.wanted.label, "crun" | "fake");
     let export = ClaimsExport {
         schema_version: SCHEMA_VERSION,
@@ -114,7 +115,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let differing: Vec<&Tried> = export.claims.iter().filter(|tried| tried.differs()).collect();
     for tried in &differing {
         let recorded = tried.recorded.map_or("", claim::Verdict::word);
-        complain(&format!("{} is {}, and {recorded} by fixtures/verdicts.toml", tried.id, tried.verdict.word()));
+        complain(&format!("{} is {}, but fixtures/verdicts.toml says {recorded}", tried.id, tried.verdict.word()));
     }
     Ok(if differing.is_empty() { 0 } else { 100 })
 }
@@ -123,7 +124,7 @@ fn named(arguments: &Arguments) -> Vec<String> {
     arguments.runtime.iter().cloned().collect()
 }
 
-/// The cells that the claims need.
+/// The request for the cells that the claims need.
 fn request(arguments: &Arguments, chosen: &[&Claim]) -> anyhow::Result<Request> {
     let mut patterns: Vec<String> =
         chosen.iter().flat_map(|claim| claim.tried_by).map(|&pattern| pattern.to_owned()).collect();
@@ -144,7 +145,7 @@ fn request(arguments: &Arguments, chosen: &[&Claim]) -> anyhow::Result<Request> 
     })
 }
 
-/// The claims whose ids contain one of the parts; one that is the whole id of a claim means that one.
+/// The claims whose ids contain one of the parts. A part that is the whole id of a claim selects that claim alone.
 fn chosen(parts: &[String]) -> anyhow::Result<Vec<&'static Claim>> {
     let known: Vec<&str> = claim::all().map(|claim| claim.id).collect();
     if let Some(part) = parts.iter().find(|part| !known.iter().any(|id| id.contains(part.as_str()))) {
@@ -156,12 +157,12 @@ fn chosen(parts: &[String]) -> anyhow::Result<Vec<&'static Claim>> {
     Ok(claim::all().filter(wanted).collect())
 }
 
-/// What `list claims` tells of them.
+/// The id and the words of each claim, for `list claims`.
 pub(super) fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
     claim::all().map(|claim| (claim.id, claim.says))
 }
 
-/// The strategies that the claims are about, and the one with the spike's ticker.
+/// The strategies that the claims are about, and the strategy with the spike's ticker.
 fn capturers(patterns: &[String], own: &Path) -> Vec<Capturer> {
     let needs = |name: &str| patterns.iter().any(|pattern| pattern.split('/').next() == Some(name));
     let wanted = strategy::ALL.iter().filter(|one| needs(one.name()));
@@ -175,14 +176,14 @@ fn capturers(patterns: &[String], own: &Path) -> Vec<Capturer> {
     capturers
 }
 
-/// Gives the published code to Go's compiler; None where there is no Go.
+/// Compiles the published code with Go. None: there is no Go here, or the compiler says nothing about the code.
 fn compile(host: &Host) -> anyhow::Result<Option<Result<(), String>>> {
     let folder = host.scratch.disk().join("go");
     fs::create_dir(&folder)?;
     fs::write(folder.join("main.go"), PUBLISHED)?;
     let mut command = std::process::Command::new("go");
     command.args(["build", "-o", "/dev/null", "main.go"]).current_dir(&folder);
-    // Nothing but what is installed, and nothing left in the user's cache.
+    // The compiler uses only what is installed, and leaves nothing in the user's cache.
     command.envs([("GO111MODULE", "off"), ("GOPROXY", "off"), ("GOTOOLCHAIN", "local")]);
     command.env("GOCACHE", folder.join("cache")).env("GOTMPDIR", &folder);
     let output = match host.family.output(&mut command, COMPILER) {
@@ -193,18 +194,19 @@ fn compile(host: &Host) -> anyhow::Result<Option<Result<(), String>>> {
         return Ok(Some(Ok(())));
     }
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    // `./main.go:25:31: cannot use …`; anything else says nothing of the code.
+    // The compiler's verdict is a line such as `./main.go:25:31: cannot use …`. Anything else says nothing about the
+    // code.
     let line = text.lines().find(|line| line.contains("main.go:"));
     match line {
         Some(line) => Ok(Some(Err(line.trim_start_matches("./").to_owned()))),
         None => {
-            complain(&format!("go build says nothing of the code: {}", text.lines().next().unwrap_or_default()));
+            complain(&format!("go build says nothing about the code: {}", text.lines().next().unwrap_or_default()));
             Ok(None)
         }
     }
 }
 
-/// Captures again and again in this process, and counts its descriptors.
+/// Captures many times in this process, and counts its descriptors before and after.
 fn count_handles() -> anyhow::Result<Handles> {
     let count = || Ok::<_, io::Error>(fs::read_dir("/proc/self/fd")?.count() as u64);
     let command = Command::new("true");
@@ -231,7 +233,7 @@ fn fill(evidence: &mut Evidence, measured: &Measured) {
     }
 }
 
-/// The options that the command which shows a claim again needs.
+/// The options of the command that tries a claim again.
 fn options(arguments: &Arguments) -> String {
     let runtime = arguments.runtime.as_ref().map(|name| format!(" --runtime {name}")).unwrap_or_default();
     let quick = if arguments.quick { " --quick" } else { "" };

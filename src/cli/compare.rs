@@ -1,4 +1,4 @@
-//! `compare`: the main job.
+//! `compare`: runs the strategies on the runtimes, and compares what they do.
 
 use super::export::Exports;
 use super::prepare::{self, DEADLINE, DEADLINE_QUICK, Progress, worded};
@@ -15,46 +15,47 @@ use std::time::Duration;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Runtimes: names, `all`, or LABEL=PATH of a program with crun's command line [default: crun,fake]
+    /// The runtimes: names, `all`, or LABEL=PATH for a program with crun's command line [default: crun,fake]
     #[arg(long, value_name = "RUNTIME", value_delimiter = ',')]
     pub(super) runtime: Vec<String>,
-    /// Strategies [default: all]
+    /// The strategies [default: all]
     #[arg(long, value_name = "STRATEGY", value_delimiter = ',')]
     pub(super) strategy: Vec<String>,
-    /// Experiments [default: all]
+    /// The experiments [default: all]
     #[arg(long, value_name = "EXPERIMENT", value_delimiter = ',')]
     pub(super) experiment: Vec<String>,
-    /// Only cells whose id (runtime/strategy/experiment/case) contains this; may be given more than once
+    /// Only cells whose id (runtime/strategy/experiment/case) contains this; may be repeated
     #[arg(long, value_name = "ID-PART")]
     pub(super) filter: Vec<String>,
-    /// A capturer of your own, declared in TOML; may be given more than once
+    /// A capturer of your own, declared in TOML; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(super) capturer: Vec<PathBuf>,
-    /// A bundle of your own, in place of the experiments: every strategy runs it, held against what `file` captures
+    /// Run a bundle of your own with every strategy, instead of the experiments, and compare its output with what
+    /// `file` captures
     #[arg(long, value_name = "DIR", conflicts_with_all = ["experiment", "filter", "quick", "expectations"])]
     pub(super) bundle: Option<PathBuf>,
-    /// How long a cell may take, in seconds [default: 10; with --quick 3, with --bundle 60]
+    /// The time that a cell may take, in seconds [default: 10; with --quick 3, with --bundle 60]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(super) deadline: Option<u64>,
-    /// Run each cell so many times
+    /// How often to run each cell
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) runs: u32,
-    /// Every case with fewer lines, and a shorter deadline
+    /// Write fewer lines, leave out some cases, and shorten the deadline
     #[arg(long)]
     pub(super) quick: bool,
-    /// Determines the scripts and the order of the cells
+    /// The seed of the scripts and of the order of the cells
     #[arg(long, default_value_t = prepare::SEED)]
     pub(super) seed: u64,
-    /// Fail when this runtime is missing, instead of skipping it
+    /// Fail if this runtime is missing, instead of skipping it
     #[arg(long, value_name = "RUNTIME", value_delimiter = ',', env = "CRUN_CAPTURE_REQUIRE")]
     pub(super) require: Vec<String>,
-    /// Where the recordings go [default: .crun-capture/UTC-SEED]
+    /// The directory for the recordings [default: .crun-capture/UTC-SEED]
     #[arg(long, value_name = "DIR")]
     pub(super) output: Option<PathBuf>,
-    /// How many cells run at a time, of those that measure no time [default: two a CPU]
+    /// How many of the cells that measure no time run at once [default: two per CPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) jobs: Option<u16>,
-    /// Expected failures of your own, in place of the built-in ones
+    /// A list of expected failures of your own, instead of the built-in one
     #[arg(long, value_name = "FILE")]
     pub(super) expectations: Option<PathBuf>,
     #[command(flatten)]
@@ -64,7 +65,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let default = if arguments.quick { DEADLINE_QUICK } else { DEADLINE };
     let request = request(arguments, cells(arguments)?, default, jobs(arguments))?;
-    // What cannot be planned or written is known before anything runs.
+    // Errors in the plan and in the output paths show before anything runs.
     request.cells(&request.labels()).map_err(worded)?;
     arguments.exports.check()?;
     let host = prepare::host()?;
@@ -76,7 +77,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     Ok(comparison.exit_code)
 }
 
-/// What the arguments ask for.
+/// The request that the arguments describe.
 pub(super) fn request(
     arguments: &Arguments,
     wanted: Wanted,
@@ -110,7 +111,7 @@ fn jobs(arguments: &Arguments) -> usize {
     arguments.jobs.map_or_else(Request::jobs_of_this_machine, usize::from)
 }
 
-/// The experiments and filters that are named.
+/// The cells that the experiments and filters select.
 fn cells(arguments: &Arguments) -> anyhow::Result<Wanted> {
     if arguments.experiment.is_empty() && arguments.filter.is_empty() {
         return Ok(Wanted::Everything);
@@ -134,7 +135,7 @@ pub(super) fn expectations(path: Option<&Path>) -> anyhow::Result<Expectations> 
     })
 }
 
-/// The files that a cell needs again, each by its full path.
+/// The options that name the files which a repeated cell needs, each by its full path.
 pub(super) fn repeat_options(capturers: &[PathBuf], expectations: Option<&Path>) -> String {
     let full = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string();
     let option = |name: &str, path: &Path| format!(" --{name} {}", shell_word(&full(path)));
@@ -142,7 +143,7 @@ pub(super) fn repeat_options(capturers: &[PathBuf], expectations: Option<&Path>)
     capturers.chain(expectations.map(|path| option("expectations", path))).collect()
 }
 
-/// The exit code of a run that was interrupted; None: it was not.
+/// The exit code of an interrupted run. None: the run was not interrupted.
 pub(super) fn interrupted(ran: &Ran) -> Option<u8> {
     ran.run.interrupted.then_some(130)
 }

@@ -1,4 +1,4 @@
-//! `doctor`: what this machine can run, why not, and the command that mends it.
+//! `doctor`: reports which runtimes work on this machine, why the others do not, and the command that fixes it.
 
 use super::list::Format;
 use super::prepare;
@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// How
+    /// The output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -58,14 +58,14 @@ fn write_text(diagnosis: &Diagnosis, writer: &mut dyn Write) -> io::Result<()> {
                 let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
                 writeln!(writer, "  ok       {:<14} {}", runtime.name, words.join(", "))?;
                 if runtime.mode.contains("private cgroup view") {
-                    let why = "crun refuses a hybrid cgroup host, so it gets a mount namespace with cgroup2 alone";
+                    let why = "crun refuses hybrid cgroups, so it gets a mount namespace with cgroup2 alone";
                     writeln!(writer, "           {:<14} {why}", "")?;
                 }
             }
             Some(reason) => {
                 writeln!(writer, "  missing  {:<14} {reason}", runtime.name)?;
                 if let Some(mend) = &runtime.mend {
-                    writeln!(writer, "           {:<14} to mend it: {mend}", "")?;
+                    writeln!(writer, "           {:<14} to fix it: {mend}", "")?;
                 }
             }
         }

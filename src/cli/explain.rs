@@ -15,7 +15,7 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A cell that is known to hang is given up after a second: longer it looks the same.
+/// The deadline of a cell that is known to hang, in seconds. It would look the same with a longer one.
 const HANGS_S: u64 = 1;
 
 pub(super) const DETAILS: &str = "\
@@ -26,25 +26,25 @@ Examples:
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// runtime/strategy/experiment/case, as `compare` prints it
+    /// The id of the cell, runtime/strategy/experiment/case, as `compare` prints it
     #[arg(value_name = "CELL-ID")]
     cell: String,
-    /// Where the runtime of that name is: LABEL=PATH
+    /// The path of the runtime in the id: LABEL=PATH
     #[arg(long, value_name = "LABEL=PATH")]
     runtime: Option<String>,
     /// A capturer of your own, declared in TOML
     #[arg(long, value_name = "FILE")]
     capturer: Option<PathBuf>,
-    /// As large as without --quick
+    /// Run the cell at full size, as `compare` does without --quick
     #[arg(long)]
     full: bool,
-    /// Determines the script
+    /// The seed of the script
     #[arg(long, default_value_t = prepare::SEED)]
     seed: u64,
-    /// How long it may take, in seconds [default: 3, and 1 where it is known to hang]
+    /// The time that the cell may take, in seconds [default: 3; with --full 10; if it is known to hang 1]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     deadline: Option<u64>,
-    /// How wide the drawing is, in columns
+    /// The width of the drawing, in columns
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(60..=400))]
     width: u16,
 }
@@ -54,7 +54,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let cells = request.cells(&request.labels()).map_err(worded)?;
     let cell = cells.first().context("a request without cells was refused")?;
     if cell.id.to_string() != arguments.cell {
-        let message = format!("{:?} is part of an id; the first such id is {:?}", arguments.cell, cell.id.to_string());
+        let message =
+            format!("{:?} is only a part of an id: give a whole id, such as {:?}", arguments.cell, cell.id.to_string());
         return Err(Usage(message).into());
     }
     if arguments.deadline.is_none() && request.expectations.waits_for_deadline(&cell.id) {
@@ -73,7 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     if let Some(code) = interrupted(&ran) {
         return Ok(code);
     }
-    let recording = recording.context("the run has ended, and its recording is incomplete")?;
+    let recording = recording.context("the run has ended, but the recording of the cell is incomplete")?;
     let outlooks = outlooks(&request, &ran, cell)?;
     let comparison = Comparison::new(ran.run, &findings, &request.expectations);
     let explained = Explained {
@@ -89,15 +90,15 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     Ok(comparison.exit_code)
 }
 
-/// One run of one cell, which is drawn and not kept.
+/// The request for one run of the cell. Its recording is drawn and not kept.
 fn request(arguments: &Arguments) -> anyhow::Result<Request> {
     let parts: Vec<&str> = arguments.cell.split('/').collect();
     let [runtime, strategy, experiment, _] = parts.as_slice() else {
-        let message = format!("{:?} does not name a cell: runtime/strategy/experiment/case", arguments.cell);
+        let message = format!("{:?} does not name a cell: give runtime/strategy/experiment/case", arguments.cell);
         return Err(Usage(message).into());
     };
     if *runtime == "all" {
-        return Err(Usage("a cell belongs to one runtime: name it".to_owned()).into());
+        return Err(Usage("a cell belongs to one runtime: name one instead of `all`".to_owned()).into());
     }
     let known: Vec<&str> = experiment::ALL.iter().map(|one| one.name).collect();
     let found = experiment::find(experiment).ok_or_else(|| super::unknown("experiment", experiment, &known));
@@ -120,7 +121,7 @@ fn request(arguments: &Arguments) -> anyhow::Result<Request> {
     })
 }
 
-/// What is expected of each strategy in the place of this cell's.
+/// What is expected of each strategy in place of this cell's.
 fn outlooks(request: &Request, ran: &Ran, cell: &Cell) -> anyhow::Result<Vec<Outlook>> {
     let found = ran.runtimes[0].found.as_ref().ok().context("the cell has run")?;
     let conditions = Conditions::of(found, request.capturers[0].needs);

@@ -1,4 +1,4 @@
-//! Where reports go: the table to stdout, the others to files.
+//! The destinations of reports: the table goes to stdout, the others go to files.
 
 use anyhow::Context;
 use crun_capture::comparison::Comparison;
@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args, Default)]
 pub(super) struct Exports {
-    /// Write everything as JSON; `-` for stdout, in place of the table
+    /// Write everything as JSON; `-` means stdout, instead of the table
     #[arg(long, value_name = "FILE")]
     export_json: Option<PathBuf>,
-    /// Write tables, capabilities and failures as Markdown
+    /// Write the tables, capabilities and failures as Markdown
     #[arg(long, value_name = "FILE")]
     export_markdown: Option<PathBuf>,
-    /// Write one line a cell as CSV
+    /// Write CSV with one line per cell
     #[arg(long, value_name = "FILE")]
     export_csv: Option<PathBuf>,
 }
@@ -29,17 +29,17 @@ impl Exports {
         ]
     }
 
-    /// Whether one of them takes stdout.
+    /// Whether one of the exports goes to stdout.
     fn take_stdout(&self) -> bool {
         self.wanted().iter().any(|(_, path)| path.is_some_and(|path| path.as_os_str() == "-"))
     }
 
-    /// Creates the files, so that a path that cannot be written is known before anything is run.
+    /// Creates the files, so that a path that cannot be written shows before anything runs.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         let to_stdout =
             self.wanted().iter().filter(|(_, path)| path.is_some_and(|path| path.as_os_str() == "-")).count();
         if to_stdout > 1 {
-            return Err(super::Usage("only one export can go to stdout".to_owned()).into());
+            return Err(super::Usage("only one export can go to stdout: name files for the others".to_owned()).into());
         }
         for (_, path) in self.wanted() {
             if let Some(path) = path.filter(|path| path.as_os_str() != "-") {
@@ -49,15 +49,15 @@ impl Exports {
         Ok(())
     }
 
-    /// The same where only JSON can be written.
+    /// Does the same for a report that can only be exported as JSON.
     pub(super) fn check_json_only(&self) -> anyhow::Result<()> {
         if self.export_markdown.is_some() || self.export_csv.is_some() {
-            return Err(super::Usage("a bundle of your own is reported as a table or as JSON only".to_owned()).into());
+            return Err(super::Usage("a bundle of your own is reported only as a table or as JSON".to_owned()).into());
         }
         self.check()
     }
 
-    /// Writes this JSON where one was asked for; whether it took stdout.
+    /// Writes this JSON if an export of JSON was asked for. Returns whether it went to stdout.
     pub(super) fn write_json(&self, json: &[u8]) -> anyhow::Result<bool> {
         let Some(path) = self.export_json.as_deref() else { return Ok(false) };
         if path.as_os_str() == "-" {
@@ -68,7 +68,7 @@ impl Exports {
         Ok(false)
     }
 
-    /// Writes them all.
+    /// Writes all exports; and the table to stdout, unless an export goes there.
     pub(super) fn write(&self, comparison: &Comparison) -> anyhow::Result<()> {
         for (name, path) in self.wanted() {
             let Some(path) = path else { continue };

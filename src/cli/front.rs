@@ -1,4 +1,5 @@
-//! `front`: what stands before a runtime in the command that a capturer runs.
+//! `front`: runs in front of a runtime, in the command that a capturer runs. It prepares the runtime's surroundings, or
+//! waits for a detached container.
 
 use super::complain;
 use crun_capture::runtime::{cgroup_view, detached, pids_limit};
@@ -7,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The view could not be made, or the container not be waited for.
+/// The exit code when the surroundings cannot be made, or the container cannot be waited for.
 const FRONT_FAILED: u8 = 125;
 
 #[derive(clap::Args)]
@@ -18,10 +19,10 @@ pub(super) struct Arguments {
     /// Make a mount namespace with cgroup2 on /sys/fs/cgroup
     #[arg(long)]
     cgroup_view: bool,
-    /// Enter this control group first
+    /// Enter this cgroup first
     #[arg(long, value_name = "DIR")]
     pids_group: Option<PathBuf>,
-    /// Wait for the process whose pid the runtime writes here
+    /// Wait for the process whose pid the runtime writes to this file
     #[arg(long, value_name = "PID-FILE")]
     wait_for: Option<PathBuf>,
     /// The runtime and its arguments

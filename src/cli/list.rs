@@ -1,4 +1,4 @@
-//! `list`: what there is.
+//! `list`: prints the strategies, the experiments, the runtimes and the other lists.
 
 use clap::ValueEnum;
 use crun_capture::finding::{About, Duty, Finding};
@@ -12,7 +12,7 @@ pub(super) struct Arguments {
     /// What to list
     #[arg(value_enum)]
     what: What,
-    /// How
+    /// The output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -102,7 +102,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
 
 fn strategy_item(strategy: &dyn Strategy) -> Item {
     let declares = strategy.declares();
-    let declared = Capability::ALL.into_iter().filter(|&one| declares.has(one));
+    let declared = declares.iter();
     Item { capabilities: declared.map(Capability::name).collect(), ..item(strategy.name(), strategy.summary()) }
 }
 

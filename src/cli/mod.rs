@@ -1,4 +1,4 @@
-//! One file a verb; each calls the stages in order.
+//! The command line: one file per verb. Each verb calls the stages in order.
 
 mod capture;
 mod claims;
@@ -18,19 +18,19 @@ use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-/// An internal or I/O error.
+/// The exit code of an internal or I/O error.
 const FAILED: u8 = 1;
 
-/// Bad usage: clap's own code too.
+/// The exit code of bad usage. clap uses the same one.
 const USAGE: u8 = 2;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 as expected; 1 internal or I/O error; 2 usage; 4 nothing was run; 100 an unexpected result, a verdict other than the recorded one, \
-or a required runtime is missing; 130 interrupted (what was done is saved). Where several apply: 130, 100, 4. \
-`capture` exits as the command did: 128 + n for a signal, 125 when the capture failed, 126 and 127 when the command \
-could not be run.";
+Exit codes: 0 as expected; 1 internal or I/O error; 2 bad usage; 4 nothing was run; 100 an unexpected result, a \
+verdict that differs from the recorded one, or a required runtime that is missing; 130 interrupted (the results so \
+far are saved). If several apply, the first of 130, 100 and 4 counts. `capture` exits with the code of its command: \
+128 + n if signal n killed it, 125 if the capture failed, 126 or 127 if the command could not be run.";
 
-/// Measures how ways of capturing a container's stdout and stderr behave, on real and fake crun.
+/// Measures how different ways of capturing a container's stdout and stderr behave, on real and fake crun.
 #[derive(Parser)]
 #[command(version, after_long_help = EXIT_CODES, max_term_width = 110)]
 struct Cli {
@@ -40,31 +40,32 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Run every strategy on real and fake crun, and compare
+    /// Run every strategy on real and fake crun, and compare what they do
     Compare(compare::Arguments),
-    /// Put every claim of the spike on trial
+    /// Try every claim of the spike, a design note for a Nomad task driver that compared five ways of capturing the
+    /// output of `crun run`
     #[command(after_long_help = claims::DETAILS)]
     Claims(claims::Arguments),
     /// Run one cell again and draw what was written, delivered, stalled and lost
     #[command(after_long_help = explain::DETAILS)]
     Explain(explain::Arguments),
-    /// Say which strategies do what you need, by measurement here
+    /// Measure which strategies do what you need on this machine
     Recommend(recommend::Arguments),
-    /// Capture one command of your own with one strategy
+    /// Capture a command of your own with one strategy
     #[command(after_long_help = capture::DETAILS)]
     Capture(capture::Arguments),
     /// Print the report of a stored run again
     Report(report::Arguments),
-    /// List what there is
+    /// List the strategies, experiments, runtimes, claims and so on
     List(list::Arguments),
-    /// Tell what this machine can run, why not, and the command that mends it
+    /// Report which runtimes work on this machine, why the others do not, and the command that fixes it
     Doctor(doctor::Arguments),
     /// Print the completions for a shell
     Completions {
-        /// Which shell
+        /// The shell
         shell: clap_complete::Shell,
     },
-    /// Stand before a runtime: give it a cgroup view, or wait for its detached container
+    /// Run in front of a runtime: give it a cgroup view, or wait for its detached container
     #[command(hide = true)]
     Front(front::Arguments),
 }
@@ -89,7 +90,7 @@ pub(crate) fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            // Whoever reads our output may stop reading: `crun-capture list | head -1` is no failure.
+            // Whoever reads our output may stop reading: `crun-capture list | head -1` must not fail.
             if is_broken_pipe(&error) {
                 return ExitCode::SUCCESS;
             }
@@ -99,7 +100,7 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// What is wrong with what the user typed.
+/// An error in what the user typed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Usage(String);
@@ -120,35 +121,35 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Says something on stderr. That nobody can read it is no reason to fail.
+/// Prints a message on stderr. It is no failure if nobody can read it.
 fn complain(message: &str) {
     let _nobody_reads_it = writeln!(io::stderr(), "crun-capture: {message}");
 }
 
-/// Whether a person watches.
+/// Whether a person watches: stderr is a terminal.
 fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
-/// The candidate nearest to what the user typed, for a message; None where nothing is near.
+/// The candidate that is nearest to what the user typed, for a message. None: nothing is near.
 fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let scored = candidates.into_iter().map(|candidate| (strsim::jaro_winkler(typed, candidate), candidate));
     scored.filter(|(score, _)| *score > 0.6).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate)
 }
 
-/// `there is no KIND "tea"; did you mean …? There are: …`.
+/// The error `there is no KIND "tea"; did you mean …? choose one of: …`.
 fn unknown(kind: &str, typed: &str, candidates: &[&str]) -> anyhow::Error {
     let hint = nearest(typed, candidates.iter().copied());
     let hint = hint.map(|hint| format!("did you mean {hint:?}? ")).unwrap_or_default();
-    Usage(format!("there is no {kind} {typed:?}; {hint}There are: {}", candidates.join(", "))).into()
+    Usage(format!("there is no {kind} {typed:?}; {hint}choose one of: {}", candidates.join(", "))).into()
 }
 
-/// Refuses a list that names something twice: its cells would share an id.
+/// Refuses a list that names something twice, because its cells would share an id.
 fn refuse_twice<'a>(kind: &str, names: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
     let mut seen = HashSet::new();
     for name in names {
         if !seen.insert(name) {
-            return Err(Usage(format!("the {kind} {name:?} is named twice")).into());
+            return Err(Usage(format!("the {kind} {name:?} is named twice: name it once")).into());
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! `compare --bundle`: the user's own bundle under every strategy.
+//! `compare --bundle`: runs the user's own bundle under every strategy.
 
 use super::compare::{self, Arguments, tell_of_output};
 use super::export::Exports;
@@ -17,19 +17,19 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// The comparison of a bundle, in the run's directory.
+/// The file in the run's directory that holds the comparison of the bundle.
 pub(super) const FILE: &str = "bundle.json";
 
-/// How long one run of the bundle may take, unless `--deadline` says otherwise.
+/// The time that one run of the bundle may take, unless `--deadline` says otherwise.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(super) fn run(arguments: &Arguments, path: &Path) -> anyhow::Result<u8> {
     let bundle = Arc::new(OwnBundle::open(path).context("cannot use the bundle")?);
-    // One at a time: what is measured is how long each takes.
+    // The cells run one at a time, because the time that each takes is measured.
     let mut request = compare::request(arguments, Wanted::Bundle(Arc::clone(&bundle)), DEADLINE, 1)?;
     let runtimes = prepare::runtimes(&arguments.runtime, &arguments.require)?;
     if runtimes.iter().any(|one| !one.runtime.is_oci()) {
-        return Err(Usage("a bundle needs a runtime: `bare` has none".to_owned()).into());
+        return Err(Usage("a bundle needs a runtime, and `bare` has none: name another runtime".to_owned()).into());
     }
     let reference = strategy::reference();
     if !request.capturers.iter().any(|one| one.name == reference.name()) {
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Arguments, path: &Path) -> anyhow::Result<u8> {
     }
     arguments.exports.check_json_only()?;
     if bundle.wants_terminal() {
-        complain("the bundle asks for a terminal: it runs with a copy of its config.json that does not");
+        complain("the bundle asks for a terminal: it runs with a copy of its config.json that asks for none");
     }
     let host = prepare::host()?;
     let before = bundle.snapshot();
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments, path: &Path) -> anyhow::Result<u8> {
     Ok(comparison.exit_code())
 }
 
-/// Writes the table, or the JSON where that was asked for on stdout.
+/// Writes the JSON if it was asked for, and the table unless the JSON goes to stdout.
 pub(super) fn report(comparison: &OwnComparison, json: &[u8], exports: &Exports) -> anyhow::Result<()> {
     if !exports.write_json(json)? {
         let mut stdout = BufWriter::new(anstream::stdout());

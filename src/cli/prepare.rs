@@ -1,4 +1,4 @@
-//! What several verbs need before anything runs: names looked up, the host opened, progress shown.
+//! The preparations that several verbs share: they look up names, open the host and show progress.
 
 use super::{Usage, complain, is_watched, nearest, refuse_twice, unknown};
 use anyhow::Context;
@@ -13,21 +13,21 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// How long a cell may take.
+/// The time that a cell may take, unless `--deadline` says otherwise.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The same with `--quick`.
+/// The time that a cell may take with `--quick`.
 pub(super) const DEADLINE_QUICK: Duration = Duration::from_secs(3);
 
-/// The seed where none is given.
+/// The seed if none is given.
 pub(super) const SEED: u64 = 7;
 
-/// This program.
+/// The path of this program.
 pub(super) fn own_path() -> anyhow::Result<PathBuf> {
-    std::env::current_exe().context("cannot tell where this program lies")
+    std::env::current_exe().context("cannot find the path of this program")
 }
 
-/// Clears away what killed runs have left, and makes what a new one needs.
+/// Removes what killed runs have left, and tells the user so. Makes what a new run needs.
 pub(super) fn host() -> anyhow::Result<Host> {
     let host = Host::open(&own_path()?)?;
     for swept in &host.swept {
@@ -42,7 +42,7 @@ pub(super) fn host() -> anyhow::Result<Host> {
     Ok(host)
 }
 
-/// What `--runtime` and `--require` ask for. Nothing given: the defaults.
+/// The runtimes that `--runtime` names, or else the defaults; and those that `--require` names.
 pub(super) fn runtimes(named: &[String], required: &[String]) -> anyhow::Result<Vec<Wanted>> {
     let all = || runtime::ALL.iter().copied();
     let known: Vec<&str> = all().map(|one| one.name()).collect();
@@ -74,28 +74,31 @@ pub(super) fn runtimes(named: &[String], required: &[String]) -> anyhow::Result<
             wanted.extend(all().filter(|one| one.name() == name).map(plain));
         }
     }
-    // Real runtimes first, whatever the order on the command line: the table is about the first one.
+    // Real runtimes come first, whatever the order on the command line, because the table is about the first one.
     wanted.sort_by_key(|one| !one.runtime.is_real());
     refuse_twice("runtime", wanted.iter().map(|one| one.label.as_str()))?;
     Ok(wanted)
 }
 
-/// `LABEL=PATH`: a program with crun's command line.
+/// The runtime for `LABEL=PATH`: a program with crun's command line.
 fn labelled(label: &str, path: &str) -> anyhow::Result<Wanted> {
     if !is_label(label) {
-        let message = format!("the label {label:?} is not made of letters, digits, dashes, underscores and dots");
+        let message = format!(
+            "the label {label:?} must consist of letters, digits, dashes, underscores and dots, and not begin with a dot"
+        );
         return Err(Usage(message).into());
     }
     let crun = runtime::ALL.iter().copied().find(|one| one.program() == Some("crun"));
     let runtime = crun.context("there is no runtime crun")?;
-    // Not where a link leads to: a program may ask by which name it was called.
+    // A link is not followed, because a program may look at the name by which it was called.
     let cannot = || format!("cannot use the runtime {path}");
     std::fs::metadata(path).with_context(cannot)?;
     let path = std::path::absolute(path).with_context(cannot)?;
     Ok(Wanted { runtime, label: label.to_owned(), path: Some(path), required: false })
 }
 
-/// The capturers that are declared in files, and the built-in strategies of these names. Nothing given: all strategies.
+/// The capturers that the files declare, and the built-in strategies of these names. If nothing is named: all
+/// strategies.
 pub(super) fn capturers(files: &[PathBuf], names: &[String]) -> anyhow::Result<Vec<Capturer>> {
     let own = own_path()?;
     let known: Vec<&str> = strategy::ALL.iter().map(|one| one.name()).collect();
@@ -114,7 +117,8 @@ pub(super) fn capturers(files: &[PathBuf], names: &[String]) -> anyhow::Result<V
     Ok(capturers)
 }
 
-/// A session's error in the words of the command line: filters that fit nothing are bad usage, and the nearest id helps.
+/// A session's error, in the words of the command line. Filters that fit nothing are bad usage, and the message names
+/// the nearest id.
 pub(super) fn worded(error: SessionError) -> anyhow::Error {
     match &error {
         SessionError::NoSuchCell { filters, ids } => {
@@ -131,16 +135,16 @@ pub(super) fn worded(error: SessionError) -> anyhow::Error {
     }
 }
 
-/// A progress bar, where a person watches; and what a session has to say meanwhile.
+/// The progress of a session: a bar if a person watches, and the messages of the session.
 #[derive(Default)]
 pub(super) struct Progress {
     bar: OnceLock<ProgressBar>,
-    /// What is said of the runtime when it is known.
+    /// Makes a message about the runtime, once that is known.
     says: Option<fn(&str) -> String>,
 }
 
 impl Progress {
-    /// One that first says this of the runtime.
+    /// A progress that first prints this message about the runtime.
     pub(super) fn that_says(says: fn(&str) -> String) -> Progress {
         Progress { says: Some(says), ..Progress::default() }
     }

@@ -1,4 +1,4 @@
-//! `recommend`: which strategies do what somebody needs, by measurement on this machine.
+//! `recommend`: measures on this machine which strategies do what the user needs.
 
 use super::compare::{expectations, interrupted, tell_of_output};
 use super::prepare::{self, DEADLINE_QUICK, Progress, worded};
@@ -14,19 +14,19 @@ use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// What it must be able to do; crun-capture list capabilities
+    /// What the strategy must be able to do; `crun-capture list capabilities` explains each
     #[arg(long, value_name = "CAPABILITY", required_unless_present = "uses", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(Capability::ALL.map(Capability::name)))]
     need: Vec<String>,
-    /// What it is for
+    /// What the strategy is for
     #[arg(long = "for", value_name = "USE", value_parser = clap::builder::PossibleValuesParser::new(USES.iter().map(|one| one.name)))]
     uses: Vec<String>,
-    /// On this runtime, or LABEL=PATH [default: crun, and where that does not work, fake]
+    /// The runtime: a name, or LABEL=PATH [default: crun, or fake if crun does not work here]
     #[arg(long, value_name = "RUNTIME", conflicts_with = "from")]
     runtime: Option<String>,
-    /// By a stored run, instead of a new one
+    /// Use this stored run instead of a new one
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
-    /// How
+    /// The output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         },
     };
     if comparison.rows.is_empty() {
-        return Err(Usage("nothing of that run was measured: name another with --from".to_owned()).into());
+        return Err(Usage("that run measured nothing: name another one with --from".to_owned()).into());
     }
     let recommendation = Recommendation::new(&comparison, &needs);
     let mut stdout = BufWriter::new(anstream::stdout());
@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// What was named, and what the uses need, each once.
+/// The capabilities that were named, and those that the uses need, each once.
 fn needs(arguments: &Arguments) -> Vec<Capability> {
     let named = Capability::ALL.into_iter().filter(|one| arguments.need.iter().any(|name| name == one.name()));
     let used = USES.iter().filter(|one| arguments.uses.iter().any(|name| name == one.name));
@@ -72,7 +72,8 @@ fn needs(arguments: &Arguments) -> Vec<Capability> {
     needs
 }
 
-/// Every strategy on one runtime, in every case that shows a capability or a duty. None: interrupted.
+/// Measures every strategy on one runtime, in every case that shows a capability or a duty. None: the run was
+/// interrupted.
 fn measured(arguments: &Arguments) -> anyhow::Result<Option<Comparison>> {
     let named: Vec<String> = arguments.runtime.iter().cloned().collect();
     let request = Request {

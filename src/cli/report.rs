@@ -1,4 +1,4 @@
-//! `report`: the report of a stored run, made from its recordings.
+//! `report`: makes the report of a stored run from its recordings.
 
 use super::export::Exports;
 use super::own_bundle;
@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The run's directory, e.g. .crun-capture/latest
+    /// The directory of the run, such as .crun-capture/latest
     #[arg(long, value_name = "DIR")]
     from: PathBuf,
     #[command(flatten)]
     exports: Exports,
 }
 
-/// The report of a run of the user's own bundle, where that is one.
+/// Reports on a run of the user's own bundle. None: the run is not one.
 fn of_own_bundle(arguments: &Arguments) -> anyhow::Result<Option<u8>> {
     let path = arguments.from.join(own_bundle::FILE);
     let Some(json) = read_regular(&path)? else { return Ok(None) };
@@ -49,7 +49,7 @@ pub(super) fn stored(from: &Path) -> anyhow::Result<Comparison> {
     let mut findings = HashMap::new();
     for planned in run.plan.iter().filter(|planned| planned.expected.is_ok()) {
         let folder = store::folder(from, &planned.id);
-        // A run that was interrupted has cells without a recording.
+        // Some cells of an interrupted run have no recording.
         if store::is_whole(&folder) {
             findings.insert(planned.id.clone(), analysis::findings(&store::read(&folder)?));
         }

@@ -1,4 +1,4 @@
-//! How far another runtime agrees with the first real one: which is what the fake's results are worth.
+//! The agreement of another runtime with the first real one. It shows how much the fake's results are worth.
 
 use super::expectation::Expectations;
 use super::verdict::{CellResult, Verdict};
@@ -6,27 +6,28 @@ use crate::finding::Finding;
 use crate::recording::Run;
 use std::collections::HashMap;
 
-/// One runtime against the reference.
+/// How far one runtime agrees with the reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreement {
     /// The runtime.
     pub runtime: String,
-    /// The first real runtime.
+    /// The reference: the first real runtime.
     pub reference: String,
-    /// Cells where the same findings are broken, but for those that a race decides (`when = "sometimes"`).
+    /// The number of cells in which the same findings are broken. Findings that a race decides (`when = "sometimes"`)
+    /// do not count.
     pub same: usize,
-    /// Cells that were run on both.
+    /// The number of cells that were run on both.
     pub both: usize,
-    /// Where they differ, and why.
+    /// The cells that differ, and why.
     pub different: Vec<Difference>,
 }
 
 /// Cells that differ for the same reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// What the expectations say of the failure; or that nothing is known.
+    /// The reason for the failure in the expectations, or that no reason is known.
     pub reason: String,
-    /// Without the runtime: `strategy/experiment/case`.
+    /// The cells, without the runtime: `strategy/experiment/case`.
     pub cells: Vec<String>,
 }
 
@@ -67,7 +68,7 @@ fn agreement(runtime: &str, reference: &str, cells: &[CellResult], expectations:
     Agreement { runtime, reference, same: both - pairs.len(), both, different }
 }
 
-/// What is broken, without what a race decides.
+/// The broken findings, without those that a race decides.
 fn certain(cell: &CellResult, expectations: &Expectations) -> Vec<Finding> {
     let broken = cell.broken.iter().copied();
     let names = [&*cell.runtime, &*cell.strategy, &*cell.experiment, &*cell.case];

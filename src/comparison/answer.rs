@@ -13,12 +13,12 @@ pub(super) fn sentences(run: &Run, rows: &[Row], cells: &[CellResult]) -> Vec<St
     sentences.extend(losers(&own));
     sentences.extend(holders(&own));
     if run.interrupted {
-        sentences.push("The run was interrupted: this is what was finished.".to_owned());
+        sentences.push("The run was interrupted: these are the results so far.".to_owned());
     }
     sentences
 }
 
-/// What becomes of the strategy that the spike recommends.
+/// The sentences about the strategy that the spike recommends.
 fn recommended(row: &Row, cells: &[CellResult]) -> String {
     let name = &row.strategy;
     let kept = match (row.said, row.live, row.apart, row.file) {
@@ -28,7 +28,7 @@ fn recommended(row: &Row, cells: &[CellResult]) -> String {
             "does what the spike's table says of it"
         }
         (Some(_), Some(_), Some(_), Some(_)) => "does not do what the spike's table says of it",
-        _ => "was not tried on all that the spike's table says of it",
+        _ => "was not tried on everything that the spike's table says of it",
     };
     let mut faults = Vec::new();
     match row.long_line {
@@ -45,18 +45,25 @@ fn recommended(row: &Row, cells: &[CellResult]) -> String {
     faults.extend(
         row.order_off
             .filter(|&off| off > 0.0)
-            .map(|off| format!("swaps {:.0}% of the neighbours across the streams", off * 100.0)),
+            .map(|off| format!("swaps {:.0}% of the neighbouring lines on different streams", off * 100.0)),
     );
     if faults.is_empty() && row.fail > 0 {
         faults.push(format!("fails in {} of {} cells", row.fail, row.fail + row.pass));
     }
     if faults.is_empty() {
-        return format!("{name}, which the spike recommends, {kept}, and breaks no duty here.");
+        return format!(
+            "{name} is recommended by the spike, a design note for a Nomad task driver that compared five ways of \
+             capturing the output of crun run. It {kept}, and breaks no duty here."
+        );
     }
-    format!("{name}, which the spike recommends, {kept}, but {}.", list(&faults))
+    format!(
+        "{name} is recommended by the spike, a design note for a Nomad task driver that compared five ways of \
+         capturing the output of crun run. It {kept}, but {}.",
+        list(&faults)
+    )
 }
 
-/// Which strategies lost lines without a word.
+/// The strategies that lost lines without saying so.
 fn losers(rows: &[&Row]) -> Option<String> {
     let lost: Vec<String> = rows
         .iter()
@@ -68,7 +75,7 @@ fn losers(rows: &[&Row]) -> Option<String> {
     (!lost.is_empty()).then(|| format!("{} without saying so.", list(&lost)))
 }
 
-/// Which strategies passed everything, and what they cannot do.
+/// The strategies that passed everything, and which of them are live.
 fn holders(rows: &[&Row]) -> Option<String> {
     let passed = |row: &&&Row| row.fail == 0;
     let names: Vec<String> = rows.iter().filter(passed).map(|row| row.strategy.clone()).collect();

@@ -1,7 +1,7 @@
-//! Expected failures: which findings are known to be broken where, why, and by which source.
+//! Expected failures: which findings are known to be broken in which cells, with the reason and its source.
 //!
-//! An entry says `always` or `sometimes`. A failure that no entry names is unexpected, and so is an `always` that did not
-//! happen: a stale entry fails.
+//! An entry says `always` or `sometimes`. A failure that no entry names is unexpected. So is an `always` that did not
+//! happen: a stale entry fails the run.
 
 use super::rule::RULES;
 use crate::finding::{Finding, names};
@@ -18,7 +18,8 @@ pub enum When {
     Sometimes,
 }
 
-/// One value, or several; `"*"` for any, `"!NAME"` for any but that. Left out: any.
+/// One name, or several. `"*"` fits every name, and `"!NAME"` every other name. A field that is left out fits every
+/// name.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 enum Names {
@@ -79,62 +80,62 @@ impl Entry {
     }
 }
 
-/// A list of them.
+/// A list of expected failures.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expectations {
     #[serde(default)]
     failure: Vec<Entry>,
-    /// As they were read.
+    /// The list as it was read.
     #[serde(skip)]
     text: String,
 }
 
-/// What is wrong with a list.
+/// An error in a list.
 #[derive(Debug, thiserror::Error)]
 pub enum ExpectationError {
-    /// It is not TOML, or has other fields.
+    /// It is not TOML, or has unknown fields.
     #[error("{0}")]
     Parse(#[from] Box<toml::de::Error>),
-    /// It names a finding that breaks nothing.
-    #[error("`{0}` is no finding that can break a duty or a capability; one of: {all}", all = names(&can_break()))]
+    /// It names a finding that does not exist or that cannot break anything.
+    #[error("`{0}` does not name a finding that can break something; use one of: {all}", all = names(&can_break()))]
     Finding(String),
-    /// An entry without a reason or a source explains nothing.
+    /// An entry has no reason or no source.
     #[error("the entry for `{0}` needs a reason and a source")]
     Unexplained(String),
 }
 
-/// The findings that can break something.
+/// The findings that can break a duty, a capability or the cell itself.
 fn can_break() -> Vec<Finding> {
     RULES.iter().map(|(finding, _)| *finding).collect()
 }
 
-/// What an expectation says of one cell.
+/// What the expectations say about one cell.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Judged {
-    /// Broken, and no entry names it.
+    /// The broken findings that no entry names.
     pub(super) unexplained: Vec<Finding>,
-    /// Always broken by an entry, and not broken.
+    /// The findings that are not broken, although an entry says `always`.
     pub(super) missing: Vec<Finding>,
-    /// Why the first thing that is broken is expected.
+    /// Why the first broken finding is expected.
     pub(super) reason: Option<String>,
 }
 
-/// What is expected of a strategy in some cell.
+/// What is expected of a strategy in a cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outlook {
     /// The strategy.
     pub strategy: String,
-    /// Why it cannot be tried there; None where it can.
+    /// Why it cannot be tried there. None: it can.
     pub unsupported: Option<String>,
-    /// The findings by which it fails each time.
+    /// The findings that it breaks every time.
     pub always: Vec<Finding>,
-    /// Those by which it may fail.
+    /// The findings that it may break.
     pub sometimes: Vec<Finding>,
 }
 
 impl Expectations {
-    /// Those that come with the program.
+    /// The text of the list that comes with the program.
     pub fn built_in() -> &'static str {
         include_str!("../../fixtures/expected-failures.toml")
     }
@@ -142,7 +143,7 @@ impl Expectations {
     /// Reads a list.
     ///
     /// # Errors
-    /// It is none, or an entry explains nothing.
+    /// The text is not such a list, or an entry has no reason or no source.
     pub fn parse(text: &str) -> Result<Expectations, ExpectationError> {
         let mut expectations: Expectations = toml::from_str(text).map_err(Box::new)?;
         text.clone_into(&mut expectations.text);
@@ -162,7 +163,7 @@ impl Expectations {
         &self.text
     }
 
-    /// Whether this cell is always still there at its deadline.
+    /// Whether this cell always reaches its deadline.
     pub fn waits_for_deadline(&self, id: &CellId) -> bool {
         let hang = |entry: &&Entry| entry.when == When::Always && entry.findings.contains(&Finding::DeadlineHit);
         self.failure.iter().filter(hang).any(|entry| entry.is_about(id))
@@ -175,7 +176,7 @@ impl Expectations {
         entries.next().is_some_and(|entry| entry.when == When::Sometimes)
     }
 
-    /// What is expected of another strategy in the place of this cell's. `unsupported`: why it cannot be tried there.
+    /// What is expected of another strategy in place of this cell's. `unsupported`: why it cannot be tried there.
     pub fn outlook(&self, id: &CellId, strategy: &str, unsupported: Option<String>) -> Outlook {
         let names = [&*id.runtime, strategy, &*id.experiment, &*id.case];
         let own = || self.failure.iter().filter(|entry| entry.names(names));
@@ -201,7 +202,7 @@ impl Expectations {
                 None => judged.unexplained.push(finding),
             }
         }
-        // Where a race made the cell hang, nothing else of it can be seen for certain.
+        // If a race made the cell hang, nothing else about it is certain.
         let [runtime, strategy, experiment, case] = [&id.runtime, &id.strategy, &id.experiment, &id.case];
         if broken.contains(&Finding::DeadlineHit)
             && self.a_race_decides([runtime, strategy, experiment, case], Finding::DeadlineHit)

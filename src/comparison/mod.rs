@@ -1,6 +1,8 @@
-//! The rows that every report prints: verdicts from findings, held against what was declared and what was expected.
+//! Comparisons: the verdicts and rows that the reports print, from the findings, the declared capabilities and the
+//! expectations.
 //!
-//! Pure: the same run and the same findings give the same comparison, whether at the run or from stored recordings.
+//! Pure functions: the same run and the same findings give the same comparison, right after the run or from stored
+//! recordings.
 
 mod agreement;
 mod answer;
@@ -25,9 +27,9 @@ use std::collections::HashMap;
 /// Everything that a report can print.
 #[derive(Clone, Debug)]
 pub struct Comparison {
-    /// What was run, where, and with what.
+    /// The run: what was run, where, and with what.
     pub run: Run,
-    /// One row a runtime and strategy, real runtimes first.
+    /// One row per runtime and strategy. Real runtimes come first.
     pub rows: Vec<Row>,
     /// All cells, in the order of the plan.
     pub cells: Vec<CellResult>,
@@ -35,32 +37,32 @@ pub struct Comparison {
     pub agreements: Vec<Agreement>,
     /// The answer, in sentences.
     pub answer: Vec<String>,
-    /// What the program exits with.
+    /// The exit code of the program.
     pub exit_code: u8,
 }
 
-/// How many cells came out how.
+/// The number of cells by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Counts {
     /// All cells.
     pub cells: usize,
-    /// As declared, and every duty kept.
+    /// Cells in which every duty and every declared capability was kept.
     pub pass: usize,
-    /// A duty or a declared capability broken.
+    /// Cells in which a duty or a declared capability was broken.
     pub fail: usize,
     /// Failures that the expectations name.
     pub expected_failures: usize,
-    /// Results that the expectations do not explain: failures that they do not name, and failures that they name and
+    /// Results that the expectations do not explain: failures that they do not name, and failures that they name but
     /// that did not happen.
     pub unexpected: usize,
-    /// The stimulus cannot be applied.
+    /// Cells that cannot be tried there.
     pub unsupported: usize,
-    /// Not run.
+    /// Cells that were not run.
     pub skipped: usize,
 }
 
 impl Comparison {
-    /// Of this run, with these findings and expectations.
+    /// Compares a run by its findings and the expectations.
     pub fn new(run: Run, findings: &HashMap<CellId, Findings>, expectations: &Expectations) -> Comparison {
         let cells: Vec<CellResult> =
             run.plan.iter().map(|planned| CellResult::new(planned, &run, findings, expectations)).collect();
@@ -71,7 +73,7 @@ impl Comparison {
         Comparison { run, rows, cells, agreements, answer, exit_code }
     }
 
-    /// How many cells came out how.
+    /// The number of cells by result.
     pub fn counts(&self) -> Counts {
         let of = |verdict| self.cells.iter().filter(|cell| cell.verdict == verdict).count();
         let failures = self.cells.iter().filter(|cell| cell.verdict == Verdict::Fail);
@@ -87,7 +89,8 @@ impl Comparison {
     }
 }
 
-/// 130 interrupted; 100 an unexpected result, something left behind, or a required runtime missing; 4 nothing run; else 0.
+/// The exit code: 130 if the run was interrupted; else 100 if a result is unexpected, something was left behind, or a
+/// required runtime is missing; else 4 if nothing was run; else 0.
 fn exit_code(run: &Run, cells: &[CellResult]) -> u8 {
     let ran = cells.iter().any(|cell| matches!(cell.verdict, Verdict::Pass | Verdict::Fail));
     let missing = run.runtimes.iter().any(|runtime| runtime.required && runtime.skipped.is_some());

@@ -1,7 +1,7 @@
-//! The user's own bundle under every strategy: what each captured, held against what the reference did.
+//! The user's own bundle under every strategy: what each strategy captured, compared with what the reference captured.
 //!
-//! There is no script here and no journal, so the reference_output is what the runtime's own writes left in the files of the
-//! reference: the strategy that hands files over, where nobody else touches a byte.
+//! There is no script and no journal here. So the reference output is what the runtime and its container wrote into the
+//! files of the reference: the strategy that gives the container files, so that nobody else touches a byte.
 
 use crate::capturer::SCHEMA_VERSION;
 use crate::machine::Machine;
@@ -18,29 +18,29 @@ use crate::text::median;
 pub struct OwnComparison {
     /// The version of this format.
     pub schema_version: u32,
-    /// When it was made, RFC 3339, UTC.
+    /// When it was made, in UTC (RFC 3339).
     pub generated_at: String,
-    /// Name and version of the program.
+    /// The name and version of the program.
     pub tool: String,
-    /// Where.
+    /// The machine on which it ran.
     pub machine: Machine,
     /// The bundle's directory.
     pub bundle: String,
-    /// The strategy that the others are held against.
+    /// The strategy that the others are compared with.
     pub reference: String,
-    /// How often each strategy ran it.
+    /// How often each strategy ran the bundle.
     pub runs: u32,
-    /// How long it all took.
+    /// The duration of the whole run.
     pub wall_ns: u64,
-    /// Whether it ended early.
+    /// Whether the run ended early.
     pub interrupted: bool,
     /// The runtimes that were asked for.
     pub runtimes: Vec<RuntimeInfo>,
-    /// One row a runtime and strategy.
+    /// One row per runtime and strategy.
     pub rows: Vec<OwnRow>,
-    /// Processes that were left behind and that could not be told to which run they belong.
+    /// Processes that some run left behind, nobody can tell which.
     pub left_behind: Vec<String>,
-    /// Files of the bundle that its containers changed; the harness itself writes nothing there.
+    /// Files of the bundle that its containers changed. The harness itself writes nothing there.
     pub changed: Vec<String>,
 }
 
@@ -51,58 +51,58 @@ pub struct OwnRow {
     pub runtime: String,
     /// The capturer's name.
     pub strategy: String,
-    /// What it exited with; null where it was ended at the deadline.
+    /// The exit code of the capturer; null if it was killed at the deadline.
     pub exit_code: Option<i32>,
-    /// What the runtime's own log says went wrong.
+    /// The error in the runtime's own log.
     pub runtime_error: Option<String>,
-    /// What came as stdout; null from a strategy that cannot tell.
+    /// What came from stdout; null if the strategy cannot tell the streams apart.
     pub stdout: Option<Captured>,
-    /// What came as stderr.
+    /// What came from stderr; null likewise.
     pub stderr: Option<Captured>,
-    /// What came from a strategy that cannot tell the streams apart.
+    /// What came from either stream, if the strategy cannot tell them apart.
     pub merged: Option<Captured>,
-    /// From the start of the capturer to the first delivery; null where nothing comes before the exit.
+    /// The time from the start of the capturer to the first delivery; null if nothing comes before the exit.
     pub first_delivery_ns: Option<u64>,
-    /// How much longer the container took than under the reference, whose files never let a writer wait: the stall that
-    /// the strategy caused. 0 where it was faster.
+    /// How much longer the container took than under the reference, whose files never make a writer wait: the stall
+    /// that the strategy caused. 0 if it was faster.
     pub stalled_ns: Option<u64>,
     /// CPU time of the capturer alone, user and system.
     pub cpu_ns: Option<u64>,
-    /// Its peak resident set.
+    /// Peak resident set of the capturer.
     pub max_rss_bytes: Option<u64>,
     /// Whether the deadline came before the end.
     pub deadline_hit: bool,
-    /// What was left of a run, in words.
+    /// What the runs left behind, in words.
     pub left_behind: Vec<String>,
-    /// Whether it differs from the reference in what it must not.
+    /// Whether the strategy differs from the reference where it must not.
     pub differs: bool,
 }
 
 /// The bytes of one origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Captured {
-    /// How many, of the worst run.
+    /// The number of bytes in the worst run.
     pub bytes: u64,
-    /// How they compare, at worst over all runs.
+    /// How the bytes compare with those of the reference, in the worst run.
     pub held: Likeness,
 }
 
-/// How captured bytes compare with those of the reference. The later, the worse.
+/// How captured bytes compare with those of the reference, from the best to the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Likeness {
-    /// To the byte. Merged bytes: all lines of both streams.
+    /// The same to the byte. For merged bytes: all lines of both streams.
     Same,
-    /// The same lines, but for how they end: a carriage return stripped, a last line feed made up.
+    /// The same lines with different ends: a carriage return was stripped, or a last line feed was made up.
     Endings,
-    /// Nothing can be said: under the reference the bundle's output differs from run to run, was cut off, or is missing.
+    /// Unknown: under the reference the bundle's output differs from run to run, was cut off, or is missing.
     Unknown,
-    /// Otherwise.
+    /// Different.
     Differs,
 }
 
 impl OwnComparison {
-    /// Of the recordings of a run. `changed`: the files of the bundle that are otherwise than before.
+    /// Compares the recordings of a run. `changed`: the files of the bundle that the run changed.
     pub fn new(
         run: &Run,
         recordings: &[Recording],
@@ -128,8 +128,8 @@ impl OwnComparison {
         }
     }
 
-    /// 130 interrupted; 100 something differs, was left behind, or a required runtime is missing; 4 the bundle ran
-    /// nowhere; else 0.
+    /// The exit code: 130 if the run was interrupted; else 100 if something differs, something was left behind, or a
+    /// required runtime is missing; else 4 if the bundle ran nowhere; else 0.
     pub fn exit_code(&self) -> u8 {
         let missing = self.runtimes.iter().any(|runtime| runtime.required && runtime.skipped.is_some());
         let left = !self.left_behind.is_empty() || self.rows.iter().any(|row| !row.left_behind.is_empty());
@@ -144,7 +144,7 @@ impl OwnComparison {
         }
     }
 
-    /// The version that `schema_version` has.
+    /// The value of `schema_version`.
     pub const SCHEMA_VERSION: u32 = SCHEMA_VERSION;
 }
 
@@ -174,9 +174,9 @@ fn own_rows(
 
 /// What the reference captured.
 struct Reference {
-    /// Per stream; None where the reference itself differs from run to run.
+    /// The bytes of each stream. None: the reference itself differs from run to run, or was cut off.
     streams: [Option<Vec<u8>>; 2],
-    /// None where it is not the same each time.
+    /// The exit code. None: it is not the same each time.
     exit_code: Option<Option<i32>>,
     ran_ns: Option<u64>,
 }
@@ -186,7 +186,7 @@ impl Reference {
         let streams = Stream::BOTH.map(|stream| {
             let bytes = |recording: &Recording| recording.file(stream).unwrap_or_default().to_vec();
             let first = references.first().map(|first| bytes(first))?;
-            // What was cut off at the deadline is no measure for anybody.
+            // Nothing can be compared with output that was cut off at the deadline.
             let whole = references.iter().all(|other| !other.facts.deadline_hit && bytes(other) == first);
             whole.then_some(first)
         });
@@ -239,7 +239,7 @@ fn captured(own: &[&Recording], origin: Origin, reference_output: &Reference, re
     let mut worst = Likeness::Same;
     let mut bytes = 0;
     for recording in own {
-        // What the reference has captured is its files, also where it was ended before it delivered them.
+        // What the reference captured is in its files, even if it was killed before it delivered them.
         let file = origin.stream().filter(|_| reference).and_then(|stream| recording.file(stream));
         let got = file.map_or_else(|| text(&recording.deliveries, origin), <[u8]>::to_vec);
         let held = match (origin.stream(), &reference_output.streams) {
@@ -271,7 +271,7 @@ fn hold(wanted: &[u8], got: &[u8]) -> Likeness {
     }
 }
 
-/// In which order the streams came together nobody knows: so the lines are held, and not their order.
+/// Compares merged bytes. Nobody knows the order of the two streams, so the lines are compared, and not their order.
 fn hold_merged(stdout: &[u8], stderr: &[u8], got: &[u8]) -> Likeness {
     let sorted = |mut all: Vec<Vec<u8>>| {
         all.sort();
@@ -281,7 +281,7 @@ fn hold_merged(stdout: &[u8], stderr: &[u8], got: &[u8]) -> Likeness {
     if wanted == sorted(contents(got).map(<[u8]>::to_vec).collect()) {
         return Likeness::Same;
     }
-    // An unterminated line may be joined by one of the other stream; then at least every byte must be there.
+    // An unterminated line may be joined with a line of the other stream. Then at least every byte must be there.
     let bytes = |parts: &[&[u8]]| {
         let mut all = parts.concat();
         all.sort_unstable();
@@ -303,7 +303,7 @@ fn first_delivery_ns(recording: &Recording) -> Option<u64> {
     Some(first.at_ns.saturating_sub(recording.facts.started_ns))
 }
 
-/// How long the container ran: until the capturer learned of its end, where it says so.
+/// How long the container ran: until the capturer learned of its end, or until the capturer ended if it does not say.
 fn ran_ns(recording: &Recording) -> u64 {
     let reported = recording.facts.summary.as_ref().and_then(|summary| summary.exit_at_ns);
     reported.unwrap_or(recording.facts.capturer_ended_ns).saturating_sub(recording.facts.started_ns)

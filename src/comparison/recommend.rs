@@ -1,4 +1,4 @@
-//! Which strategies do what somebody needs, by measurement, and why the others do not.
+//! Recommendations: which strategies do what the user needs, by measurement, and why the others do not.
 
 use super::rule;
 use super::verdict::{CellResult, Verdict};
@@ -7,57 +7,58 @@ use crate::strategy::Capability;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a known kind of program needs.
+/// A known kind of program, and what it needs.
 pub struct Use {
-    /// Its name.
+    /// The name of the kind.
     pub name: &'static str,
-    /// What it is, in one line.
+    /// One line that says what it is.
     pub summary: &'static str,
-    /// What it needs.
+    /// The capabilities that it needs.
     pub needs: &'static [Capability],
 }
 
-/// All of them.
+/// All known kinds.
 pub const USES: &[Use] = &[Use {
     name: "nomad-driver",
-    summary: "a task driver of Nomad: logs as they come, each stream by itself, on disk, and tasks that outlive the driver",
+    summary: "a Nomad task driver: logs as they come, each stream by itself, on disk, and tasks that outlive the driver",
     needs: &[Capability::Live, Capability::Apart, Capability::File, Capability::SurvivesDeath],
 }];
 
-/// The experiment by which the cost is told: lines of 100 bytes.
+/// The experiment that measures the cost, with lines of 100 bytes.
 const COST: &str = "throughput";
 
-/// The answer.
+/// A recommendation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Recommendation {
-    /// What was asked for.
+    /// The capabilities that were asked for.
     pub needs: Vec<Capability>,
-    /// On which runtime it was measured.
+    /// The runtime on which it was measured.
     pub runtime: String,
-    /// Those that meet it come first, the cheapest of them at the top; then the spike's recommendation, then the others.
+    /// The strategies. Those that meet the needs come first, the cheapest of them at the top; then the spike's
+    /// recommendation, then the others.
     pub candidates: Vec<Candidate>,
 }
 
 /// One strategy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Candidate {
-    /// Its name.
+    /// The name of the strategy.
     pub strategy: String,
-    /// Whether the spike recommends it.
+    /// Whether the spike, a design note for a Nomad task driver, recommends it.
     pub recommended_by_spike: bool,
     /// Whether it was measured to do all that is needed.
     pub meets: bool,
-    /// What it does not do of that, and where it was seen.
+    /// The needed capabilities that it lacks, each with a cell that shows it.
     pub missing: Vec<Shown>,
-    /// Duties that it breaks all the same, each with a cell that shows it.
+    /// The findings that break a duty, each with a cell that shows it.
     pub broken_duties: Vec<Shown>,
-    /// Capabilities that were not asked for and that it was measured not to have.
+    /// The capabilities that were not asked for and that it was measured not to have.
     pub cannot: Vec<Shown>,
     /// CPU time of the capturer for a line of 100 bytes.
     pub cpu_ns_a_line: Option<u64>,
-    /// Its peak resident set.
+    /// Peak resident set of the capturer.
     pub max_rss_bytes: Option<u64>,
-    /// Median of write(2) to receipt.
+    /// The median time from write(2) to receipt.
     pub latency_p50_ns: Option<u64>,
 }
 
@@ -66,14 +67,14 @@ pub struct Candidate {
 pub struct Shown {
     /// The capability, or the finding that breaks a duty.
     pub what: String,
-    /// The cell that shows it; null where no cell of the run tries it.
+    /// The cell that shows it; null if no cell of the run tries it.
     pub cell: Option<String>,
-    /// Why, where that is known.
+    /// The reason, if it is known.
     pub why: Option<String>,
 }
 
 impl Recommendation {
-    /// From the first runtime of a comparison.
+    /// Recommends by the results on the first runtime of a comparison.
     pub fn new(comparison: &Comparison, needs: &[Capability]) -> Recommendation {
         let runtime = comparison.rows.first().map(|row| row.runtime.clone()).unwrap_or_default();
         let rows = comparison.rows.iter().filter(|row| row.runtime == runtime);
@@ -82,14 +83,14 @@ impl Recommendation {
         Recommendation { needs: needs.to_vec(), runtime, candidates }
     }
 
-    /// The cheapest that does what is needed and breaks no duty; None where there is none.
+    /// The cheapest strategy that does what is needed and breaks no duty. None: there is none.
     pub fn winner(&self) -> Option<&Candidate> {
         self.candidates.iter().find(|one| one.meets && one.broken_duties.is_empty())
     }
 }
 
 impl Candidate {
-    /// What it is sorted by, as `Recommendation::candidates` says.
+    /// The sort key for the order of `Recommendation::candidates`.
     fn rank(&self) -> (bool, bool, bool, usize, u64) {
         (
             !self.meets,
@@ -127,7 +128,7 @@ fn candidate(row: &Row, comparison: &Comparison, needs: &[Capability]) -> Candid
     }
 }
 
-/// Where it shows that a strategy does not have a capability.
+/// A capability that a strategy lacks, with the cell that shows it.
 fn lacks(capability: Capability, own: &[&CellResult]) -> Shown {
     let shows_not = |cell: &&&CellResult| {
         let findings = cell.findings.as_ref();
@@ -141,8 +142,8 @@ fn lacks(capability: Capability, own: &[&CellResult]) -> Shown {
     }
 }
 
-/// Each finding by which a duty is broken, once. What a case breaks that tries a capability which nobody needs belongs to that: it
-/// stands among what the strategy cannot.
+/// The findings that break a duty, each once. If a case tries only capabilities that nobody needs, what it breaks does
+/// not count here: it belongs to the capabilities that the strategy lacks.
 fn broken_duties(own: &[&CellResult], needs: &[Capability]) -> Vec<Shown> {
     let mut broken: Vec<Shown> = Vec::new();
     let matters = |cell: &&&CellResult| cell.tries.is_empty() || cell.tries.iter().any(|one| needs.contains(one));
@@ -203,6 +204,6 @@ mod tests {
             found.winner().map(|one| one.strategy.clone())
         };
         assert_eq!(first(&candidates).as_deref(), Some("cheap"));
-        assert_eq!(first(&candidates[3..]), None, "what breaks a duty is not recommended");
+        assert_eq!(first(&candidates[3..]), None, "a strategy that breaks a duty is not recommended");
     }
 }

@@ -1,4 +1,4 @@
-//! Rows: one a runtime and strategy, what the spike says beside what was measured.
+//! Rows: one per runtime and strategy, with what the spike says beside what was measured.
 
 use super::rule;
 use super::verdict::{CellResult, Verdict};
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub enum LongLine {
     /// They arrive, and so do the lines after them.
     Ok,
-    /// Something of them is lost or altered.
+    /// A part of them is lost or altered.
     Lost,
     /// The capture never ends.
     Hangs,
@@ -25,50 +25,50 @@ pub enum LongLine {
 /// One capability of one strategy on one runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CapabilityState {
-    /// Which.
+    /// The capability.
     pub capability: Capability,
     /// Whether the strategy declares it.
     pub declared: bool,
-    /// Whether it was seen; null where no experiment of this run tries it.
+    /// Whether it was seen; null if no experiment of this run tries it.
     pub measured: Option<bool>,
 }
 
-/// One row. `null` where this run did not measure it.
+/// One row. A field is `null` if this run did not measure it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
     /// The runtime's label.
     pub runtime: String,
     /// The capturer's name.
     pub strategy: String,
-    /// Whether the spike recommends it.
+    /// Whether the spike, a design note for a Nomad task driver, recommends it.
     pub recommended: bool,
-    /// What the spike's table says; null where it has no row for it.
+    /// What the spike's table says; null if the table has no row for the strategy.
     pub said: Option<Said>,
     /// Whether it delivers while the process runs.
     pub live: Option<bool>,
     /// Whether it tells the streams apart.
     pub apart: Option<bool>,
-    /// Whether it leaves what it delivers on disk.
+    /// Whether it leaves on disk what it delivers.
     pub file: Option<bool>,
-    /// How many of the neighbouring writes on different streams arrive swapped, 0 to 1.
+    /// The fraction of the neighbouring lines on different streams that arrive swapped, from 0 to 1.
     pub order_off: Option<f64>,
     /// Lines lost in all experiments but `long-line`, which has a column of its own.
     pub lost_lines: Option<u64>,
     /// What becomes of lines over 64 KiB.
     pub long_line: Option<LongLine>,
-    /// Ends that were reported as they were.
+    /// The number of exits that were reported correctly.
     pub exit_right: usize,
-    /// Ends that were tried.
+    /// The number of exits that were tried.
     pub exit_total: usize,
-    /// Whether nothing is delivered before the exit, so that there is no latency to compare.
+    /// Whether the output comes at the exit, so that there is no latency to compare.
     pub at_exit: bool,
-    /// Median of the latency at a line each 200 us.
+    /// The median latency at one line per 200 us.
     pub latency_p50_ns: Option<u64>,
-    /// The 99th percentile of it.
+    /// The 99th percentile of that latency.
     pub latency_p99_ns: Option<u64>,
-    /// Output a second.
+    /// Output in bytes per second.
     pub throughput_bytes_per_s: Option<u64>,
-    /// Peak resident set at that.
+    /// Peak resident set of the capturer at that throughput.
     pub max_rss_bytes: Option<u64>,
     /// Declared and measured capabilities.
     pub capabilities: Vec<CapabilityState>,
@@ -104,7 +104,7 @@ impl<'a> Own<'a> {
         self.0.iter().filter(move |cell| cell.experiment == experiment).filter_map(|cell| cell.findings.as_ref())
     }
 
-    /// Whether `holds` for every run of an experiment; None where it was not run, or shows nothing.
+    /// Whether `holds` is true for every run of an experiment. None: the experiment was not run, or shows nothing.
     fn every(&self, experiment: &'a str, holds: impl Fn(&Findings) -> Option<bool>) -> Option<bool> {
         self.findings(experiment).filter_map(holds).reduce(|all, one| all && one)
     }
@@ -124,7 +124,8 @@ fn row(runtime: &str, capturer: &CapturerInfo, cells: &[&CellResult]) -> Row {
             && found.runtime_error.is_some() == found.runtime_error_expected
     };
     let orders: Vec<f64> = own.findings("interleave").filter_map(|found| found.cross_inversion_rate).collect();
-    // What a dead consumer or capturer does not get is not lost by the strategy, nor what it says that it lost.
+    // Lines that a dead consumer or capturer does not get do not count as lost, nor do lines that the strategy says it
+    // lost.
     let silent = |cell: &&&CellResult| cell.broken.contains(&Finding::LostBytes);
     let short = cells.iter().filter(|cell| cell.experiment != LONG_LINE).filter(silent);
     let lost = short.filter_map(|cell| Some(cell.findings.as_ref()?.lost_lines));
@@ -173,7 +174,7 @@ fn long_line(own: &Own<'_>) -> Option<LongLine> {
     Some(if whole { LongLine::Ok } else { LongLine::Lost })
 }
 
-/// Measured is what every cell shows that tries it.
+/// The state of each capability. It is measured as true only if every cell that tries it shows it.
 fn capabilities(capturer: &CapturerInfo, own: &Own<'_>) -> Vec<CapabilityState> {
     let tried = |capability| {
         let tries = move |cell: &&&CellResult| cell.tries.contains(&capability);

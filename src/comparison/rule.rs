@@ -1,21 +1,21 @@
-//! The rules: which finding breaks which duty or declared capability. One line each.
+//! The rules: when a finding breaks a duty or a declared capability.
 
 use crate::analysis::{DRAIN_NS, Findings, LIVE_FRACTION, MEMORY_MAX_BYTES, STALLED_NS};
 use crate::finding::Finding;
 use crate::recording::{CapturerInfo, Planned};
 use crate::strategy::Capability;
 
-/// What a capturer says on its own streams is for people.
+/// The messages of a capturer on its own streams are for people, and stay below this size.
 const DIAGNOSTICS_MAX_BYTES: u64 = 64 << 10;
 
-/// So many deliveries of so few bytes each are no lines and no pieces of any.
+/// This many deliveries with fewer than `RECORD_MIN_BYTES` bytes each are neither lines nor pieces of lines.
 const DELIVERIES_MIN: u64 = 200;
 const RECORD_MIN_BYTES: u64 = 4;
 
-/// Whoever waits for a second and needs more than a third of that on a CPU, waits busily.
+/// A capturer that waits for this long and uses a CPU for more than a third of that time is in a busy loop.
 const WAITED_MIN_NS: u64 = 1_000_000_000;
 
-/// What a rule looks at.
+/// The data that a rule looks at.
 pub(super) struct Subject<'a> {
     findings: &'a Findings,
     capturer: &'a CapturerInfo,
@@ -27,7 +27,7 @@ impl Subject<'_> {
         self.capturer.declares.contains(&capability)
     }
 
-    /// Whether the case shows this capability, and the capturer declares it.
+    /// Whether the case tries this capability, and the capturer declares it.
     fn must(&self, capability: Capability) -> bool {
         self.declares(capability) && self.planned.tries.contains(&capability)
     }
@@ -36,20 +36,21 @@ impl Subject<'_> {
         self.declares(Capability::File) && count.is_some_and(|count| count > 0)
     }
 
-    /// At the deadline the capturer is killed: there is no status and no last frame to be wrong.
+    /// Whether the capturer ended by itself. At the deadline it is killed, so it has no status and no last frame that
+    /// could be wrong.
     fn ended(&self) -> bool {
         !self.findings.deadline_hit
     }
 
-    /// Whether the capturer refused to start, or could not, where it may: it says so, and nothing has run.
+    /// Whether the capturer refused or failed to start, and may do so: its exit code says so, and nothing has run.
     fn refused(&self) -> bool {
         let may = self.planned.expected.as_ref().is_ok_and(|expected| expected.may_be_refused);
         let says = self.findings.exit_reported.is_some_and(|code| code != 0);
         may && says && self.findings.workload_started == Some(false)
     }
 
-    /// Whether something is declared that a loss contradicts, said or not. Who lets a program flow freely, or gives up on a
-    /// grandchild, may lose and say so.
+    /// Whether the capturer declares something that forbids a loss, even a reported one. A capturer that lets the
+    /// program flow freely, or gives up on a grandchild, may lose output if it says so.
     fn must_lose_nothing(&self) -> bool {
         use Capability::{BoundedMemory, FreeFlow, PromptDespiteGrandchild, SurvivesDeath};
         let may = [FreeFlow, SurvivesDeath, PromptDespiteGrandchild, BoundedMemory];
@@ -62,16 +63,16 @@ type Rule = (Finding, fn(&Subject<'_>) -> bool);
 
 /// All rules: duties first, in the order of their weight, then declared capabilities.
 pub(super) const RULES: [Rule; 31] = [
-    // What was to be tried was not.
+    // The stimulus failed, so the case was not tried.
     (Finding::StimulusError, |it| it.findings.stimulus_error.is_some()),
     (Finding::DeadlineHit, |it| it.findings.deadline_hit),
-    // What never ran lost nothing, and proves nothing.
+    // A program that never ran lost nothing, and proves nothing.
     (Finding::WorkloadStarted, |it| it.findings.workload_started == Some(false) && !it.refused()),
-    // No *silent* loss: a capturer that says so has kept the duty, but not what it declares.
+    // No *silent* loss: a capturer that reports a loss keeps the duty, but not what it declares.
     (Finding::LostBytes, |it| it.findings.lost_bytes > 0 && (!it.findings.truncated || it.must_lose_nothing())),
     (Finding::DuplicatedLines, |it| it.findings.duplicated_lines > 0),
     (Finding::AlteredLines, |it| it.findings.altered_lines > 0),
-    // Where the runtime itself failed, its words on stderr are no fault of the capturer.
+    // If the runtime itself failed, its messages on stderr are not the capturer's fault.
     (Finding::ForeignLines, |it| it.findings.foreign_lines > 0 && it.findings.runtime_error.is_none()),
     (Finding::MisattributedLines, |it| it.findings.misattributed_lines > 0),
     (Finding::StreamInversions, |it| it.findings.stream_inversions > 0),
@@ -83,14 +84,14 @@ pub(super) const RULES: [Rule; 31] = [
     }),
     (Finding::LeftBehind, |it| it.findings.left_behind > 0),
     (Finding::ProtocolError, |it| it.ended() && it.findings.protocol_error.is_some()),
-    // A file that is declared and not there has lost everything.
+    // If a declared file is missing, everything in it is lost.
     (Finding::FileLostBytes, |it| {
         let missing = it.findings.file_lost_bytes.is_none() && it.findings.workload_started == Some(true);
         it.file(it.findings.file_lost_bytes) || it.declares(Capability::File) && missing
     }),
     (Finding::FileDuplicatedLines, |it| it.file(it.findings.file_duplicated_lines)),
     (Finding::FileAlteredLines, |it| it.file(it.findings.file_altered_lines)),
-    // Where nobody could keep the file, it is to be said.
+    // If nobody could keep the file whole, the capturer must report it.
     (Finding::FileLossTold, |it| {
         let could_not = it.planned.excused.contains(&Finding::FileLostBytes);
         let harms_files = could_not && it.planned.excused.contains(&Finding::FileAlteredLines);
@@ -112,9 +113,10 @@ pub(super) const RULES: [Rule; 31] = [
         it.declares(Capability::Order) && it.findings.cross_inversion_rate.is_some_and(|rate| rate > 0.0)
     }),
     (Finding::WrongEndings, |it| it.declares(Capability::ExactBytes) && it.findings.wrong_endings > 0),
-    // It ends within the drain deadline after the exit; where a grandchild holds the streams that is a capability.
+    // The capturer must end within the drain deadline after the exit. If a grandchild holds the streams, that is a
+    // capability.
     (Finding::ExitLatencyNs, |it| !is_prompt(it.findings) && it.ended()),
-    // A record a byte.
+    // One delivery per byte or so.
     (Finding::Deliveries, |it| {
         let found = it.findings;
         let many = found.deliveries >= DELIVERIES_MIN.max(4 * found.accepted_lines);
@@ -124,7 +126,7 @@ pub(super) const RULES: [Rule; 31] = [
     (Finding::WorkloadSurvived, |it| {
         it.must(Capability::SurvivesDeath) && it.findings.workload_survived == Some(false)
     }),
-    // A write that the stream does not take loses nothing, and is the program's loss all the same.
+    // A write that the stream refuses is not lost by the capturer, but by the program.
     (Finding::RefusedBytes, |it| it.must(Capability::AnyWrite) && it.findings.refused_bytes > 0),
     (Finding::MaxRssBytes, |it| it.must(Capability::BoundedMemory) && !is_bounded(it.findings)),
 ];
@@ -146,7 +148,7 @@ pub(super) fn broken(findings: &Findings, capturer: &CapturerInfo, planned: &Pla
     all_broken(findings, capturer, planned).filter(|one| !planned.excused.contains(one)).collect()
 }
 
-/// Those that would, if the case did not excuse them.
+/// The findings that would break something if the case did not excuse them.
 pub(super) fn excused(findings: &Findings, capturer: &CapturerInfo, planned: &Planned) -> Vec<Finding> {
     all_broken(findings, capturer, planned).filter(|one| planned.excused.contains(one)).collect()
 }
@@ -160,10 +162,10 @@ fn all_broken<'a>(
     RULES.iter().filter(move |(_, breaks)| breaks(&subject)).map(|(finding, _)| *finding)
 }
 
-/// Whether a case that tries this capability shows the capturer to have it, whatever it declares. None where it shows
-/// nothing: a capturer that writes no file has none to be looked at.
+/// Whether a case that tries this capability shows that the capturer has it, whatever the capturer declares. None: the
+/// case shows nothing, as for the file of a capturer that writes no files.
 pub(super) fn shows(capability: Capability, found: &Findings) -> Option<bool> {
-    // What never ran, or was not done, shows nothing.
+    // If the program never ran, or the stimulus failed, the case shows nothing.
     if found.workload_started == Some(false) || found.stimulus_error.is_some() {
         return None;
     }
@@ -182,7 +184,7 @@ pub(super) fn shows(capability: Capability, found: &Findings) -> Option<bool> {
         Capability::SurvivesDeath => {
             found.workload_survived == Some(true) && found.file_lost_bytes.is_none_or(|lost| lost == 0)
         }
-        // With a consumer that is gone, the file is to be whole; with a file that fails, the deliveries.
+        // If the consumer is gone, the file must be whole. If the file fails, the deliveries must be whole.
         Capability::IndependentSinks => {
             let file_whole = found.file_lost_bytes? == 0;
             (file_whole || whole) && !found.deadline_hit && found.workload_survived != Some(false)

@@ -1,4 +1,4 @@
-//! Verdicts: each cell of the plan, judged by the rules and held against the expectations.
+//! Verdicts: each cell of the plan, judged by the rules and compared with the expectations.
 
 use super::expectation::Expectations;
 use super::rule;
@@ -11,21 +11,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// How a cell came out.
+/// The result of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Every duty kept, and every declared capability.
+    /// Every duty and every declared capability was kept.
     Pass,
-    /// A duty or a declared capability broken.
+    /// A duty or a declared capability was broken.
     Fail,
-    /// It cannot be tried there.
+    /// The cell cannot be tried there.
     Unsupported,
-    /// It was not run.
+    /// The cell was not run.
     Skipped,
 }
 
-/// One cell, judged.
+/// One cell with its verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CellResult {
     /// `runtime/strategy/experiment/case`.
@@ -38,23 +38,24 @@ pub struct CellResult {
     pub experiment: String,
     /// The case's name.
     pub case: String,
-    /// Which of its runs, from 0.
+    /// The number of the run, from 0.
     pub run: u32,
-    /// How it came out.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Whether the expectations say so: every failure is named, and every failure that always happens did.
+    /// Whether the expectations explain the result: they name every failure, and every failure that always happens did
+    /// happen.
     pub expected: bool,
-    /// Why it failed, was not run, or was not expected; null for a plain pass.
+    /// Why the cell failed, was not run, or was not expected; null for a plain pass.
     pub reason: Option<String>,
-    /// The capabilities that it shows the strategy to have or not.
+    /// The capabilities that the cell tries: it shows whether the strategy has them.
     pub tries: Vec<Capability>,
     /// The findings that break something.
     pub broken: Vec<Finding>,
-    /// The command that runs it again.
+    /// The command that runs the cell again.
     pub repeat: String,
     /// Whether the deadline came before the end.
     pub deadline_hit: bool,
-    /// What was measured; null where it was not run.
+    /// What was measured; null if the cell was not run.
     pub findings: Option<Findings>,
 }
 
@@ -104,7 +105,7 @@ impl CellResult {
         self.reason = match (judged.unexplained.as_slice(), judged.missing.as_slice()) {
             ([], []) if broken.is_empty() => self.excuse(planned, capturer, found),
             ([], []) => judged.reason,
-            ([], missing) => Some(format!("{} was to happen always, and did not", names(missing))),
+            ([], missing) => Some(format!("{} was expected to happen always, but did not", names(missing))),
             (unexplained, _) => Some(format!("unexpected: {}", names(unexplained))),
         };
         self.broken = broken;
@@ -112,11 +113,11 @@ impl CellResult {
 }
 
 impl CellResult {
-    /// What would be broken if the case did not excuse it, and why it does.
+    /// The findings that the case excuses, and why it excuses them.
     fn excuse(&self, planned: &Planned, capturer: Option<&CapturerInfo>, found: &Findings) -> Option<String> {
         let excused = rule::excused(found, capturer?, planned);
         let because = planned.excused_because.as_ref().filter(|_| !excused.is_empty())?;
-        Some(format!("not held against it: {}, {because}", names(&excused)))
+        Some(format!("excused: {} ({because})", names(&excused)))
     }
 }
 

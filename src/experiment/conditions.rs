@@ -1,13 +1,13 @@
-//! What a runtime offers to a case here.
+//! The conditions that a runtime offers to a case here.
 
 use crate::machine;
 use crate::runtime::Found;
 use crate::strategy::Needs;
 
-/// What the end of a case depends on where it is run.
+/// The conditions on which the end of a case depends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conditions {
-    /// What the runtime exits with when it fails itself; None where there is no runtime.
+    /// The exit code of the runtime when it fails itself. None: there is no runtime.
     pub failure_code: Option<i32>,
     /// Whether a container can have a pid namespace of its own.
     pub pid_namespace: bool,
@@ -15,16 +15,17 @@ pub struct Conditions {
     pub limits_pids: bool,
     /// Whether the harness has root's rights.
     pub root: bool,
-    /// Whether the runtime goes away and the harness's own process waits in its conditions.
+    /// Whether the runtime goes away, and a process of the harness waits in its place.
     pub detached: bool,
     /// Whether the runtime leaves its container running when it cannot write the pid file.
     pub runs_on: bool,
 }
 
 impl Conditions {
-    /// Those of this runtime, for a capturer with these needs.
+    /// The conditions of this runtime, for a capturer with these needs.
     pub fn of(found: &Found, needs: Needs) -> Conditions {
-        // A container with a terminal is created, and waited for by the capturer, which gives it the terminal.
+        // A container with a terminal is created with `create`, and the capturer, which gives it the terminal, waits
+        // for it.
         let created = found.runtime.is_oci() && needs.wants_terminal;
         Conditions {
             failure_code: found.runtime.is_oci().then_some(found.runtime.failure_code()),

@@ -1,4 +1,4 @@
-//! Experiments: scripts, the question they answer, and the real failures they come from.
+//! Experiments: scripts, the questions that they answer, and the real failures that they come from.
 
 mod buffering;
 mod burst;
@@ -77,82 +77,82 @@ pub static ALL: &[&Experiment] = &[
     &throughput::THROUGHPUT,
 ];
 
-/// What is tried, and why.
+/// An experiment: what is tried, and why.
 #[derive(Debug)]
 pub struct Experiment {
-    /// Its name: the file's, in kebab case.
+    /// Its name: that of its file, in kebab case.
     pub name: &'static str,
     /// The question that it answers.
     pub question: &'static str,
-    /// The real failures that it comes from, as `repository#number`, or where the rule stands.
+    /// The sources: the real failures that it comes from, as `repository#number`, or the place of a rule.
     pub sources: &'static [&'static str],
     /// Whether its cells must run alone, because they measure time.
     pub measures_time: bool,
-    /// Whether `--quick` takes it, when nobody asks for it by name.
+    /// Whether `--quick` runs it if nobody asks for it by name.
     pub quick: bool,
     /// Its cases at this size.
     pub cases: fn(Size) -> Vec<Case>,
 }
 
-/// How much an experiment does.
+/// The size of an experiment: how much it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     /// The seed of every script.
     pub seed: u64,
-    /// Less of everything.
+    /// Whether to do less of everything (`--quick`).
     pub quick: bool,
-    /// For a capturer that syncs a file with every line: fewer lines.
+    /// Whether the capturer syncs a file with every line, and so gets fewer lines.
     pub syncs_each_line: bool,
 }
 
 impl Size {
-    /// How many containers a crowd has.
+    /// The number of containers in a crowd.
     fn crowd(self) -> u32 {
         if self.quick { 4 } else { 8 }
     }
 
-    /// The one that fits: `full`, `quick` with `--quick`, and never more than `synced` for a capturer that syncs.
+    /// The count that fits: `full`, or `quick` with `--quick`; and at most `synced` for a capturer that syncs.
     fn pick(self, full: u64, quick: u64, synced: u64) -> u64 {
         let count = if self.quick { quick } else { full };
         if self.syncs_each_line { count.min(synced) } else { count }
     }
 }
 
-/// One script of an experiment, and what is to be expected of it.
+/// One script of an experiment, with the conditions under which it is played.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Case {
     /// Its name within the experiment.
     pub name: String,
-    /// What the workload does.
+    /// The script: what the workload does.
     pub script: Script,
-    /// A program of the host's that runs in conditions of the workload; the script then says what it writes.
+    /// A program of the host that runs in place of the workload. The script then says what it writes.
     pub program: Option<&'static Program>,
-    /// What is done to the run from outside.
+    /// The stimulus: what is done to the run from outside.
     pub stimulus: Option<StimulusRef>,
-    /// The capabilities that this case shows a capturer to have or not.
+    /// The capabilities that the case tries: it shows whether a capturer has them.
     pub tries: Vec<Capability>,
-    /// Findings that say nothing of the capturer here: what nobody could keep.
+    /// The findings that say nothing about the capturer here, because no capturer could do better.
     pub excused: Vec<Finding>,
-    /// Why that is so; empty where the stimulus says it.
+    /// Why they are excused. Empty: because of the stimulus.
     pub excused_because: &'static str,
-    /// Whether `--quick` leaves it out, when nobody asks for it by name: it takes much output to show what it shows,
-    /// or shows once more what another case does.
+    /// Whether `--quick` leaves it out if nobody asks for it by name: it takes much output to show what it shows, or it
+    /// shows the same as another case.
     pub full_only: bool,
-    /// How many of it run at the same time, each with a capturer and a container of its own.
+    /// How many runs of it take place at the same time, each with a capturer and a container of its own.
     pub at_once: u32,
     /// Whether its container has a pid namespace.
     pub pid_namespace: bool,
-    /// Whether it can only be tried where a container can have a pid namespace.
+    /// Whether it can be tried only if a container can have a pid namespace.
     pub needs_pid_namespace: bool,
-    /// Whose process it is in the container.
+    /// The uid of the workload in the container.
     pub user: u32,
-    /// What is wrong with its bundle.
+    /// The error in its bundle.
     pub flaw: Flaw,
-    /// Whether it measures cost: its capturer then has no live descriptor, it counts and discards.
+    /// Whether it measures cost. Its capturer then has no live descriptor: it counts and discards.
     pub measures_cost: bool,
-    /// Whether it can only be tried where something limits the container's processes.
+    /// Whether it can be tried only if something limits the number of processes in the container.
     pub needs_pids_limit: bool,
-    /// The user's own bundle, in conditions of one that is made for the script.
+    /// The user's own bundle, in place of one that is made for the script.
     pub own_bundle: Option<Arc<OwnBundle>>,
 }
 
@@ -179,55 +179,56 @@ impl Case {
         }
     }
 
-    /// The same under a stimulus.
+    /// The same case under a stimulus.
     fn under(self, stimulus: &'static dyn Stimulus) -> Case {
         Case { stimulus: Some(StimulusRef(stimulus)), ..self }
     }
 
-    /// The same, showing a capability.
+    /// The same case, which also tries a capability.
     fn tries(mut self, capability: Capability) -> Case {
         self.tries.push(capability);
         self
     }
 
-    /// The user's own bundle, of which nobody knows what it does.
+    /// A case of the user's own bundle. Nobody knows what it does.
     pub fn of_own_bundle(bundle: Arc<OwnBundle>) -> Case {
         Case { own_bundle: Some(bundle), ..Case::new("own", Script::new(0, End::Exit(0))) }
     }
 
-    /// All that is excused, by the case itself and by its stimulus, for a capturer that declares these.
+    /// All findings that the case and its stimulus excuse, for a capturer that declares these capabilities.
     pub fn excused(&self, declares: Capabilities) -> Vec<Finding> {
         let of_stimulus = self.stimulus.iter().flat_map(|stimulus| stimulus.0.excuses(declares));
         self.excused.iter().chain(of_stimulus).copied().collect()
     }
 
-    /// Why something is excused, in words; None where nothing is.
+    /// Why findings are excused, in words. None: nothing is excused.
     pub fn excused_because(&self) -> Option<String> {
         match (self.excused_because, &self.stimulus) {
-            ("", Some(stimulus)) => Some(format!("by what is done to the run ({})", stimulus.0.name())),
+            ("", Some(stimulus)) => Some(format!("because of the stimulus {}", stimulus.0.name())),
             ("", None) => None,
             (why, _) => Some(why.to_owned()),
         }
     }
 
-    /// How much longer than another its run takes, because of what is done to it.
+    /// How much longer its run takes because of the stimulus.
     pub fn lasts(&self) -> Duration {
         self.stimulus.as_ref().map_or(Duration::ZERO, |stimulus| stimulus.0.lasts())
     }
 
-    /// How it ends by the kernel's and the runtime's rules, under a capturer that declares these.
+    /// The end that follows from the rules of the kernel and the runtime, under a capturer that declares these
+    /// capabilities.
     ///
     /// # Errors
-    /// It cannot be tried there, and why.
+    /// The case cannot be tried there. The error says why.
     pub fn expected_end(&self, conditions: Conditions, declares: Capabilities) -> Result<ExpectedEnd, String> {
         if self.needs_pids_limit && !conditions.limits_pids {
-            return Err("nothing here limits how many processes it may start".to_owned());
+            return Err("nothing here limits how many processes the container may start".to_owned());
         }
         if self.needs_pid_namespace && !conditions.pid_namespace {
             return Err(no_pid_namespace(conditions).to_owned());
         }
         if self.user != 0 && !(conditions.root && conditions.is_oci()) {
-            return Err("only a runtime that is run by root gives the container another user".to_owned());
+            return Err("only a runtime that root runs can give the container another user".to_owned());
         }
         if let Some(reason) = self.program.and_then(Program::missing) {
             return Err(reason);
@@ -243,7 +244,7 @@ impl Case {
         Ok(end)
     }
 
-    /// How it ends when nothing is done to it.
+    /// The end without a stimulus.
     fn own_end(&self, conditions: Conditions) -> Result<ExpectedEnd, String> {
         let starts = self.flaw == Flaw::None && self.program.is_none();
         let ends = |code: i32| Ok(ExpectedEnd { code, runtime_error: false, starts, may_be_refused: false });
@@ -253,13 +254,14 @@ impl Case {
                 Ok(ExpectedEnd { code: 1, runtime_error: true, starts: true, may_be_refused: false })
             }
             (Flaw::PidFile, _) => {
-                Err("this runtime does not leave a container running without its pid file".to_owned())
+                Err("this runtime does not leave a container running when it cannot write the pid file".to_owned())
             }
             (Flaw::ExecutableNotFound, _) if !conditions.is_oci() => ends(127),
             (Flaw::None, End::Exit(code)) => ends(i32::from(code)),
-            // abort(3) ends in an instruction that faults, and that signal the kernel forces on PID 1 too.
+            // abort(3) ends with an instruction that faults, and the kernel forces the signal of that fault on PID 1
+            // too.
             (Flaw::None, End::Abort) if in_namespace => ends(128 + libc::SIGSEGV),
-            // pid_namespaces(7): only signals with a handler reach the init of a namespace from within.
+            // pid_namespaces(7): from within a namespace, only signals with a handler reach its init.
             (Flaw::None, End::Signal(_)) if in_namespace => ends(i32::from(SURVIVED)),
             (Flaw::None, End::Signal(_) | End::Abort) if self.pid_namespace => {
                 Err(no_pid_namespace(conditions).to_owned())
@@ -268,7 +270,7 @@ impl Case {
             (Flaw::None, End::Abort) => ends(128 + libc::SIGABRT),
             (_, _) => match conditions.failure_code {
                 Some(code) => Ok(ExpectedEnd { code, runtime_error: true, starts: false, may_be_refused: false }),
-                None => Err("without a runtime there is no bundle to be wrong".to_owned()),
+                None => Err("without a runtime there is no bundle that could be wrong".to_owned()),
             },
         }
     }
@@ -282,10 +284,10 @@ fn no_pid_namespace(conditions: Conditions) -> &'static str {
     }
 }
 
-/// How a run is to end.
+/// The end that is expected of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ExpectedEnd {
-    /// What the capturer exits with.
+    /// The exit code of the capturer.
     pub code: i32,
     /// Whether the runtime itself fails, and says so in its log.
     pub runtime_error: bool,

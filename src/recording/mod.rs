@@ -1,4 +1,4 @@
-//! Recordings: everything that is known of one run, before anybody judges it.
+//! Recordings: everything that is known about one run, before it is judged.
 
 pub mod run;
 pub mod store;
@@ -14,7 +14,7 @@ use crun_capture_reactor::{Delivered, Exit, Stream};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Names a cell, and which of its runs.
+/// The id of a cell, and the number of its run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CellId {
     /// The runtime's label.
@@ -25,12 +25,12 @@ pub struct CellId {
     pub experiment: String,
     /// The case's name.
     pub case: String,
-    /// From 0.
+    /// The number of the run, from 0.
     pub run: u32,
 }
 
 impl CellId {
-    /// Whether each part is a name and no path: the folder of a recording is made from them.
+    /// Whether each part is a plain name, not a path. The folder of a recording is made from the parts.
     pub fn is_plain(&self) -> bool {
         let plain = |part: &String| !part.is_empty() && !part.contains('/') && part != "." && part != "..";
         [&self.runtime, &self.strategy, &self.experiment, &self.case].into_iter().all(plain)
@@ -38,7 +38,7 @@ impl CellId {
 }
 
 impl CellId {
-    /// Whether it fits a pattern `STRATEGY/EXPERIMENT/CASE`, where `*` stands for every case.
+    /// Whether the id fits a pattern `STRATEGY/EXPERIMENT/CASE`, where `*` stands for every case.
     pub fn fits(&self, pattern: &str) -> bool {
         let mut parts = pattern.split('/');
         parts.next() == Some(&self.strategy)
@@ -53,16 +53,16 @@ impl fmt::Display for CellId {
     }
 }
 
-/// What was seen of one run. Times are CLOCK_MONOTONIC ns.
+/// Everything that was seen of one run. Times are in CLOCK_MONOTONIC ns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recording {
     /// What was seen from outside.
     pub facts: Facts,
-    /// The ground truth of what was written; None when the workload never started.
+    /// The ground truth: what was written. None: the workload never started.
     pub journal: Option<Journal>,
-    /// What arrived, in the order of arrival.
+    /// The deliveries, in the order of arrival.
     pub deliveries: Vec<Delivered>,
-    /// The files that the capturer left, stdout's and stderr's; None where it left none.
+    /// The files that the capturer left for stdout and stderr. None: it left no such file.
     pub files: [Option<Vec<u8>>; 2],
 }
 
@@ -73,81 +73,82 @@ impl Recording {
     }
 }
 
-/// The small part of a recording.
+/// The small part of a recording: all but the journal, the deliveries and the files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
-    /// Which cell.
+    /// The cell.
     pub id: CellId,
-    /// What the workload was told to do.
+    /// The script that the workload had to play.
     pub script: Script,
-    /// How it was to end.
+    /// The end that was expected.
     pub expected: ExpectedEnd,
     /// Whether the capturer had a live descriptor. Without one it counts and discards.
     pub live: bool,
-    /// Where the workload and the capturer ran: `unpinned`.
+    /// The CPUs on which the workload and the capturer ran: `unpinned`.
     pub placement: String,
-    /// What limited the processes of the container; None where nothing did.
+    /// What limited the number of processes in the container. None: nothing did.
     #[serde(default)]
     pub pids_limit: Option<PidsLimit>,
     /// When the capturer was started.
     pub started_ns: u64,
-    /// When the workload's process ended; None when it never started, or was still there at the deadline.
+    /// When the workload's process ended. None: it never started, or was still there at the deadline.
     pub init_ended_ns: Option<u64>,
     /// When the capturer ended, or was killed.
     pub capturer_ended_ns: u64,
     /// How the capturer ended. None: it was killed at the deadline.
     pub capturer_exit: Option<Exit>,
-    /// The capturer's own account; None where it gave none.
+    /// The capturer's own account. None: it gave none.
     pub summary: Option<Summary>,
-    /// What the runtime's own log says went wrong.
+    /// The errors in the runtime's own log.
     pub runtime_errors: Vec<String>,
     /// Whether the deadline came before the end.
     pub deadline_hit: bool,
     /// Processes of this cell that were still there after it, and state that could not be removed, in words.
     pub left_behind: Vec<String>,
-    /// How the container was stopped; None where nothing was left to be stopped.
+    /// How the container was stopped. None: nothing was left to be stopped.
     #[serde(default)]
     pub stop: Option<Stop>,
-    /// Threads of the capturer when the workload ended.
+    /// The number of threads of the capturer when the workload ended.
     pub threads: Option<u64>,
-    /// Its read and write system calls, by /proc/PID/io.
+    /// The capturer's read and write system calls, by /proc/PID/io.
     pub syscalls: Option<Syscalls>,
-    /// What went wrong with the frames.
+    /// What was wrong with the capturer's frames or files.
     pub protocol_error: Option<String>,
-    /// A program of the host's that ran in place of the workload: it keeps no journal, and the script says what it wrote.
+    /// Whether a program of the host ran in place of the workload. It keeps no journal, and the script says what it
+    /// wrote.
     #[serde(default)]
     pub program: bool,
-    /// What was done to the run from outside.
+    /// The name of the stimulus: what was done to the run from outside.
     #[serde(default)]
     pub stimulus: Option<String>,
     /// What the stimulus did, and when.
     #[serde(default)]
     pub notes: Vec<(u64, String)>,
-    /// Why the stimulus could not do what it was to do.
+    /// Why the stimulus could not do what it had to do.
     #[serde(default)]
     pub stimulus_error: Option<String>,
     /// CPU time of the capturer with all its threads, in ticks of a hundredth of a second (proc_pid_stat(5)).
     #[serde(default)]
     pub capturer_cpu_ns: Option<u64>,
-    /// How much the capturer wrote to its own stdout and stderr.
+    /// The number of bytes that the capturer wrote to its own stdout and stderr.
     #[serde(default)]
     pub diagnostics_bytes: u64,
-    /// Peak resident set of the capturer when the workload had ended, where that is asked for.
+    /// Peak resident set of the capturer when the workload had ended, if the case asks for it.
     #[serde(default)]
     pub capturer_rss_bytes: Option<u64>,
-    /// Whose the first file is, and its mode.
+    /// Owner, group and mode of the first file.
     #[serde(default)]
     pub file_owner: Option<String>,
-    /// Whether a file belongs to somebody else than the capturer that made it; None where there is no file.
+    /// Whether a file belongs to another user than the capturer that made it. None: there is no file.
     #[serde(default)]
     pub file_owner_changed: Option<bool>,
 }
 
-/// System calls of a capturer, by kind.
+/// The numbers of system calls of a capturer, by kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Syscalls {
-    /// read(2) and its kin.
+    /// read(2) and similar calls.
     pub read: u64,
-    /// write(2) and its kin.
+    /// write(2) and similar calls.
     pub write: u64,
 }

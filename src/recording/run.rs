@@ -1,5 +1,5 @@
-//! What a run was asked to do, where, and with what: everything that is not in its recordings. Kept as `run.json` in the
-//! run's directory, and nothing else knows that file.
+//! The description of a run: what it was asked to do, where, and with what. It has everything that is not in the
+//! recordings. It is kept as `run.json` in the run's directory, and only this module knows that file.
 
 use super::CellId;
 use crate::capturer::{Capturer, SCHEMA_VERSION};
@@ -16,13 +16,13 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-/// The file's name.
+/// The name of the file.
 const FILE: &str = "run.json";
 
-/// Where runs go that are given no directory.
+/// The directory that holds the runs for which no directory is named.
 const DEFAULT_PARENT: &str = ".crun-capture";
 
-/// The link to the newest of those.
+/// The link to the newest of these runs.
 const LATEST: &str = "latest";
 
 /// One run of a plan.
@@ -30,25 +30,25 @@ const LATEST: &str = "latest";
 pub struct Run {
     /// The version of the format.
     pub schema_version: u32,
-    /// When it was made, RFC 3339, UTC.
+    /// When the run was made, in UTC (RFC 3339).
     pub generated_at: String,
-    /// Name and version of the program.
+    /// The name and version of the program.
     pub tool: String,
-    /// Where.
+    /// The machine on which it ran.
     pub machine: Machine,
-    /// Determines scripts and order.
+    /// The seed of the scripts and of the order of the cells.
     pub seed: u64,
-    /// Less of everything.
+    /// Whether the run does less of everything (`--quick`).
     pub quick: bool,
-    /// How long it took.
+    /// The duration of the run.
     pub wall_ns: u64,
-    /// Whether it ended early: by the user, or by an error. True as long as it runs.
+    /// Whether the run ended early, by the user or by an error. True as long as it runs.
     pub interrupted: bool,
-    /// Processes that some cell left and that could not be told to which they belong.
+    /// Processes that some cell left behind, nobody can tell which.
     pub left_behind: Vec<String>,
-    /// For the command that runs a cell again: the words for each runtime, in their order, and those for all cells.
+    /// For the command that runs a cell again: the word for each runtime, in their order, ready for a shell.
     pub runtime_words: Vec<String>,
-    /// `--capturer FILE` and `--expectations FILE`, ready for a shell.
+    /// For the same command, the options for all cells: `--capturer FILE` and `--expectations FILE`, ready for a shell.
     pub other_words: String,
     /// The runtimes that were asked for, in the order of the report.
     pub runtimes: Vec<RuntimeInfo>,
@@ -56,7 +56,7 @@ pub struct Run {
     pub capturers: Vec<CapturerInfo>,
     /// The expectations, as they were read.
     pub expectations: String,
-    /// Experiments that `--quick` does not take.
+    /// The experiments and cases that `--quick` leaves out.
     #[serde(default)]
     pub left_out: Vec<String>,
     /// All cells.
@@ -66,11 +66,11 @@ pub struct Run {
 /// A runtime of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RuntimeInfo {
-    /// What it is called in ids.
+    /// Its name in ids.
     pub name: String,
-    /// What it says its version is.
+    /// The version that it reports.
     pub version: String,
-    /// Its program.
+    /// The path of its program.
     pub path: String,
     /// How it was run, in words.
     pub mode: String,
@@ -78,31 +78,31 @@ pub struct RuntimeInfo {
     pub real: bool,
     /// Whether the run fails without it.
     pub required: bool,
-    /// Why it was not run; null when it was.
+    /// Why it was not run; null if it was.
     pub skipped: Option<String>,
-    /// The command that mends that.
+    /// The command that fixes that.
     pub mend: Option<String>,
 }
 
-/// What the spike's table says of a strategy.
+/// What the table of the spike, a design note for a Nomad task driver, says about a strategy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Said {
-    /// Its column "Real-time".
+    /// The column "Real-time".
     pub live: bool,
-    /// Its column "Stream Separation".
+    /// The column "Stream Separation".
     pub apart: bool,
-    /// Its column "File Output".
+    /// The column "File Output".
     pub file: bool,
 }
 
 /// A capturer of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CapturerInfo {
-    /// What it is called in ids.
+    /// Its name in ids.
     pub name: String,
-    /// What it declares.
+    /// The capabilities that it declares.
     pub declares: Vec<Capability>,
-    /// What the spike's table says of it.
+    /// What the spike's table says about it.
     pub said: Option<Said>,
     /// Whether the spike recommends it.
     pub recommended: bool,
@@ -111,19 +111,19 @@ pub struct CapturerInfo {
 /// One cell of a run's plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Planned {
-    /// Which.
+    /// The cell.
     pub id: CellId,
-    /// How it is to end, or why it is not run.
+    /// The expected end, or why the cell is not run.
     pub expected: Result<ExpectedEnd, NotRun>,
     /// Whether its script is paced and unbuffered, so that a live capturer delivers most of it before the exit.
     pub paced: bool,
-    /// The capabilities that it shows the capturer to have or not.
+    /// The capabilities that the cell tries: it shows whether the capturer has them.
     #[serde(default)]
     pub tries: Vec<Capability>,
-    /// Findings that say nothing of the capturer here.
+    /// The findings that say nothing about the capturer here.
     #[serde(default)]
     pub excused: Vec<Finding>,
-    /// Why; null where nothing is excused.
+    /// Why they are excused; null if nothing is excused.
     #[serde(default)]
     pub excused_because: Option<String>,
 }
@@ -132,9 +132,9 @@ pub struct Planned {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NotRun {
-    /// It cannot be tried there.
+    /// The cell cannot be tried there.
     Unsupported(String),
-    /// Its runtime is not there.
+    /// The runtime is missing.
     Skipped(String),
 }
 
@@ -142,7 +142,7 @@ impl Run {
     /// The version of the format.
     pub const SCHEMA_VERSION: u32 = SCHEMA_VERSION;
 
-    /// Writes it into the run's directory, in place of what is there.
+    /// Writes the description into the run's directory, in place of what is there.
     ///
     /// # Errors
     /// It cannot be written.
@@ -154,7 +154,7 @@ impl Run {
     /// Reads the run in a directory.
     ///
     /// # Errors
-    /// There is none, it is not of this version, or a cell's id is no name for a folder.
+    /// The directory holds no run, the run is of another version, or a cell's id cannot name a folder.
     pub fn load(directory: &Path) -> Result<Run, RunError> {
         let path = directory.join(FILE);
         let json = read_regular(&path).map_err(RunError::Io)?;
@@ -169,10 +169,10 @@ impl Run {
     }
 }
 
-/// Whether a stored file of the run has the version that this program reads.
+/// Checks that a stored file of a run has the version that this program reads.
 ///
 /// # Errors
-/// It has another.
+/// It has another version.
 pub fn check_version(path: &Path, version: u32) -> Result<(), RunError> {
     if version == SCHEMA_VERSION {
         return Ok(());
@@ -203,15 +203,15 @@ pub enum RunError {
         source: serde_json::Error,
     },
     /// It was made by another version of this program.
-    #[error("{} has schema version {version}, and this program reads {SCHEMA_VERSION}: use the version that made it", .path.display())]
+    #[error("{} has schema version {version}, but this program reads {SCHEMA_VERSION}: use the version that made it", .path.display())]
     Version {
         /// The file.
         path: PathBuf,
         /// Its version.
         version: u32,
     },
-    /// A cell has an id from which no folder can be made.
-    #[error("{} names a cell {id:?}, whose parts are no names", .path.display())]
+    /// The id of a cell cannot name a folder.
+    #[error("{} has a cell {id:?}, but the parts of its id are not plain names", .path.display())]
     Id {
         /// The file.
         path: PathBuf,
@@ -221,7 +221,7 @@ pub enum RunError {
     /// The directory holds a run already.
     #[error("{} holds a run already: name another directory", .0.display())]
     Taken(PathBuf),
-    /// The directory for a new run cannot be made, or not be written into.
+    /// The directory for a new run cannot be made, or cannot be written into.
     #[error("cannot use the output directory {}: {source}", .path.display())]
     Directory {
         /// The directory.
@@ -236,15 +236,16 @@ pub enum RunError {
 pub struct RunDirectory {
     /// Its full path.
     pub path: PathBuf,
-    /// Why the link `latest` does not lead to it, where it should. It is a convenience, and no error.
+    /// Why the link `latest` does not lead to it, although it should. The link is a convenience, so this is not an
+    /// error.
     pub not_latest: Option<String>,
 }
 
 impl RunDirectory {
-    /// Makes the directory that was asked for; or one of its own below `.crun-capture`, with the link `latest` to it.
+    /// Makes the directory that was asked for, or else a new one below `.crun-capture`, with the link `latest` to it.
     ///
     /// # Errors
-    /// It holds a run already, cannot be made, or not be written into.
+    /// The directory holds a run already, cannot be made, or cannot be written into.
     pub fn create(wanted: Option<&Path>, seed: u64) -> Result<RunDirectory, RunError> {
         match wanted {
             Some(path) => RunDirectory::at(path),
@@ -279,7 +280,7 @@ impl RunDirectory {
                 Err(source) => return Err(RunError::Directory { path, source }),
             }
         }
-        let message = "1,000 runs of this second are there already";
+        let message = "it has 1,000 runs of this second already: try again";
         Err(RunError::Directory { path: parent.to_owned(), source: io::Error::other(message) })
     }
 }
@@ -292,7 +293,7 @@ fn link_latest(parent: &Path, name: &str) -> io::Result<()> {
 }
 
 impl RuntimeInfo {
-    /// What is known of a runtime that was looked for.
+    /// What is known about a runtime that was looked for.
     pub fn of(sought: &Sought) -> RuntimeInfo {
         let (wanted, found, missing) = (&sought.wanted, sought.found.as_ref().ok(), sought.found.as_ref().err());
         RuntimeInfo {
@@ -309,12 +310,12 @@ impl RuntimeInfo {
 }
 
 impl CapturerInfo {
-    /// What is known of a capturer.
+    /// What is known about a capturer.
     pub fn of(capturer: &Capturer) -> CapturerInfo {
         let row = capturer.built_in.and_then(strategy::spike_row);
         CapturerInfo {
             name: capturer.name.clone(),
-            declares: Capability::ALL.into_iter().filter(|&one| capturer.declares.has(one)).collect(),
+            declares: capturer.declares.iter().collect(),
             said: row.map(|row| Said { live: row.real_time, apart: row.separation, file: row.file }),
             recommended: row.is_some_and(|row| row.recommended),
         }

@@ -1,8 +1,8 @@
-//! The one place that knows the format of recordings on disk.
+//! The format of recordings on disk. Only this module knows it.
 //!
-//! A cell's folder is `cells/RUNTIME/STRATEGY/EXPERIMENT/CASE/RUN`: `facts.json`, `deliveries` (frames), `journal`,
-//! and `stdout` and `stderr` where the capturer wrote files. `facts.json` is written last and renamed into place, so that
-//! a folder with it is whole.
+//! The folder of a cell is `cells/RUNTIME/STRATEGY/EXPERIMENT/CASE/RUN`. It holds `facts.json`, `deliveries` (frames),
+//! `journal`, and, if the capturer wrote files, `stdout` and `stderr`. `facts.json` is written last and renamed into
+//! place, so a folder that has it is whole.
 
 use super::{CellId, Facts, Recording};
 use crate::files::{make_directories, read_regular, replace, replace_whole, with_path};
@@ -13,18 +13,18 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Where the recording of `id` lies under the run's directory.
+/// The folder of the recording of `id`, below the run's directory.
 pub fn folder(root: &Path, id: &CellId) -> PathBuf {
     let parts = [&id.runtime, &id.strategy, &id.experiment, &id.case];
     parts.iter().fold(root.join("cells"), |path, part| path.join(part)).join(id.run.to_string())
 }
 
-/// Where what the capturer says on its own stdout and stderr goes.
+/// The file for what the capturer writes to its own stdout and stderr.
 pub fn diagnostics(folder: &Path) -> PathBuf {
     folder.join("diagnostics")
 }
 
-/// Where a capturer puts the file of `stream`.
+/// The file into which a capturer writes `stream`.
 pub fn file(folder: &Path, stream: Stream) -> PathBuf {
     folder.join(match stream {
         Stream::Stdout => "stdout",
@@ -32,10 +32,10 @@ pub fn file(folder: &Path, stream: Stream) -> PathBuf {
     })
 }
 
-/// Makes the folder of `id`, empty of an earlier recording.
+/// Makes the folder of `id`, and removes an earlier recording.
 ///
 /// # Errors
-/// It cannot be made, with the path.
+/// The folder cannot be made; with the path.
 pub fn prepare(root: &Path, id: &CellId) -> io::Result<PathBuf> {
     let folder = folder(root, id);
     match fs::remove_dir_all(&folder) {
@@ -46,12 +46,12 @@ pub fn prepare(root: &Path, id: &CellId) -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-/// Writes what is not there yet: the files of the streams are, the capturer has written them.
+/// Writes a recording, but not the files of the streams: the capturer has written those.
 ///
 /// # Errors
-/// Something cannot be written, with its path.
+/// A part cannot be written; with its path.
 pub fn write(folder: &Path, recording: &Recording) -> io::Result<()> {
-    // The capturer was told of this folder, and may have removed it.
+    // The capturer knows this folder, and may have removed it.
     make_directories(folder)?;
     let mut frames = Vec::new();
     for delivered in &recording.deliveries {
@@ -59,7 +59,8 @@ pub fn write(folder: &Path, recording: &Recording) -> io::Result<()> {
     }
     replace(&folder.join("deliveries"), &frames)?;
     for stream in Stream::BOTH.into_iter().filter(|stream| recording.file(*stream).is_none()) {
-        // What could not be read as a file at the run could not be read for a report either. Mostly there is nothing.
+        // What could not be read as a file during the run could not be read for a report either. Usually nothing is
+        // there.
         let path = file(folder, stream);
         let _mostly_absent = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
     }
@@ -69,7 +70,7 @@ pub fn write(folder: &Path, recording: &Recording) -> io::Result<()> {
     replace_whole(&folder.join("facts.json"), &serde_json::to_vec_pretty(&recording.facts)?)
 }
 
-/// Reads a recording back.
+/// Reads a stored recording.
 ///
 /// # Errors
 /// A part cannot be read, or is not what `write` writes; with its path.
@@ -85,10 +86,10 @@ pub fn read(folder: &Path) -> io::Result<Recording> {
     })
 }
 
-/// The file of a stream; None where the capturer wrote none.
+/// The content of the file of a stream. None: the capturer wrote no such file.
 ///
 /// # Errors
-/// As `read_regular`.
+/// As for `read_regular`.
 pub fn read_file(folder: &Path, stream: Stream) -> io::Result<Option<Vec<u8>>> {
     read_regular(&file(folder, stream))
 }
@@ -108,7 +109,7 @@ fn deliveries(path: &Path) -> io::Result<Vec<Delivered>> {
     }
 }
 
-/// Whether a recording was written to its end.
+/// Whether the recording in this folder was written to its end.
 pub fn is_whole(folder: &Path) -> bool {
     folder.join("facts.json").is_file()
 }

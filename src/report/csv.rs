@@ -1,4 +1,4 @@
-//! One line a cell, for a spreadsheet.
+//! The CSV report: one line per cell, for a spreadsheet.
 
 use super::Report;
 use super::words::printable;
@@ -7,10 +7,10 @@ use crate::finding::Finding;
 use serde_json::Value;
 use std::io::{self, Write};
 
-/// For spreadsheets.
+/// The report for spreadsheets.
 pub(super) struct Csv;
 
-/// What stands before the findings.
+/// The columns before the findings.
 const HEADS: [&str; 6] = ["id", "run", "verdict", "expected", "broken", "reason"];
 
 /// The findings that have a column, each named as in JSON.
@@ -64,7 +64,7 @@ impl Column {
         match value {
             Value::Null => String::new(),
             Value::String(text) => printable(text),
-            // A fraction of 1 is `1`, as Rust writes it.
+            // A fraction of 1 is written as `1`, as Rust does.
             Value::Number(number) if number.is_f64() => number.as_f64().unwrap_or_default().to_string(),
             other => other.to_string(),
         }
@@ -77,7 +77,7 @@ impl Report for Csv {
     }
 
     fn summary(&self) -> &'static str {
-        "for a spreadsheet: one line a cell"
+        "for a spreadsheet: one line per cell"
     }
 
     fn write(&self, comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()> {

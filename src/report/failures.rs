@@ -1,19 +1,19 @@
-//! What failed, folded: one entry for all cells of a strategy that fail for the same reason.
+//! The failures, grouped: one entry for all cells of a strategy that fail for the same reason.
 
 use super::words::printable;
 use crate::comparison::{CellResult, Comparison, Verdict};
 use crate::finding::{Finding, names};
 
-/// Cells that failed alike.
+/// Cells of one strategy that failed for the same reason.
 pub(super) struct Failure {
     runtime: String,
     strategy: String,
-    /// Experiment and its cases.
+    /// The experiments, each with its cases.
     cases: Vec<(String, Vec<String>)>,
     broken: Vec<Finding>,
-    /// Why, or what was not expected.
+    /// Why the cells failed, or what was not expected.
     pub(super) reason: String,
-    /// Whether the expectations name it.
+    /// Whether the expectations name the failure.
     pub(super) expected: bool,
     /// The command that runs the first of the cells again.
     first: String,
@@ -21,7 +21,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// `tee: long-line/{65536,65537}, bytes/crlf`.
+    /// The cells, in short: `tee: long-line/{65536,65537}, bytes/crlf`.
     pub(super) fn cells(&self) -> String {
         let of_experiment = |(experiment, cases): &(String, Vec<String>)| match cases.as_slice() {
             [one] => format!("{experiment}/{one}"),
@@ -35,7 +35,7 @@ impl Failure {
         if self.broken.is_empty() { "nothing broken".to_owned() } else { names(&self.broken) }
     }
 
-    /// The command that runs all of them again, and at most the rest of their experiment or strategy with them.
+    /// The command that runs all these cells again. It may also run the rest of their experiment or strategy.
     pub(super) fn repeat(&self) -> String {
         let common = match self.cases.as_slice() {
             [(_, cases)] if cases.len() == 1 => return self.first.clone(),
@@ -59,7 +59,7 @@ impl Failure {
     }
 }
 
-/// The failures and unexpected results of one runtime, unexpected ones first.
+/// The failures and unexpected results of one runtime. The unexpected ones come first.
 pub(super) fn failures(comparison: &Comparison, runtime: &str) -> Vec<Failure> {
     let own = comparison.cells.iter().filter(|cell| cell.runtime == runtime);
     let mut folded: Vec<Failure> = Vec::new();

@@ -1,4 +1,4 @@
-//! Everything, for programs.
+//! The JSON report: everything, for programs.
 
 use super::Report;
 use crate::comparison::{CellResult, Comparison, Counts, Row};
@@ -8,29 +8,29 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 
-/// For programs.
+/// The report for programs.
 pub(super) struct Json;
 
-/// What `--export-json` writes.
+/// The format of `--export-json`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Export {
     /// The version of this format.
     pub schema_version: u32,
-    /// When the run was made, RFC 3339, UTC.
+    /// When the run was made, in UTC (RFC 3339).
     pub generated_at: String,
-    /// Name and version of the program.
+    /// The name and version of the program.
     pub tool: String,
-    /// Where.
+    /// The machine on which it ran.
     pub machine: Machine,
-    /// Determines scripts and order.
+    /// The seed of the scripts and of the order of the cells.
     pub seed: u64,
-    /// What the program exits with.
+    /// The exit code of the program.
     pub exit_code: u8,
-    /// How many cells came out how.
+    /// The number of cells by result.
     pub counts: Counts,
     /// The runtimes that were asked for.
     pub runtimes: Vec<RuntimeInfo>,
-    /// What the table prints, for every runtime.
+    /// The rows of the table, for every runtime.
     pub rows: Vec<Row>,
     /// All cells.
     pub cells: Vec<CellResult>,

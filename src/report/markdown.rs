@@ -1,4 +1,4 @@
-//! Markdown, for an issue or a pull request.
+//! The Markdown report, for an issue or a pull request.
 
 use super::failures::failures;
 use super::words::{HEADS, name, printable, words};
@@ -8,7 +8,7 @@ use crate::recording::RuntimeInfo;
 use crate::strategy::Capability;
 use std::io::{self, Write};
 
-/// For issues and pull requests.
+/// The report for issues and pull requests.
 pub(super) struct Markdown;
 
 impl Report for Markdown {
@@ -84,7 +84,7 @@ fn state(state: &CapabilityState) -> String {
     format!("{}/{measured}", if state.declared { "yes" } else { "no" })
 }
 
-/// Text that neither ends a table cell nor becomes HTML or markup.
+/// Escapes a text, so that it neither ends a table cell nor becomes HTML or markup.
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for c in printable(text).chars() {

@@ -23,18 +23,18 @@ use std::io::{self, Write};
 /// All reports.
 pub static ALL: &[&dyn Report] = &[&table::Table, &json::Json, &markdown::Markdown, &csv::Csv];
 
-/// One way of writing a comparison. Writes to its writer and nowhere else.
+/// One way to write a comparison. It writes to its writer and nowhere else.
 pub trait Report: Sync {
     /// Its name.
     fn name(&self) -> &'static str;
 
-    /// What it is, in one line.
+    /// One line that says what it is.
     fn summary(&self) -> &'static str;
 
-    /// Writes the whole report. What a workload wrote is never in it as it is.
+    /// Writes the whole report. It never contains the raw output of a workload.
     ///
     /// # Errors
-    /// The writer's.
+    /// The writer fails.
     fn write(&self, comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()>;
 }
 

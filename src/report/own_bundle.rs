@@ -1,4 +1,4 @@
-//! The user's own bundle: a table for a terminal.
+//! The report on the user's own bundle: a table for a terminal.
 
 use super::words::{printable, seconds};
 use crate::comparison::{Captured, Likeness, OwnComparison, OwnRow};
@@ -10,7 +10,7 @@ const HEADS: [&str; 7] = ["STATUS", "STDOUT", "STDERR", "FIRST ms", "STALL ms", 
 /// Writes the table.
 ///
 /// # Errors
-/// As the writer.
+/// The writer fails.
 pub fn write_own_bundle(comparison: &OwnComparison, writer: &mut dyn Write) -> io::Result<()> {
     for runtime in comparison.runtimes.iter().filter(|runtime| runtime.skipped.is_some()) {
         super::table::skipped(runtime, writer)?;
@@ -48,38 +48,38 @@ fn footer(comparison: &OwnComparison, writer: &mut dyn Write) -> io::Result<()> 
     let reference = printable(&comparison.reference);
     writeln!(
         writer,
-        "\nHeld against what {reference} captured, which hands files over and touches no byte. STALL: how much longer the \
-         container ran than there; medians."
+        "\nCompared with what {reference} captured: it gives the container files and touches no byte. STALL: how much longer \
+         the container ran than with {reference}. Times are medians."
     )?;
     if comparison.rows.iter().flat_map(captures).any(|captured| captured.held == Likeness::Unknown) {
         writeln!(
             writer,
-            "`?`: under {reference} its output differs from run to run, was cut off or is missing: only how much came can \
-             be told, not whether all did."
+            "`?`: with {reference} the output differs from run to run, was cut off or is missing. So only the amount is \
+             known, not whether it is complete."
         )?;
     }
     for sentence in disagreements(comparison) {
         writeln!(writer, "{sentence}")?;
     }
     for left in &comparison.left_behind {
-        writeln!(writer, "LEFT BEHIND by a run that cannot be told: {}", printable(left))?;
+        writeln!(writer, "LEFT BEHIND by some run, nobody can tell which: {}", printable(left))?;
     }
     if let Some(first) = comparison.changed.first() {
         let count = comparison.changed.len();
-        writeln!(writer, "Its containers changed {count} files of the bundle, the first {}", printable(first))?;
+        writeln!(writer, "The containers changed {count} files of the bundle. The first is {}", printable(first))?;
     }
     let differ: Vec<String> = comparison.rows.iter().filter(|row| row.differs).map(name).collect();
     if comparison.interrupted {
-        writeln!(writer, "The run was interrupted: this is what was finished.")?;
+        writeln!(writer, "The run was interrupted: these are the results so far.")?;
     }
     match differ.as_slice() {
         [] if comparison.rows.is_empty() => writeln!(writer, "Nothing was run."),
-        [] => writeln!(writer, "No strategy differs in what it declares to keep."),
+        [] => writeln!(writer, "No strategy differs in what it declares to preserve."),
         some => writeln!(writer, "DIFFERENT: {}", some.join(", ")),
     }
 }
 
-/// Where the bundle itself does something else on another runtime: then it is no strategy that differs.
+/// Says on which runtimes the bundle itself behaves differently: then the difference is not the strategy's.
 fn disagreements(comparison: &OwnComparison) -> Vec<String> {
     let mut references = comparison.rows.iter().filter(|row| row.strategy == comparison.reference);
     let Some(first) = references.next() else { return Vec::new() };
@@ -87,7 +87,7 @@ fn disagreements(comparison: &OwnComparison) -> Vec<String> {
     let others = references.filter(|row| seen(row) != seen(first));
     let sentence = |row: &OwnRow| {
         let (runtime, other) = (printable(&row.runtime), printable(&first.runtime));
-        format!("The bundle itself ends or writes otherwise on {runtime} than on {other}.")
+        format!("The bundle itself ends or writes differently on {runtime} than on {other}.")
     };
     others.map(sentence).collect()
 }

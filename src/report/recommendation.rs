@@ -1,4 +1,4 @@
-//! A recommendation, for a terminal.
+//! The recommendation, for a terminal.
 
 use super::words::printable;
 use crate::comparison::{Candidate, Recommendation, Shown};
@@ -6,16 +6,16 @@ use crate::strategy::Capability;
 use crate::text::{mebibytes, time};
 use std::io::{self, Write};
 
-/// Writes it.
+/// Writes the recommendation.
 ///
 /// # Errors
-/// As the writer.
+/// The writer fails.
 pub fn write_recommendation(recommendation: &Recommendation, writer: &mut dyn Write) -> io::Result<()> {
     let needs = recommendation.needs.iter().map(|need| need.name()).collect::<Vec<_>>().join(", ");
     writeln!(writer, "Needed: {needs}. Measured on {}.\n", printable(&recommendation.runtime))?;
     match recommendation.winner() {
         Some(winner) => {
-            writeln!(writer, "{} does it, and breaks no duty.", winner.strategy)?;
+            writeln!(writer, "{} does all of it, and breaks no duty.", winner.strategy)?;
             let cannot: Vec<&str> = winner.cannot.iter().map(|shown| shown.what.as_str()).collect();
             if !cannot.is_empty() {
                 writeln!(writer, "What it cannot do: {}.", cannot.join(", "))?;
@@ -31,7 +31,12 @@ pub fn write_recommendation(recommendation: &Recommendation, writer: &mut dyn Wr
 }
 
 fn one(candidate: &Candidate, writer: &mut dyn Write) -> io::Result<()> {
-    let star = if candidate.recommended_by_spike { " (the spike's recommendation)" } else { "" };
+    let star = if candidate.recommended_by_spike {
+        " (recommended by the spike, a design note for a Nomad task driver that compared five ways of capturing the \
+         output of `crun run`)"
+    } else {
+        ""
+    };
     let word = match (candidate.meets, candidate.broken_duties.is_empty()) {
         (true, true) => "does it",
         (true, false) => "does it, but breaks duties",
@@ -52,9 +57,9 @@ fn one(candidate: &Candidate, writer: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// `118 ns CPU a line, 3.5 MiB, p50 8.3 us`.
+/// The cost in words: `118 ns of CPU per line, 3.5 MiB, p50 8.3 us`.
 fn cost(candidate: &Candidate) -> String {
-    let cpu = candidate.cpu_ns_a_line.map(|ns| format!("{ns} ns of CPU a line"));
+    let cpu = candidate.cpu_ns_a_line.map(|ns| format!("{ns} ns of CPU per line"));
     let rss = candidate.max_rss_bytes.map(|bytes| format!("{} MiB", mebibytes(bytes)));
     let latency = candidate.latency_p50_ns.map(|ns| format!("p50 {}", time(ns)));
     let words: Vec<String> = [cpu, rss, latency].into_iter().flatten().collect();

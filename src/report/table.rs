@@ -1,4 +1,4 @@
-//! The table for a terminal: the first real runtime in full, the others a line each.
+//! The table for a terminal: the first real runtime in full, one line for each of the others.
 
 use super::Report;
 use super::failures::failures;
@@ -8,13 +8,13 @@ use crate::recording::RuntimeInfo;
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 
-/// For people at a terminal.
+/// The report for people at a terminal.
 pub(super) struct Table;
 
 /// Colour marks a broken duty, and nothing else.
 const BROKEN: Style = AnsiColor::Red.on_default();
 
-/// So many of the cells that differ for the same reason are listed; the JSON has all.
+/// How many of the cells that differ for the same reason are listed. The JSON has all.
 const LISTED_MAX: usize = 6;
 
 impl Report for Table {
@@ -23,7 +23,7 @@ impl Report for Table {
     }
 
     fn summary(&self) -> &'static str {
-        "for a terminal: the first real runtime in full, the others a line each"
+        "for a terminal: the first real runtime in full, one line for each of the others"
     }
 
     fn write(&self, comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()> {
@@ -48,14 +48,14 @@ impl Report for Table {
 
 pub(super) fn skipped(runtime: &RuntimeInfo, writer: &mut dyn Write) -> io::Result<()> {
     let reason = printable(runtime.skipped.as_deref().unwrap_or_default());
-    let must = if runtime.required { " It is required: the run fails." } else { "" };
+    let must = if runtime.required { " It is required, so the run fails." } else { "" };
     match &runtime.mend {
-        Some(mend) => writeln!(writer, "SKIPPED {}: {reason}.{must} To mend it: {mend}", runtime.name),
+        Some(mend) => writeln!(writer, "SKIPPED {}: {reason}.{must} To fix it: {mend}", runtime.name),
         None => writeln!(writer, "SKIPPED {}: {reason}.{must}", runtime.name),
     }
 }
 
-/// `crun 1.8.1, rootful, private cgroup view · seed 7 · 41 s`.
+/// The heading of a runtime: `crun 1.8.1, rootful, private cgroup view · seed 7 · 41 s`.
 pub(super) fn headline(comparison: &Comparison, runtime: &RuntimeInfo) -> String {
     let words = [runtime.version.as_str(), runtime.mode.as_str()].map(printable);
     let version = if words[0].is_empty() { String::new() } else { format!(" {}", words[0]) };
@@ -66,7 +66,7 @@ pub(super) fn headline(comparison: &Comparison, runtime: &RuntimeInfo) -> String
 }
 
 fn rows(comparison: &Comparison, runtime: &RuntimeInfo, writer: &mut dyn Write) -> io::Result<()> {
-    writeln!(writer, "{}        said by the spike / measured", headline(comparison, runtime))?;
+    writeln!(writer, "{}        said by the spike (a design note) / measured", headline(comparison, runtime))?;
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING).enforce_styling();
     table.set_header(std::iter::once("").chain(HEADS));
@@ -81,7 +81,7 @@ fn rows(comparison: &Comparison, runtime: &RuntimeInfo, writer: &mut dyn Write) 
         writeln!(writer, "{}", line.trim_end())?;
     }
     if comparison.rows.iter().any(|row| row.recommended) {
-        writeln!(writer, "* the spike's recommendation.")?;
+        writeln!(writer, "* recommended by the spike.")?;
     }
     Ok(())
 }
@@ -104,7 +104,7 @@ fn agreements(comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()>
     Ok(())
 }
 
-/// The first runtime's failures in full; of the others only what nobody expected.
+/// Writes the failures of a runtime: all of them if `full`, or else only the unexpected ones.
 fn failed(comparison: &Comparison, runtime: &RuntimeInfo, full: bool, writer: &mut dyn Write) -> io::Result<()> {
     let all = failures(comparison, &runtime.name);
     let shown = all.iter().filter(|failure| full || !failure.expected);
@@ -122,13 +122,13 @@ fn failed(comparison: &Comparison, runtime: &RuntimeInfo, full: bool, writer: &m
 
 fn footer(comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()> {
     for left in &comparison.run.left_behind {
-        writeln!(writer, "\nLEFT BEHIND by a cell that cannot be told: {}", printable(left))?;
+        writeln!(writer, "\nLEFT BEHIND by some cell, nobody can tell which: {}", printable(left))?;
     }
     let counts = comparison.counts();
     let failures = match (counts.fail, counts.unexpected) {
         (0, 0) => "no failures".to_owned(),
         (fail, 0) => format!("{fail} failures, all expected (fixtures/expected-failures.toml)"),
-        (fail, unexpected) => format!("{fail} failures, {unexpected} results UNEXPECTED"),
+        (fail, unexpected) => format!("{fail} failures, {unexpected} UNEXPECTED results"),
     };
     let (cells, unsupported, skipped) = (counts.cells, counts.unsupported, counts.skipped);
     writeln!(writer, "\n{cells} cells · {failures} · {unsupported} unsupported · {skipped} skipped")?;

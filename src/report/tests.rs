@@ -1,4 +1,4 @@
-//! What the reports say, held by snapshots: the whole way from findings to text, without a process.
+//! Snapshots of the reports: the whole way from findings to text, without a process.
 
 use super::*;
 use crate::analysis::{Findings, Quantiles};
@@ -53,7 +53,7 @@ fn sound(live: bool) -> Findings {
     }
 }
 
-/// Two strategies on two runtimes; `change` plants what it likes.
+/// Two strategies on two runtimes, with a third that is skipped. `change` plants what it likes.
 fn comparison(change: impl Fn(&CellId, &mut Findings)) -> Comparison {
     let cases = [("interleave", "in-turn"), ("paced", "200us"), ("long-line", "65537"), ("exit-status", "code-0")];
     let mut findings = HashMap::new();

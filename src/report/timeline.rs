@@ -1,4 +1,5 @@
-//! One cell, drawn: what was written and when, what was delivered and when, and what that comes from.
+//! The drawing of one cell: what was written and delivered, and when; with the verdict and the sources of the
+//! experiment.
 
 use super::table::headline;
 use super::words::printable;
@@ -13,36 +14,36 @@ use anstyle::{AnsiColor, Style};
 use crun_capture_reactor::{Origin, Stream};
 use std::io::{self, Write};
 
-/// What is drawn.
+/// A cell to be explained.
 pub struct Explained<'a> {
     /// The cell's recording.
     pub recording: &'a Recording,
-    /// Its verdict, in a comparison of one cell.
+    /// The comparison of this cell alone, with its verdict.
     pub comparison: &'a Comparison,
-    /// What it tries.
+    /// The experiment of the cell.
     pub experiment: &'a Experiment,
-    /// What is expected of each strategy there.
+    /// What is expected of each strategy in this cell.
     pub outlooks: &'a [Outlook],
-    /// Columns.
+    /// The width in columns.
     pub width: usize,
 }
 
 /// Colour marks what is broken, and nothing else.
 const BROKEN: Style = AnsiColor::Red.on_default();
 
-/// What stands before a line of the drawing.
+/// The width of the margin before each line of the drawing.
 const MARGIN: usize = 15;
 
-/// One write or delivery in a column, a few, many.
+/// The marks for one, several, and ten or more writes or deliveries in a column.
 const SHADES: [char; 3] = ['.', ':', '#'];
 
-/// A write that takes so long was blocked.
+/// A write that takes this long was blocked.
 const BLOCKED_NS: u64 = 1_000_000;
 
 /// Writes the whole explanation.
 ///
 /// # Errors
-/// As the writer.
+/// The writer fails.
 pub fn write_explained(explained: &Explained<'_>, writer: &mut dyn Write) -> io::Result<()> {
     let Some(cell) = explained.comparison.cells.first() else { return Ok(()) };
     let runtime = explained.comparison.run.runtimes.first();
@@ -69,7 +70,7 @@ pub fn write_explained(explained: &Explained<'_>, writer: &mut dyn Write) -> io:
     writeln!(writer, "\n{}", printable(&cell.repeat))
 }
 
-/// A line of time.
+/// A drawing over time.
 struct Drawing<'a> {
     recording: &'a Recording,
     from_ns: u64,
@@ -78,7 +79,7 @@ struct Drawing<'a> {
     fates: Vec<Fate>,
 }
 
-/// What stands in one column.
+/// The content of one column.
 #[derive(Clone, Copy, Default)]
 struct Column {
     count: u64,
@@ -97,7 +98,7 @@ impl<'a> Drawing<'a> {
         let last_delivery = recording.deliveries.iter().map(|delivered| delivered.at_ns).max();
         let last_note = facts.notes.iter().map(|(at_ns, _)| *at_ns).max();
         let to_ns = [last_write, last_delivery, last_note].into_iter().flatten().max().unwrap_or(from_ns);
-        // The end of the program is a part of the picture, where it is not far off.
+        // The end of the program is a part of the drawing if it is not far off.
         let near = from_ns + (to_ns - from_ns).max(1) * 2;
         let to_ns = facts.init_ended_ns.filter(|&ended_ns| ended_ns < near).unwrap_or(to_ns).max(to_ns);
         let columns = explained.width.saturating_sub(MARGIN).max(20);
@@ -146,7 +147,7 @@ impl<'a> Drawing<'a> {
         columns
     }
 
-    /// Below what was written: what of it is lost, and what came in another order.
+    /// Marks, below what was written, the lines that are lost and those that came in another order.
     fn fates(&self, stream: Stream, writer: &mut dyn Write) -> io::Result<()> {
         let mut drawn = vec![' '; self.columns];
         for fate in self.fates.iter().filter(|fate| fate.stream == stream) {
@@ -157,7 +158,7 @@ impl<'a> Drawing<'a> {
                 (Some(_), false) => continue,
             };
             let place = &mut drawn[self.column(written_ns)];
-            // What is lost is worse than what is swapped.
+            // A lost line is worse than a swapped one.
             if *place != 'x' {
                 *place = mark;
             }
@@ -189,7 +190,7 @@ impl<'a> Drawing<'a> {
         writeln!(writer, "{name:>width$}  {}", drawn.trim_end(), width = MARGIN - 2)
     }
 
-    /// What happened, by letters below the line, and what each means.
+    /// Marks the events by letters below the drawing, and says what each letter means.
     fn marks(&self, writer: &mut dyn Write) -> io::Result<()> {
         let facts = &self.recording.facts;
         let mut marks: Vec<(u64, String)> = facts.notes.clone();
@@ -200,7 +201,7 @@ impl<'a> Drawing<'a> {
         let mut drawn = vec![' '; self.columns];
         for (letter, (at_ns, _)) in ('a'..='z').zip(&marks).filter(|(_, (at_ns, _))| *at_ns <= self.to_ns) {
             let column = self.column(*at_ns);
-            // Two at one place stand beside each other.
+            // Two letters for one column stand side by side.
             let free = (column..self.columns).chain((0..column).rev()).find(|&at| drawn[at] == ' ');
             if let Some(free) = free {
                 drawn[free] = letter;
@@ -225,8 +226,8 @@ fn verdict(cell: &CellResult, writer: &mut dyn Write) -> io::Result<()> {
     match (cell.verdict, cell.expected) {
         (Verdict::Fail, true) => writeln!(writer, "{BROKEN}Fails, as expected{BROKEN:#}: {broken}")?,
         (Verdict::Fail, false) => writeln!(writer, "{BROKEN}FAILS, and nobody expected it{BROKEN:#}: {broken}")?,
-        (_, true) => writeln!(writer, "Holds: no duty and nothing declared is broken.")?,
-        (_, false) => writeln!(writer, "Holds, and was expected not to.")?,
+        (_, true) => writeln!(writer, "Passes: it breaks no duty and nothing that it declares.")?,
+        (_, false) => writeln!(writer, "Passes, although a failure was expected.")?,
     }
     match &cell.reason {
         Some(reason) => writeln!(writer, "  {}", printable(reason)),
@@ -234,7 +235,7 @@ fn verdict(cell: &CellResult, writer: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-/// What was measured and is not nothing.
+/// Writes the measured numbers that are not zero.
 fn numbers(found: &Findings, writer: &mut dyn Write) -> io::Result<()> {
     let count = |value: u64, what: &str| (value > 0).then(|| format!("{value} {what}"));
     let span = |value: Option<u64>, what: &str| value.filter(|&ns| ns > 0).map(|ns| format!("{what} {}", time(ns)));
@@ -244,12 +245,12 @@ fn numbers(found: &Findings, writer: &mut dyn Write) -> io::Result<()> {
         count(found.lost_lines, &format!("lost ({} bytes)", found.lost_bytes)),
         count(found.refused_bytes, "bytes refused by the kernel"),
         count(found.altered_lines, "altered"),
-        count(found.duplicated_lines, "twice"),
+        count(found.duplicated_lines, "delivered twice"),
         count(found.foreign_lines, "that nobody wrote"),
         count(found.background_lines, "of a child in the background"),
         count(found.unattributed_lines, "without their stream"),
         count(found.file_lost_bytes.unwrap_or(0), "bytes missing from the files"),
-        swapped.map(|rate| format!("{:.0}% of the neighbours across the streams swapped", rate * 100.0)),
+        swapped.map(|rate| format!("{:.0}% of the neighbouring lines on different streams swapped", rate * 100.0)),
         span(found.first_delivery_ns, "first delivery after"),
         span(found.latency_ns.map(|latency| latency.p50), "p50"),
         span(found.latency_ns.map(|latency| latency.p99), "p99"),
@@ -257,18 +258,18 @@ fn numbers(found: &Findings, writer: &mut dyn Write) -> io::Result<()> {
         span(found.exit_latency_ns, "exit reported after"),
         Some(match found.exit_reported {
             Some(code) if code == found.exit_expected => format!("exit code {code}"),
-            Some(code) => format!("exit code {code}, where {} was to be reported", found.exit_expected),
+            Some(code) => format!("exit code {code} instead of {}", found.exit_expected),
             None => "no exit code".to_owned(),
         }),
         found.workload_survived.map(|survived| {
-            format!("the program {}", if survived { "played to its end" } else { "did not come to its end" })
+            format!("the program {}", if survived { "reached its end" } else { "did not reach its end" })
         }),
     ];
     writeln!(writer, "  {}", facts.into_iter().flatten().collect::<Vec<_>>().join(" · "))
 }
 
 fn origins(experiment: &Experiment, writer: &mut dyn Write) -> io::Result<()> {
-    writeln!(writer, "\nThe experiment comes from")?;
+    writeln!(writer, "\nThe experiment comes from these sources:")?;
     let mut told: Vec<&str> = Vec::new();
     for source in experiment.sources {
         match failures().iter().find(|failure| failure.is_from(source)) {
@@ -289,7 +290,7 @@ fn outlooks(explained: &Explained<'_>, writer: &mut dyn Write) -> io::Result<()>
     let holds = |one: &&Outlook| one.unsupported.is_none() && one.always.is_empty() && one.sometimes.is_empty();
     let holding: Vec<&str> = explained.outlooks.iter().filter(holds).map(|one| one.strategy.as_str()).collect();
     let holding = if holding.is_empty() { "none of the strategies here".to_owned() } else { holding.join(", ") };
-    writeln!(writer, "\nHere hold: {holding}")?;
+    writeln!(writer, "\nThese keep it: {holding}")?;
     for outlook in explained.outlooks {
         let name = &outlook.strategy;
         if let Some(reason) = &outlook.unsupported {

@@ -1,10 +1,10 @@
-//! The words of a row, which table and Markdown share.
+//! The words of a row, for the table and for Markdown.
 
 use crate::comparison::{LongLine, Row};
 use crate::strategy::Capability;
 use crate::text::mebibytes;
 
-/// The heads of the columns after the strategy's.
+/// The heads of the columns after the strategy column.
 pub(super) const HEADS: [&str; 10] =
     ["LIVE", "APART", "FILE", "ORDER", "LOST", "LINE>64K", "EXIT", "P50/P99 us", "MB/s", "RSS MiB"];
 
@@ -18,7 +18,7 @@ fn plain(text: impl Into<String>) -> Word {
     Word { text: text.into(), broken: false }
 }
 
-/// The words under the heads.
+/// The words of a row, in the order of the heads.
 pub(super) fn words(row: &Row) -> [Word; 10] {
     let said = |column: fn(&crate::recording::Said) -> bool| row.said.as_ref().map(column);
     [
@@ -29,7 +29,7 @@ pub(super) fn words(row: &Row) -> [Word; 10] {
             let declared = row.capabilities.iter().any(|one| one.capability == Capability::Order && one.declared);
             match off == 0.0 {
                 true if declared => "exact".to_owned(),
-                // Nobody promises it: the next run may be otherwise.
+                // The strategy does not promise it: the next run may differ.
                 true => "0% off".to_owned(),
                 false => format!("{:.0}% off", (off * 100.0).max(1.0)),
             }
@@ -70,17 +70,17 @@ fn micros(ns: u64) -> String {
     if ns < 10_000 { format!("{:.1}", ns as f64 / 1_000.0) } else { (ns / 1_000).to_string() }
 }
 
-/// The strategy, with a star where the spike recommends it.
+/// The name of the strategy, with a star if the spike recommends it.
 pub(super) fn name(row: &Row) -> String {
     if row.recommended { format!("{} *", row.strategy) } else { row.strategy.clone() }
 }
 
-/// A duration for a reader.
+/// A duration in seconds, for a reader.
 pub(super) fn seconds(ns: u64) -> String {
     format!("{:.0} s", (ns as f64 / 1e9).max(1.0))
 }
 
-/// Text without control characters: what comes from outside must not steer a terminal.
+/// Replaces the control characters of a text, because text from outside must not control a terminal.
 pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

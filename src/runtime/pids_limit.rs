@@ -32,7 +32,7 @@ const REMOVAL: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PidsLimit {
-    /// A control group that the harness makes.
+    /// A cgroup that the harness makes.
     Cgroup,
     /// RLIMIT_NPROC in a user namespace.
     Rlimit,

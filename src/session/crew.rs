@@ -1,4 +1,4 @@
-//! The order of the cells of a session, and how many run at a time.
+//! Runs the cells of a session: in which order, and how many at a time.
 
 use super::Host;
 use crate::bundle::Rootfs;
@@ -18,25 +18,26 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// A stimulus that takes so long mostly waits.
+/// A stimulus that takes this long mostly waits.
 const LONG: Duration = Duration::from_millis(400);
 
-/// How many cells that are known to wait for their deadline do so at a time: they need no core.
+/// How many cells that are known to wait for their deadline run at a time. They need no CPU.
 const WAITING_MAX: usize = 32;
 
-/// How cells are run.
+/// The options of a run of cells.
 pub(super) struct Options<'a> {
-    /// The runtimes, by the numbers that cells have for them. None: it is not there, and no cell of it is run.
+    /// The runtimes, by the numbers that cells have for them. None: the runtime is missing, and none of its cells is
+    /// run.
     pub(super) runtimes: &'a [Option<Found>],
     pub(super) capturers: &'a [Capturer],
     /// The run's directory.
     pub(super) output: &'a Path,
     pub(super) host: &'a Host,
-    /// How long a cell may take.
+    /// The time that a cell may take.
     pub(super) deadline: Duration,
-    /// How many cells run at a time, of those that do not measure time.
+    /// How many of the cells that do not measure time run at once.
     pub(super) jobs: usize,
-    /// Determines the order.
+    /// The seed of the order.
     pub(super) seed: u64,
     /// Whether this cell is known to wait for its deadline.
     pub(super) waits: &'a (dyn Fn(&Cell) -> bool + Sync),
@@ -44,19 +45,19 @@ pub(super) struct Options<'a> {
     pub(super) recorded: &'a (dyn Fn(Recording) + Sync),
 }
 
-/// How the cells went.
+/// The result of a run of cells.
 pub(super) struct Ran {
-    /// Whether all were run: the user did not interrupt.
+    /// Whether all cells were run: the user did not interrupt.
     pub(super) whole: bool,
-    /// Processes that some cell left, nobody can tell which. They are gone now.
+    /// Processes that some cell left behind, nobody can tell which. They are gone now.
     pub(super) left_behind: Vec<String>,
 }
 
-/// Runs all cells. Each one's recording is on disk when `recorded` gets it, so that a later failure loses nothing.
-/// Blocks until all have ended, or the user interrupts; nothing of the run is left running then.
+/// Runs all cells. Each recording is on disk when `recorded` gets it, so that a later failure loses nothing. Blocks
+/// until all cells have ended, or the user interrupts. Then nothing of the run is left running.
 ///
 /// # Errors
-/// A file of the harness's own cannot be written: the first such error, after the cells under way have ended.
+/// A file of the harness cannot be written. This is the first such error, and the cells under way have ended.
 pub(super) fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result<Ran> {
     let (host, interrupt) = (options.host, &options.host.interrupt);
     let rootfs = Rootfs::create(host.scratch.disk().join("rootfs"), &host.programs.emit)?;
@@ -76,7 +77,7 @@ pub(super) fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io:
             run_crowd(&crowd, options, &parts, &failure);
         }
     };
-    // Those that measure time come first: after hundreds of containers the kernel is still busy clearing away their
+    // Cells that measure time come first. After hundreds of containers the kernel is still busy removing their
     // namespaces, and that showed as latencies of milliseconds.
     work(&queues.alone);
     thread::scope(|scope| {
@@ -88,7 +89,7 @@ pub(super) fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io:
             scope.spawn(|| work(&queues.together));
         }
     });
-    // What bears no mark of a cell can belong to any of them; nothing of it may stay all the same.
+    // A process without the mark of a cell may belong to any cell. It must not stay either.
     let strangers = host.family.all_strangers();
     strangers.iter().for_each(|stranger| stranger.kill());
     let mut left_behind: Vec<String> =
@@ -127,10 +128,10 @@ fn run_cell(
 ) {
     let Some(found) = &options.runtimes[cell.runtime] else { return };
     let capturer = &options.capturers[cell.capturer];
-    // A panic is a bug of the harness; it ends the run as any failure does, and the scratch directory knows what is left
-    // of the cell.
+    // A panic is a bug of the harness. It ends the run as any failure does, and the scratch directory knows what is
+    // left of the cell.
     let ran = catch_unwind(AssertUnwindSafe(|| cell::run(cell, expected, found, capturer, parts)));
-    match ran.unwrap_or_else(|_| Err(io::Error::other("the harness panicked: this is a bug of its own"))) {
+    match ran.unwrap_or_else(|_| Err(io::Error::other("the harness panicked, which is a bug in it: report it"))) {
         Ok(Some(recording)) => (options.recorded)(recording),
         Ok(None) => {}
         Err(error) => {
@@ -140,15 +141,15 @@ fn run_cell(
     }
 }
 
-/// Cells that run at the same time: mostly one.
+/// Cells that run at the same time: usually one.
 type Crowd = Vec<(Cell, ExpectedEnd)>;
 
 type Queue = Mutex<VecDeque<Crowd>>;
 
-/// The cells by how they may share the machine.
+/// The cells, by how they may share the machine.
 #[derive(Default)]
 struct Queues {
-    /// Known to wait for their deadline.
+    /// Cells that mostly wait, such as those that are known to reach their deadline.
     waiting: Queue,
     together: Queue,
     alone: Queue,
@@ -175,7 +176,7 @@ impl Queues {
             };
             lock(queue).push_back(vec![(cell, end)]);
         }
-        // They are what takes longest of those that run together.
+        // Crowds come first, because they take the longest of the cells that run together.
         let mut together = lock(&queues.together);
         crowds.into_values().for_each(|crowd| together.push_front(crowd));
         drop(together);
@@ -183,7 +184,7 @@ impl Queues {
     }
 }
 
-/// What a thread that panicked left is as good as before: a cell is in a queue or not.
+/// Locks a mutex, even if a thread panicked with it. Its content is still sound: a cell is in a queue or not.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

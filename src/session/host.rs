@@ -1,4 +1,4 @@
-//! What everything that starts a container needs of this process and this machine.
+//! The host: what everything that starts a container needs from this process and this machine.
 
 use super::Observer;
 use crate::process::{Family, Interrupt};
@@ -7,7 +7,7 @@ use crate::scratch::{self, Scratch, Swept};
 use std::io;
 use std::path::Path;
 
-/// What everything that starts a container needs.
+/// What everything that starts a container needs from this process and this machine.
 pub struct Host {
     /// Ends a run early. While this exists, the user's signals do not end this process.
     pub interrupt: Interrupt,
@@ -17,7 +17,7 @@ pub struct Host {
     pub family: Family,
     /// The programs beside this one.
     pub programs: Programs,
-    /// What killed runs had left, and is gone now.
+    /// What killed runs had left. It is removed now.
     pub swept: Vec<Swept>,
 }
 
@@ -31,7 +31,7 @@ pub enum HostError {
     #[error("cannot handle signals: {0}")]
     Signals(#[source] io::Error),
     /// A directory for temporary files cannot be made.
-    #[error("cannot make a directory for temporary files (TMPDIR names another): {0}")]
+    #[error("cannot make a directory for temporary files: {0}; set TMPDIR to another one")]
     Scratch(#[source] io::Error),
     /// A program is missing beside this one.
     #[error("the installation is incomplete; install it again with `make build` or `cargo install`: {0}")]
@@ -42,10 +42,10 @@ pub enum HostError {
 }
 
 impl Host {
-    /// Clears away what killed runs have left, and makes what a new one needs. `own_program`: the path of crun-capture.
+    /// Removes what killed runs have left, and makes what a new run needs. `own_program`: the path of crun-capture.
     ///
     /// # Errors
-    /// Something that every run needs cannot be had.
+    /// Something that every run needs is missing or cannot be made.
     pub fn open(own_program: &Path) -> Result<Host, HostError> {
         crate::sys::keep_little_memory();
         Family::adopt_orphans().map_err(HostError::Subreaper)?;
@@ -56,12 +56,13 @@ impl Host {
         Ok(Host { interrupt, family: scratch.family(), scratch, programs, swept })
     }
 
-    /// Looks for a runtime, and runs one container. Blocks for as long as that takes.
+    /// Looks for a runtime, and tests it with one container. Blocks for as long as that takes.
     pub fn seek(&self, wanted: Wanted) -> Sought {
         wanted.seek(&self.programs, self.scratch.parents(), &self.family)
     }
 
-    /// The first of these that works here, or else the last of them. None: there are none. Blocks as [`Host::seek`].
+    /// The first of these runtimes that works here, or else the last of them. None: the list is empty. Blocks as
+    /// [`Host::seek`] does.
     pub fn seek_first(&self, wanted: &[Wanted], observer: &dyn Observer) -> Option<Sought> {
         let mut last = None;
         for one in wanted {
@@ -81,7 +82,7 @@ impl Host {
     /// Removes the temporary files.
     ///
     /// # Errors
-    /// They cannot be removed, with the path.
+    /// They cannot be removed; with the path.
     pub fn close(self) -> Result<(), HostError> {
         self.scratch.close().map_err(HostError::Close)
     }

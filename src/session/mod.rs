@@ -1,4 +1,4 @@
-//! Runs what was asked for: a [`Request`] in, a [`Run`] out. The only runner.
+//! Sessions: a session runs what a [`Request`] asks for, and makes a [`Run`]. This is the only runner.
 
 mod crew;
 mod host;
@@ -21,12 +21,12 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-/// Hears how a session goes on. It may be called from several threads at a time.
+/// Observes a session. It may be called from several threads at a time.
 pub trait Observer: Sync {
-    /// This runtime does not work here, and another one is tried in its place.
+    /// This runtime does not work here. The next one is tried in its place.
     fn passed_over(&self, _sought: &Sought) {}
 
-    /// So many cells are run now.
+    /// This many cells are run now.
     fn starts(&self, _run: &Run, _cells: usize) {}
 
     /// A cell was run, and its recording is on disk.
@@ -42,9 +42,9 @@ pub struct Ran {
     pub run: Run,
     /// The run's directory, with the recordings.
     pub output: PathBuf,
-    /// Why the link `latest` does not lead to that directory, where it should.
+    /// Why the link `latest` does not lead to that directory, although it should.
     pub not_latest: Option<String>,
-    /// The runtimes, in the order of the run's.
+    /// The runtimes, in the order of the run.
     pub runtimes: Vec<Sought>,
 }
 
@@ -67,10 +67,10 @@ pub enum SessionError {
         /// The ids that the filters choose from.
         ids: Vec<CellId>,
     },
-    /// A runtime at a path of the user's is none, or does not work.
+    /// The program at a path of the user is not a runtime, or does not work.
     #[error("{label}: {reason}")]
     Runtime {
-        /// What it is called.
+        /// The label of the runtime.
         label: String,
         /// Why it cannot be used.
         reason: String,
@@ -81,7 +81,7 @@ pub enum SessionError {
     /// The run's directory cannot be made or written.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// A file of the harness's own could not be written, or a capturer not be started.
+    /// A file of the harness could not be written, or a capturer could not be started.
     #[error("the run ended early; its recordings are in {}: {source}", .output.display())]
     EndedEarly {
         /// The run's directory.
@@ -105,11 +105,12 @@ pub fn measure(request: &Request, host: &Host, observer: &dyn Observer) -> Resul
     Ok(Measured { ran, findings: findings.into_inner().unwrap_or_else(PoisonError::into_inner) })
 }
 
-/// Runs a request. Each recording is on disk when `take` gets it. The host's directories are still there afterwards. Blocks
-/// until all cells have ended, or the user interrupts; nothing of the run is left running then.
+/// Runs a request. Each recording is on disk when `take` gets it. The host's directories are still there afterwards.
+/// Blocks until all cells have ended, or the user interrupts. Then nothing of the run is left running.
 ///
 /// # Errors
-/// No cell fits, a runtime of the user's does not work, the run's directory cannot be written, or a cell could not be run.
+/// No cell fits, a runtime of the user does not work, the run's directory cannot be written, or a cell could not be
+/// run.
 pub fn run(
     request: &Request,
     host: &Host,
@@ -131,14 +132,14 @@ pub fn run(
         run.interrupted = !ran.whole;
         run.left_behind.clone_from(&ran.left_behind);
     }
-    // What went wrong first is what the user must know: a full disk fails here, too.
+    // The user must know the first error: a full disk fails here too.
     let saved = run.save(&output);
     ran.map_err(|source| SessionError::EndedEarly { output: output.clone(), source })?;
     saved?;
     Ok(Ran { run, output, not_latest, runtimes })
 }
 
-/// Looks for the runtimes. A path that the user gave must be one; anything else may be missing.
+/// Looks for the runtimes. A path that the user gave must be a runtime that works. Any other runtime may be missing.
 fn seek(request: &Request, host: &Host, observer: &dyn Observer) -> Result<Vec<Sought>, SessionError> {
     let checked = |sought: Sought| match (&sought.wanted.path, &sought.found) {
         (Some(_), Err(unusable)) => {
@@ -170,7 +171,7 @@ fn execute(
     let runnable: Vec<(Cell, ExpectedEnd)> =
         pairs.filter_map(|(cell, planned)| Some((cell.clone(), planned.expected.clone().ok()?))).collect();
     observer.starts(run, runnable.len());
-    // Cells name runtimes by their number, so those that are missing keep theirs; no cell of theirs is run.
+    // Cells name runtimes by their number, so a missing runtime keeps its number. None of its cells is run.
     let numbered: Vec<Option<Found>> = runtimes.iter().map(|one| one.found.as_ref().ok().cloned()).collect();
     crew::run(
         runnable,
@@ -191,7 +192,7 @@ fn execute(
     )
 }
 
-/// The run before anything of it was run.
+/// Describes the run, before any cell is run.
 fn describe(request: &Request, runtimes: &[Sought], cells: &[Cell]) -> Run {
     let words = |one: &Sought| shell_word(&one.wanted.word());
     Run {

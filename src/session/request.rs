@@ -1,4 +1,4 @@
-//! What is to be run. Plain data: the command line makes one, and so can anybody.
+//! Requests: what is to be run. They are plain data: the command line makes one, and so can anybody.
 
 use super::{Host, SessionError};
 use crate::capturer::Capturer;
@@ -8,28 +8,28 @@ use crate::runtime;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What is to be run. It has no default: what a field does not say is nowhere said.
+/// What is to be run. There are no defaults: every field must be given.
 #[derive(Clone)]
 pub struct Request {
-    /// On which runtimes.
+    /// The runtimes.
     pub runtimes: Runtimes,
-    /// With which capturers, in the order of the report.
+    /// The capturers, in the order of the report.
     pub capturers: Vec<Capturer>,
-    /// Which cells.
+    /// The cells.
     pub wanted: Wanted,
     /// How often each cell is run.
     pub runs: u32,
-    /// Less of everything.
+    /// Whether to do less of everything (`--quick`).
     pub quick: bool,
-    /// Determines the scripts, and the order of the cells.
+    /// The seed of the scripts and of the order of the cells.
     pub seed: u64,
-    /// How long a cell may take.
+    /// The time that a cell may take.
     pub deadline: Duration,
-    /// How many cells run at a time, of those that do not measure time.
+    /// How many of the cells that do not measure time run at once.
     pub jobs: usize,
     /// The failures that are expected.
     pub expectations: Expectations,
-    /// Where the recordings go.
+    /// The place for the recordings.
     pub output: Output,
     /// The options that `crun-capture compare` needs to run a cell again, each after a space, ready for a shell.
     pub repeat_options: String,
@@ -44,19 +44,19 @@ pub enum Runtimes {
     FirstThatWorks(Vec<runtime::Wanted>),
 }
 
-/// Where the recordings of a session go.
+/// The place for the recordings of a session.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// Into a directory named by time and seed, below `.crun-capture` in the current directory.
+    /// A directory that is named by time and seed, below `.crun-capture` in the current directory.
     Default,
-    /// Into this directory.
+    /// This directory.
     Directory(PathBuf),
-    /// Nowhere: they go with the session's temporary files.
+    /// None: they are removed with the session's temporary files.
     Discard,
 }
 
 impl Request {
-    /// How many cells run at a time where nothing else is said: two a CPU, since most of their time they wait.
+    /// How many cells run at a time by default: two per CPU, because they wait most of their time.
     pub fn jobs_of_this_machine() -> usize {
         2 * crate::machine::this().cpus
     }
@@ -64,7 +64,7 @@ impl Request {
     /// All cells, on runtimes with these labels.
     ///
     /// # Errors
-    /// There are none: no id fits the filters.
+    /// There are none, because no id fits the filters.
     pub fn cells(&self, labels: &[String]) -> Result<Vec<Cell>, SessionError> {
         let matrix = Matrix {
             runtimes: labels,

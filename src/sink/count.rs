@@ -5,12 +5,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::io;
 
-/// What came from one origin.
+/// The output that came from one origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tally {
     /// Bytes, terminators included.
     pub bytes: u64,
-    /// Lines; a last line without a terminator counts, pieces of a line do not.
+    /// Lines. A last line without a terminator counts, pieces of a line do not.
     pub lines: u64,
 }
 

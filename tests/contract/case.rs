@@ -1,30 +1,31 @@
-//! What a case is: a bundle and the steps taken with it. Data only.
+//! A case: a bundle, and the steps that are taken with it. Data only.
 
 use crun_capture::bundle::Flaw;
 use crun_capture::script::{Data, End, Script, Step};
 use crun_capture_reactor::Stream;
 use serde_json::Value;
 
-/// One thing that crun does, shown by a container of its own.
+/// One thing that crun does, shown with a container of its own.
 pub(crate) struct Case {
-    /// Its name, and that of its fixture.
+    /// The name of the case and of its fixture.
     pub(crate) name: &'static str,
-    /// What the container is.
+    /// The bundle of the container.
     pub(crate) bundle: Bundle,
-    /// What is done, in this order.
+    /// The steps, in their order.
     pub(crate) acts: Vec<Act>,
-    /// Why only root can do it; None where anybody can.
+    /// Why only root can do it. None: anybody can.
     pub(crate) needs_root: Option<&'static str>,
-    /// A race of crun's own that it may lose: it is then asked again. None: it answers the same each time.
+    /// A race in crun that it may lose. The case is then played again. None: crun answers the same each time.
     pub(crate) race: Option<&'static str>,
 }
 
-/// What the container is.
+/// The bundle of a container.
 pub(crate) struct Bundle {
     pub(crate) script: Script,
     pub(crate) pid_namespace: bool,
     pub(crate) flaw: Flaw,
-    /// Places in config.json (JSON pointers; `/-` at the end appends) and what to write there; null removes.
+    /// The places in config.json to edit, and the values for them. The places are JSON pointers, and `/-` at the end
+    /// appends. The value null removes.
     pub(crate) edits: Vec<(&'static str, Value)>,
     /// Further files in the rootfs: path, content, mode.
     pub(crate) files: Vec<(&'static str, &'static str, u32)>,
@@ -54,7 +55,7 @@ pub(crate) enum Act {
     WorkloadEnds,
     /// Notes whether a process of the container lives.
     Lives,
-    /// Notes the mode and content of a file; digits that are the container's pid are told as such.
+    /// Notes the mode and content of a file. Digits that are the container's pid are marked as such.
     File(&'static str),
     /// Makes the socket on which a terminal is to be received.
     Listen,
@@ -65,24 +66,24 @@ pub(crate) enum Act {
 /// A command line of the runtime.
 #[derive(Clone)]
 pub(crate) struct Call {
-    /// Its words, parted by spaces. `SITE` stands for the directory of the case.
+    /// The words, separated by spaces. `SITE` stands for the directory of the case.
     pub(crate) words: &'static str,
-    /// What stands before the words: where the log goes. None: `--root`, and a log of its own in JSON.
+    /// The global options, before the words. None: `--root`, and a log of its own in JSON.
     pub(crate) global: Option<&'static str>,
-    /// Redirections in the shell's words, made just before the runtime starts.
+    /// Redirections, as a shell writes them. They are made just before the runtime starts.
     pub(crate) redirections: &'static str,
-    /// Further variables of the environment.
+    /// Further environment variables.
     pub(crate) environment: &'static [(&'static str, &'static str)],
 }
 
 impl Case {
-    /// The same, where crun has a race.
+    /// The same case, in which crun has a race.
     pub(crate) fn races(mut self, race: &'static str) -> Case {
         self.race = Some(race);
         self
     }
 
-    /// A case that runs a container with this script, which has a pid namespace of its own.
+    /// A case with a container that plays this script, in a pid namespace of its own.
     pub(crate) fn new(name: &'static str, script: Script) -> Case {
         let bundle = Bundle { script, pid_namespace: true, flaw: Flaw::None, edits: Vec::new(), files: Vec::new() };
         Case { name, bundle, acts: Vec::new(), needs_root: None, race: None }
@@ -128,7 +129,7 @@ impl Case {
         self.act(Act::Spawn(Call::new(words)))
     }
 
-    /// The most usual call: in the foreground, from the bundle.
+    /// Makes the usual call: in the foreground, from the bundle.
     pub(crate) fn run(self) -> Case {
         self.call("run --bundle bundle c1")
     }
@@ -152,12 +153,12 @@ impl Call {
     }
 }
 
-/// A script that ends well after these steps.
+/// A script of these steps that ends with exit code 0.
 pub(crate) fn script<const N: usize>(steps: [Step; N]) -> Script {
     ending(steps, End::Exit(0))
 }
 
-/// A script that ends so after these steps.
+/// A script of these steps with this end.
 pub(crate) fn ending<const N: usize>(steps: [Step; N], end: End) -> Script {
     Script { steps: steps.into(), ..Script::new(1, end) }
 }

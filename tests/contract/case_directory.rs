@@ -1,4 +1,4 @@
-//! The place of one case: its directory, its bundle, and the certainty that nothing of it stays.
+//! The directory of one case, with its bundle. It makes sure that no process of the case stays.
 
 use crate::case::Bundle;
 use crun_capture::bundle::{self, Contents, Rootfs};
@@ -13,19 +13,20 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long anything may take that normally takes milliseconds: a busy machine is no difference to crun.
+/// The time that anything may take that normally takes milliseconds. A busy machine must not count as a difference to
+/// crun.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The directory of a case.
 pub(crate) struct CaseDirectory {
     directory: tempfile::TempDir,
-    /// In the environment of every process of the case.
+    /// The mark in the environment of every process of the case.
     pub(crate) mark: String,
     alive: File,
 }
 
 impl CaseDirectory {
-    /// Writes the bundle of a case. `user_namespace`: the runtime is to run in one that is made for it.
+    /// Writes the bundle of a case. `user_namespace`: the runtime will run in a user namespace that is made for it.
     pub(crate) fn new(bundle: &Bundle, user_namespace: bool) -> io::Result<CaseDirectory> {
         let directory = tempfile::Builder::new().prefix("crun-contract-").tempdir()?;
         let mark = format!("CONTRACT_CASE={:016x}", fastrand::u64(..));
@@ -74,16 +75,16 @@ impl CaseDirectory {
         }
     }
 
-    /// Whether a process of the workload lives; None when none ever ran.
+    /// Whether a process of the workload lives. None: none ever ran.
     pub(crate) fn workload_lives(&self) -> Option<bool> {
-        // The FIFO hangs up when it was opened for writing and is no more.
+        // The FIFO hangs up when it was open for writing and no longer is.
         let ended = readable(self.alive.as_fd(), Duration::ZERO);
         let journal = fs::read(self.path("exchange/journal")).unwrap_or_default();
         let started = journal.iter().take(8).any(|&byte| byte != 0);
         started.then_some(!ended)
     }
 
-    /// The names in a directory and one level below, a line each. An empty text when it is not there.
+    /// The names in a directory and one level below, one per line. The text is empty if there is no such directory.
     pub(crate) fn names(&self, folder: &str) -> String {
         let entries = |path: &Path| {
             let mut entries: Vec<PathBuf> =
@@ -110,7 +111,7 @@ impl CaseDirectory {
         };
         let hold = |number| {
             let handle = rustix::process::pidfd_open(Pid::from_raw(number)?, PidfdFlags::empty()).ok()?;
-            // Looked at again, since the number may have passed on in between.
+            // The environment is read again, because another process may have got the number in the meantime.
             bears_mark(number).then_some(handle)
         };
         numbers.filter(|number| bears_mark(*number)).filter_map(hold).collect()
@@ -118,7 +119,7 @@ impl CaseDirectory {
 }
 
 impl Drop for CaseDirectory {
-    /// Kills what is left, whoever lost it, before the directory goes.
+    /// Kills every process that is left, before the directory is removed.
     fn drop(&mut self) {
         let deadline = Instant::now() + DEADLINE;
         loop {
@@ -127,7 +128,7 @@ impl Drop for CaseDirectory {
                 break;
             }
             for process in left {
-                // It may have ended by itself.
+                // The process may have ended by itself.
                 let _ = rustix::process::pidfd_send_signal(&process, Signal::KILL);
                 let _ = ended(process.as_fd());
             }
@@ -146,12 +147,12 @@ pub(crate) fn ended(process: std::os::fd::BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// Lets a user who is not the caller play the script.
+/// Lets a user other than the caller play the script.
 fn open_to_all(folder: &Path) -> io::Result<()> {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o777))?;
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        // A link leads out of the folder, and out of the rootfs.
+        // A link leads out of the folder and out of the rootfs.
         if path.is_symlink() {
             continue;
         }
@@ -160,7 +161,7 @@ fn open_to_all(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Changes config.json; `SITE` in a text stands for the directory of the case.
+/// Changes config.json. `SITE` in a text stands for the directory of the case.
 fn edit(path: &Path, edits: &[(&'static str, Value)], directory: &Path) -> io::Result<()> {
     if edits.is_empty() {
         return Ok(());

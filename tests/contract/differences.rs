@@ -4,7 +4,7 @@ use serde::Deserialize;
 use std::io;
 use std::path::Path;
 
-/// The list.
+/// The list of differences.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Differences {
@@ -12,7 +12,7 @@ pub(crate) struct Differences {
     difference: Vec<Difference>,
 }
 
-/// One part of one case.
+/// A difference: one part of one case.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Difference {
@@ -23,7 +23,7 @@ struct Difference {
 }
 
 impl Differences {
-    /// Reads the list; an entry without a reason is none.
+    /// Reads the list. An entry without a reason is an error.
     pub(crate) fn read(path: &Path) -> io::Result<Differences> {
         let list: Differences = toml::from_str(&std::fs::read_to_string(path)?).map_err(io::Error::other)?;
         match list.difference.iter().find(|one| one.reason.trim().is_empty()) {
@@ -32,12 +32,12 @@ impl Differences {
         }
     }
 
-    /// The parts in which this case may differ, and must.
+    /// The parts in which this case may differ, and must differ.
     pub(crate) fn parts(&self, case: &str) -> Vec<String> {
         self.difference.iter().filter(|one| one.case == case).map(|one| one.part.clone()).collect()
     }
 
-    /// The cases that are named.
+    /// The cases that the list names.
     pub(crate) fn cases(&self) -> impl Iterator<Item = &str> {
         self.difference.iter().map(|one| one.case.as_str())
     }

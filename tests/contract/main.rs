@@ -1,10 +1,12 @@
-//! The contract between a capturer and its runtime, as a table: what crun does, case by case, and that the fake does it too.
+//! The contract between a capturer and its runtime, as a table of cases: what crun does, and that the fake does the
+//! same.
 //!
-//! Each case is played with a runtime, and what is seen must be its fixture: `fixtures/crun/VERSION/CASE.txt`. Trials
-//! `fake::CASE` need no crun; `crun::CASE` hold the installed crun against the fixtures of its version. With `UPDATE_CRUN=1`
-//! they write the fixtures instead. A fixture has a heading for every call and under it what was not empty of: exit code,
-//! stdout, stderr, entries of the log, state directory, further files in the bundle. Where the fake differs on purpose,
-//! `fixtures/crun/differences.toml` says why; an entry without a difference fails as well.
+//! Each case is played with a runtime, and what is seen must equal its fixture: `fixtures/crun/VERSION/CASE.txt`. The
+//! trials `fake::CASE` need no crun. The trials `crun::CASE` compare the installed crun with the fixtures of its
+//! version; with `UPDATE_CRUN=1` they write the fixtures instead. A fixture has a heading for every call. Below it
+//! stands what was not empty: exit code, stdout, stderr, entries of the log, state directory, further files in the
+//! bundle. If the fake differs on purpose, `fixtures/crun/differences.toml` says why. An entry without a difference
+//! fails too.
 
 mod case;
 mod case_directory;
@@ -27,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // Descriptors of whoever runs the tests (make has some) would show in the cases about descriptors.
+    // The descriptors of whoever runs the tests (make has some) would show in the cases about descriptors.
     if let Err(error) = crun_capture::sys::close_on_exec_from(3) {
         tell(&format!("descriptors of the caller are handed on: {error}"));
     }
@@ -35,13 +37,13 @@ fn main() -> ExitCode {
     let trials = [Runtime::Fake, Runtime::Crun].into_iter().flat_map(|runtime| trials(runtime, cases));
     let trials: Vec<Trial> = trials.chain([Trial::test("differences", || list_is_sound(cases))]).collect();
     tell(&format!("{} cases", cases.len()));
-    // Most of a case is waiting for processes.
+    // A case mostly waits for processes.
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(4);
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// A trial for each case. Those that cannot be made here show as ignored, with the reason on stderr.
+/// A trial for each case. A case that cannot be played here shows as ignored, with the reason on stderr.
 fn trials(runtime: Runtime, cases: &'static [Case]) -> Vec<Trial> {
     let version = version(runtime);
     if let Err(reason) = &version {
@@ -60,10 +62,10 @@ fn trials(runtime: Runtime, cases: &'static [Case]) -> Vec<Trial> {
     cases.iter().map(trial).collect()
 }
 
-/// The version of the contract that this runtime is held to, or why it is not.
+/// The version of the contract that this runtime must keep, or why it is not tested.
 fn version(runtime: Runtime) -> Result<String, String> {
     let version = runtime.version()?;
-    if runtime == Runtime::Crun && !support::usable(&["crun"])[0].1 {
+    if runtime == Runtime::Crun && !support::usable(&["crun"], &[])[0].1 {
         return Err("it does not work here; `crun-capture doctor` says why".to_owned());
     }
     let known = updating() || fixtures().join(&version).is_dir();
@@ -87,10 +89,10 @@ fn differences() -> Result<Differences, Failed> {
     Ok(Differences::read(&fixtures().join("differences.toml"))?)
 }
 
-/// How often a case is played in which crun has a race.
+/// How often a case in which crun has a race is played at most.
 const RACES_MAX: u32 = 10;
 
-/// Checks the case, again where crun has lost a race of its own.
+/// Checks the case. Repeats it if crun has lost a race of its own.
 fn check(case: &Case, runtime: Runtime, version: &str) -> Result<(), Failed> {
     let times = if case.race.is_some() && runtime == Runtime::Crun { RACES_MAX } else { 1 };
     let mut checked = check_once(case, runtime, version);
@@ -103,7 +105,7 @@ fn check(case: &Case, runtime: Runtime, version: &str) -> Result<(), Failed> {
     checked
 }
 
-/// Plays the case and holds what was seen against its fixture; or, when told to, makes that its fixture.
+/// Plays the case and compares what was seen with its fixture. With `UPDATE_CRUN=1` it writes the fixture instead.
 fn check_once(case: &Case, runtime: Runtime, version: &str) -> Result<(), Failed> {
     let seen = play::play(case, runtime)?;
     let path = fixtures().join(version).join(format!("{}.txt", case.name));
@@ -128,7 +130,7 @@ fn check_once(case: &Case, runtime: Runtime, version: &str) -> Result<(), Failed
     Err(format!("{}", diff.unified_diff().header("fixture", runtime.name())).into())
 }
 
-/// Every entry of differences.toml is about a case that there is, and every fixture belongs to a case.
+/// Checks that every entry of differences.toml is about an existing case, and that every fixture belongs to a case.
 fn list_is_sound(cases: &[Case]) -> Result<(), Failed> {
     let known = |name: &str| cases.iter().any(|case| case.name == name);
     if let Some(unknown) = differences()?.cases().find(|name| !known(name)) {

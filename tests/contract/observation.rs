@@ -1,16 +1,16 @@
-//! What was seen of a case, as a text of parts, and what is not said in it because it differs from run to run.
+//! The observation of a case: what was seen, as a text of parts, without what differs from run to run.
 
 use serde_json::Value;
 use std::path::Path;
 
-/// The parts in order: a heading, which names it in differences.toml, and lines.
+/// The parts, in order. Each has a heading, which names it in differences.toml, and lines.
 #[derive(Default)]
 pub(crate) struct Observation {
     parts: Vec<(String, String)>,
 }
 
 impl Observation {
-    /// Adds a part. A heading that is there already is told apart, since it names the part.
+    /// Adds a part. A heading that exists already gets a suffix, because it names the part.
     pub(crate) fn note(&mut self, heading: impl Into<String>, text: impl Into<String>) {
         let mut heading = heading.into();
         while self.parts.iter().any(|(known, _)| *known == heading) {
@@ -19,15 +19,15 @@ impl Observation {
         self.parts.push((heading, text.into()));
     }
 
-    /// Fills in the text of a part that was noted before; where it was not, nothing is known of it.
+    /// Fills in the text of a part that was noted before. Does nothing if there is no such part.
     pub(crate) fn set(&mut self, heading: &str, text: String) {
         if let Some((_, part)) = self.parts.iter_mut().find(|(name, _)| name == heading) {
             *part = text;
         }
     }
 
-    /// Forgets the parts that have nothing to say: an empty stream, an empty log, a bundle with nothing but its
-    /// config.json. The headings of calls and signals stay.
+    /// Removes the parts that say nothing: an empty stream, an empty log, a bundle with nothing but its config.json.
+    /// The headings of calls and signals stay.
     pub(crate) fn drop_empty(&mut self) {
         let details = ["exit", "stdout", "stderr", "log", "bundle"];
         self.parts.retain(|(heading, text)| {
@@ -36,7 +36,7 @@ impl Observation {
         });
     }
 
-    /// Each heading at the margin, its lines below it and further in.
+    /// The text: each heading at the margin, with its lines indented below it.
     pub(crate) fn render(&self) -> String {
         self.parts.iter().map(|(heading, text)| format!("{heading}\n{}", indented(text))).collect()
     }
@@ -53,7 +53,7 @@ impl Observation {
         observation
     }
 
-    /// The headings of the parts that are not the same in both, or in one only.
+    /// The headings of the parts that differ, or that only one of the two has.
     pub(crate) fn differing(&self, other: &Observation) -> Vec<String> {
         let text = |all: &Observation, heading: &str| {
             let found = all.parts.iter().find(|(name, _)| name == heading);
@@ -68,7 +68,7 @@ impl Observation {
         differing
     }
 
-    /// The same without these parts.
+    /// The same observation without these parts.
     pub(crate) fn without(mut self, headings: &[String]) -> Observation {
         self.parts.retain(|(heading, _)| !headings.contains(heading));
         self
@@ -77,7 +77,7 @@ impl Observation {
 
 const INDENT: &str = "    ";
 
-/// A last line without its end is told, and so is an empty line.
+/// Indents the lines of a text. A last line without a line end is marked, and empty lines stay visible.
 fn indented(text: &str) -> String {
     let whole = text.is_empty() || text.ends_with('\n');
     let lines = text.lines().map(|line| format!("{INDENT}{line}\n"));
@@ -89,8 +89,7 @@ pub(crate) fn without_paths(text: &str, directory: &Path) -> String {
     text.replace(&*directory.to_string_lossy(), "SITE")
 }
 
-/// What `state` and `list` print, without pids, times and the owner's name. The width of columns follows from those, so
-/// columns are parted by one space.
+/// The output of `state` and `list`, without pids, times and the owner's name.
 pub(crate) fn without_numbers(text: &str) -> String {
     let line = |line: &str| {
         let field = |name: &str| line.trim_start().starts_with(&format!("\"{name}\": "));
@@ -112,7 +111,8 @@ pub(crate) fn without_numbers(text: &str) -> String {
     text.lines().map(line).collect()
 }
 
-/// What `list` prints as a table, in the same way. The rows come as the file system gives them, so they are sorted.
+/// The table that `list` prints, without the same. The widths of the columns follow from those, so columns are
+/// separated by one space. The rows come in the order of the file system, so they are sorted.
 pub(crate) fn table(text: &str) -> String {
     let row = |line: &str| {
         let mut columns: Vec<&str> = line.split_whitespace().collect();
@@ -130,7 +130,7 @@ pub(crate) fn table(text: &str) -> String {
     head.concat()
 }
 
-/// The same text without the times of entries that were meant for a log in JSON.
+/// The same text without the times of entries for a log in JSON.
 pub(crate) fn without_times(text: &str) -> String {
     const BEFORE: &str = "\"time\":\"";
     let mut pieces = text.split(BEFORE);
@@ -141,7 +141,7 @@ pub(crate) fn without_times(text: &str) -> String {
     })
 }
 
-/// The lines of a log in JSON, without their times: level and message.
+/// The lines of a log in JSON, without their times: the level and the message.
 pub(crate) fn log(text: &str) -> String {
     let entry = |line: &str| match serde_json::from_str::<Value>(line) {
         Ok(entry) if entry["time"] == "TIME" => {

@@ -1,4 +1,4 @@
-//! Takes the steps of a case with one runtime, and notes what is seen.
+//! Plays a case: takes its steps with one runtime, and notes what is seen.
 
 use crate::case::{Act, Call, Case};
 use crate::case_directory::{CaseDirectory, DEADLINE, ended};
@@ -17,7 +17,7 @@ use std::process::{Child, ExitStatus};
 use std::sync::mpsc;
 use std::time::Instant;
 
-/// Plays a case from its first step to its last. What the containers write is read when all are gone.
+/// Plays a case from its first step to its last. The output of the containers is read when all are gone.
 pub(crate) fn play(case: &Case, runtime: Runtime) -> io::Result<Observation> {
     let mut player = Player {
         runtime,
@@ -121,7 +121,7 @@ impl Player {
         Ok((self.runtime.command(&self.directory, call, number)?.spawn()?, number))
     }
 
-    /// Waits for a call and notes how it ended and what there is then. Its output is read last of all.
+    /// Waits for a call, and notes how it ended and which files exist then. Its output is read at the very end.
     fn finish(&mut self, mut child: Child, number: usize) -> io::Result<()> {
         let status = wait(&mut child)?;
         let code = status.code().map(|code| format!("{code}\n"));
@@ -131,7 +131,7 @@ impl Player {
             self.noted.note(format!("{number} {part}"), "");
         }
         if self.spawned.is_some() {
-            // What another one is doing to the directories meanwhile is not certain.
+            // If another call runs, it may be changing the directories.
             return Ok(());
         }
         let mut names = self.directory.names("state");
@@ -144,11 +144,11 @@ impl Player {
         Ok(())
     }
 
-    /// The FIFO of a gate, which opens when the workload waits at it.
+    /// Opens the FIFO of a gate. The open returns when the workload waits at the gate.
     fn gate(&self, gate: &str) -> io::Result<File> {
         let path = self.directory.path(&format!("exchange/gate-{gate}"));
         let (sender, receiver) = mpsc::channel();
-        // Such an opening has no deadline: where it is never met, the thread ends with this program.
+        // Such an open has no deadline. If it never returns, its thread ends with this program.
         std::thread::spawn(move || sender.send(File::options().write(true).open(path)));
         let opened = receiver.recv_timeout(DEADLINE);
         opened.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("nobody waits at gate {gate}")))?
@@ -205,7 +205,7 @@ impl Player {
         Ok(())
     }
 
-    /// Whether this is the pid in the status file of the container, or (where there is none) any number.
+    /// Whether this is the pid in the status file of the container, or any number if there is no such file.
     fn is_pid(&self, content: &str) -> bool {
         let digits = !content.is_empty() && content.bytes().all(|byte| byte.is_ascii_digit());
         let status = fs::read(self.directory.path("state/c1/status")).unwrap_or_default();
@@ -213,7 +213,7 @@ impl Player {
         digits && (status.is_null() || status["pid"] == content.parse::<i64>().unwrap_or(0))
     }
 
-    /// What was noted, with the output of every call.
+    /// Everything that was noted, with the output of every call.
     fn everything(&mut self) -> io::Result<Observation> {
         for (index, call) in self.calls.iter().enumerate() {
             let number = index + 1;
@@ -244,7 +244,7 @@ fn shown(directory: &CaseDirectory, bytes: &[u8]) -> String {
     without_times(&without_paths(&String::from_utf8_lossy(bytes), directory.root()))
 }
 
-/// The calling process waits no longer than it must.
+/// Waits for a child, but not longer than the deadline.
 fn wait(child: &mut Child) -> io::Result<ExitStatus> {
     let handle = rustix::process::pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
     ended(handle.as_fd())?;

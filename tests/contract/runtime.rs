@@ -1,4 +1,4 @@
-//! The two programs that are asked: the fake, and crun as it is installed, each with what it needs to run here.
+//! The two programs that play the cases: the fake and the installed crun, each with what it needs to run here.
 
 use crate::case::Call;
 use crate::case_directory::CaseDirectory;
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 /// The version of crun whose contract the fake keeps.
 pub(crate) const CONTRACT: &str = "1.8.1";
 
-/// Who is asked.
+/// A program that plays the cases.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Runtime {
     /// The fake of this crate.
@@ -19,11 +19,11 @@ pub(crate) enum Runtime {
     Crun,
 }
 
-/// Opens the descriptors that the caller wants to be open or closed, and becomes the runtime.
+/// The shell command that opens and closes descriptors as the call asks, and becomes the runtime.
 const SHELL: &str = r#"exec "$@""#;
 
 impl Runtime {
-    /// Its name in trials.
+    /// The name in trials.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Fake => "fake",
@@ -31,12 +31,12 @@ impl Runtime {
         }
     }
 
-    /// Whether bundles must be made for a user namespace around the runtime.
+    /// Whether the bundles must be made for a user namespace around the runtime.
     pub(crate) fn user_namespace() -> bool {
         !is_root()
     }
 
-    /// The version, or why it cannot be asked here.
+    /// The version, or why the program cannot be used here.
     pub(crate) fn version(self) -> Result<String, String> {
         let output = Command::new(self.program()).arg("--version").output();
         let output = output.map_err(|error| format!("{} cannot be run: {error}", self.program()))?;
@@ -49,7 +49,7 @@ impl Runtime {
         version.map(str::to_owned).ok_or_else(|| "crun does not tell its version".to_owned())
     }
 
-    /// The command for a call, whose log and streams are files named after `number` in the directory of the case.
+    /// The command for a call. Its log and its streams are files in the directory of the case, named after `number`.
     pub(crate) fn command(self, directory: &CaseDirectory, call: &Call, number: usize) -> io::Result<Command> {
         let path = |ending: &str| directory.path(&format!("{number}.{ending}"));
         let here = directory.root().to_string_lossy();
@@ -66,7 +66,7 @@ impl Runtime {
         let (name, value) = directory.mark.split_once('=').unwrap_or_default();
         let mut command = Command::new(&line[0]);
         command.args(&line[1..]).current_dir(directory.root()).env(name, value);
-        // What the caller of the tests has open or set must not show.
+        // The descriptors and variables of whoever runs the tests must not show.
         command.env_remove("LISTEN_FDS").env_remove("LISTEN_PID").env_remove("NOTIFY_SOCKET");
         command.envs(call.environment.iter().copied());
         command.stdin(Stdio::null()).stdout(File::create(path("stdout"))?).stderr(File::create(path("stderr"))?);
@@ -80,8 +80,8 @@ impl Runtime {
         }
     }
 
-    /// crun starts a container on a hybrid host only in a private view of the cgroups, and as a user without privileges
-    /// only in a user namespace.
+    /// On a host with hybrid cgroups crun starts a container only in a private view of the cgroups, and for an
+    /// unprivileged user only in a user namespace.
     fn front(self, call: &Call) -> Vec<String> {
         let starts = ["run", "create"].iter().any(|verb| call.words.starts_with(verb));
         let view = starts && cgroup_mode() == CgroupMode::Hybrid || !is_root();

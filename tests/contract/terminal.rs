@@ -1,4 +1,4 @@
-//! The other end of `--console-socket`: receives the terminal and what is written to it.
+//! The other end of `--console-socket`. It receives the terminal and what is written to it.
 
 use crun_capture::process::readable;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
@@ -50,7 +50,7 @@ impl Console {
     }
 }
 
-/// The end of a terminal is EIO: its last user has closed it.
+/// Reads a terminal to its end. The end is EIO: the last user of the terminal has closed it.
 fn read_to_end(master: OwnedFd, within: Duration) -> io::Result<String> {
     let mut bytes = Vec::new();
     let mut file = File::from(master);

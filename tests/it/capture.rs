@@ -1,4 +1,4 @@
-//! `capture` as a user calls it.
+//! `capture`, as a user calls it.
 
 use crate::run::Run;
 use predicates::prelude::*;
@@ -7,7 +7,8 @@ use serde_json::Value;
 
 const BOTH_AND_7: &str = "echo a; echo b >&2; exit 7";
 
-/// The same, but ends only when both lines are in the files: what task-log has not read by the exit, it loses.
+/// The same, but it ends only when both lines are in the files, because task-log loses what it has not read by the
+/// exit.
 const BOTH_IN_FILES_AND_7: &str = "echo a; echo b >&2; until [ -s out.log ] && [ -s err.log ]; do :; done; exit 7";
 
 const FILES: [&str; 4] = ["--stdout-path", "out.log", "--stderr-path", "err.log"];
@@ -124,7 +125,7 @@ fn the_command_has_no_input_and_none_of_the_protocol_variables(
 #[test]
 fn what_cannot_be_resumed_is_refused() {
     let paths = ["--stdout-path", "o", "--stderr-path", "e"];
-    Run::new(["capture", "--strategy", "lines", "--resume", "0,0"]).with(paths).exits(2).says("nothing to go on with");
+    Run::new(["capture", "--strategy", "lines", "--resume", "0,0"]).with(paths).exits(2).says("cannot resume");
     Run::new(["capture", "--strategy", "follow", "--resume", "7"]).with(paths).exits(2).says("two numbers of bytes");
     let run = Run::new(["capture", "--strategy", "follow", "--resume", "9,0"]).with(paths);
     std::fs::write(run.directory().join("o"), "four").unwrap();
@@ -132,7 +133,8 @@ fn what_cannot_be_resumed_is_refused() {
     run.exits(125).says("the offset to go on from is 9");
 }
 
-/// Runs a shell's words with `$0` as the program, in a directory of their own, and returns that, the code, and what was said.
+/// Runs a shell command with `$0` as the program, in a directory of its own. Returns the directory, the exit code and
+/// the output.
 fn shell(words: &str) -> (tempfile::TempDir, Option<i32>, String) {
     let directory = tempfile::tempdir().unwrap();
     let mut command = std::process::Command::new("sh");
@@ -142,7 +144,7 @@ fn shell(words: &str) -> (tempfile::TempDir, Option<i32>, String) {
     (directory, output.status.code(), String::from_utf8_lossy(&said).into_owned())
 }
 
-/// With fewer and fewer descriptors each strategy captures everything, or says in one line why it cannot.
+/// At each descriptor limit a strategy captures everything, or says in one line why it cannot.
 #[test]
 fn at_the_descriptor_limit_nothing_is_half_done() {
     for strategy in crun_capture::strategy::ALL.iter().filter(|strategy| !strategy.needs().needs_reader) {
@@ -162,7 +164,7 @@ fn at_the_descriptor_limit_nothing_is_half_done() {
                 Some(125) => refused += 1,
                 other => panic!("{name} at {limit}: {other:?}: {said}"),
             }
-            // The architecture of the spike loses what was not read at the exit.
+            // The architecture of the spike loses what it has not read by the exit.
             let whole = said.contains("out\n") && said.contains("err\n");
             assert!(code == Some(125) || whole || name == "task-log", "{name} at {limit}: {said}");
             assert!(code == Some(7) || said.contains("Too many open files"), "{name} at {limit}: {said}");
@@ -181,7 +183,7 @@ fn a_reader_that_goes_does_not_take_an_independent_file_with_it() {
     assert!(said.contains("line 0\n") && said.contains("consumer: "), "{said}");
     let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
     assert_eq!((read("o").lines().count(), read("code").trim()), (20_000, "7"));
-    // Without a file of the user's there is nothing to stay for: as any filter it dies of SIGPIPE.
+    // Without a file of the user there is nothing to stay for: the capturer dies of SIGPIPE like any filter.
     let (directory, _, said) = shell(&words(""));
     assert_eq!(std::fs::read_to_string(directory.path().join("code")).unwrap().trim(), "141", "{said}");
 }

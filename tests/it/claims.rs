@@ -1,4 +1,5 @@
-//! `claims` with words: some of them, and the report. What a whole run comes to is in `tests/claims.rs`.
+//! `claims` with arguments: some of the claims, and the report. The result of a whole run is tested in
+//! `tests/claims.rs`.
 
 use crate::run::Run;
 

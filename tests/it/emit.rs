@@ -1,4 +1,4 @@
-//! The workload plays its script, and journals what the kernel accepted.
+//! The workload plays its script, and records in its journal what the kernel accepted.
 
 use crun_capture::bundle;
 use crun_capture::process::readable;
@@ -161,11 +161,11 @@ fn a_gate_holds_it_until_somebody_opens_and_closes_it() {
 fn its_end_is_seen_on_the_fifo_that_it_holds_open() {
     let directory = site(&Script::new(5, End::Exit(0)).then(Step::Wait { gate: "go".into() }));
     let exchange = directory.path().join("exchange");
-    // As the harness does: the read end is there before the workload.
+    // The read end exists before the workload, as under the harness.
     let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK;
     let alive = rustix::fs::open(exchange.join("alive"), flags, rustix::fs::Mode::empty()).unwrap();
     let mut child = Command::new(EMIT).arg(&exchange).spawn().unwrap();
-    // Opening the gate blocks until the workload waits at it, and by then it has the FIFO.
+    // Opening the gate blocks until the workload waits at it. By then the workload has opened the FIFO.
     let gate = File::options().write(true).open(exchange.join("gate-go")).unwrap();
     assert!(!readable(alive.as_fd(), Duration::ZERO), "it lives");
     drop(gate);
@@ -237,7 +237,7 @@ fn it_describes_what_it_was_given() {
     command.arg(directory.path().join("exchange")).current_dir("/").env_clear().env("A", "1").stdin(Stdio::null());
     let output = command.stderr(Stdio::piped()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    // What the caller of the tests has open comes through too.
+    // The open descriptors of whoever runs the tests show up here too.
     assert!(text.starts_with("0 device\n1 pipe\n2 pipe\n"), "{text}");
     assert!(text.contains("\nA=1\nuid ") && text.contains(" cwd / umask 0"), "{text}");
 }

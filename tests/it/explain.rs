@@ -1,7 +1,8 @@
-//! `explain`: one cell again, drawn; `recommend`: what does what is needed.
+//! `explain` draws one cell again. `recommend` says which strategies do what is needed.
 
 use crate::run::Run;
 use crun_capture::comparison::Recommendation;
+use crun_capture::strategy::{self, Capability, Strategy};
 
 #[test]
 fn a_hang_is_drawn_with_what_it_comes_from_and_what_holds() {
@@ -14,7 +15,7 @@ fn a_hang_is_drawn_with_what_it_comes_from_and_what_holds() {
         "the deadline: the capturer is killed",
         "Fails, as expected: deadline_hit, lost_bytes",
         "golang/go#11242, golang/go#9568",
-        "Here hold: combined, buffered, file",
+        "These keep it: combined, buffered, file",
         "scanner fails always: deadline_hit",
         "crun-capture compare --runtime fake --filter fake/tee/long-line/65537",
     ] {
@@ -35,7 +36,7 @@ fn what_is_done_to_a_run_is_told_with_its_time() {
 #[test]
 fn what_is_no_cell_is_refused_with_the_nearest() {
     Run::new(["explain", "fake/tee"]).exits(2).says("runtime/strategy/experiment/case");
-    Run::new(["explain", "fake/tea/burst/exit-at-once"]).exits(2).says("did you mean \"tee\"");
+    Run::new(["explain", "fake/tea/burst/exit-at-once"]).exits(2).says("there is no strategy \"tea\"");
     Run::new(["explain", "fake/tee/burst/exit-at"]).exits(2).says("fake/tee/burst/exit-at-once");
     Run::new(["explain", "nowhere/tee/burst/exit-at-once"]).exits(2).says("there is no runtime");
     Run::new(["explain", "bare/tee/death/front-killed"]).exits(4).says("no front process");
@@ -55,10 +56,14 @@ fn a_recommendation_says_who_does_it_and_why_the_others_do_not() {
     let (meet, others): (Vec<_>, Vec<_>) = found.candidates.iter().partition(|one| one.meets);
     let mut names: Vec<&str> = meet.iter().map(|one| one.strategy.as_str()).collect();
     names.sort_unstable();
-    let apart_and_exact = ["buffered", "file", "follow", "lines", "passthrough", "sequenced", "splice"];
-    assert_eq!(names, apart_and_exact, "only these keep the streams apart and every byte");
+    let both = |one: &&&dyn Strategy| {
+        [Capability::Apart, Capability::ExactBytes].map(|it| one.declares().has(it)) == [true; 2]
+    };
+    let mut apart_and_exact: Vec<&str> = strategy::ALL.iter().filter(both).map(|one| one.name()).collect();
+    apart_and_exact.sort_unstable();
+    assert_eq!(names, apart_and_exact, "what keeps the streams apart and every byte is what declares so");
     assert!(others.iter().all(|one| !one.missing.is_empty()));
-    // Which is first changes from run to run: the costs are close.
+    // The first one changes from run to run, because the costs are close.
     let sound = meet.into_iter().filter(|one| one.broken_duties.is_empty());
     let cheapest = sound.min_by_key(|one| one.cpu_ns_a_line.expect("throughput was run")).unwrap();
     assert_eq!(found.winner(), Some(cheapest));
@@ -71,9 +76,10 @@ fn a_recommendation_says_who_does_it_and_why_the_others_do_not() {
     let at = |name: &str| text.find(&format!("\n{name} "));
     let tee = at("tee").unwrap();
     assert!(at("follow").unwrap() < tee, "what does it comes first\n{text}");
-    let others =
-        crun_capture::strategy::ALL.iter().map(|one| one.name()).filter(|name| !["tee", "follow"].contains(name));
-    let mut others = others.map(|name| at(name).unwrap());
+    let needs = [Capability::Live, Capability::Apart, Capability::File, Capability::SurvivesDeath];
+    let meets = |one: &dyn Strategy| needs.iter().all(|&it| one.declares().has(it));
+    let others = strategy::ALL.iter().filter(|one| one.name() != "tee" && !meets(**one));
+    let mut others = others.map(|one| at(one.name()).unwrap());
     assert!(others.all(|at| at > tee), "the spike's recommendation is answered next\n{text}");
     let winner = |needs: &str| {
         let found: Recommendation = serde_json::from_str(&recommend(&["--need", needs, "--format", "json"])).unwrap();

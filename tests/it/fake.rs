@@ -1,4 +1,4 @@
-//! fake-crun keeps crun's contract, as far as a capturer can meet it.
+//! fake-crun keeps crun's contract, as far as a capturer can notice.
 
 use crun_capture::bundle::{self, Contents, Flaw, Rootfs};
 use crun_capture::script::{Data, End, Lines, Script, Step};
@@ -12,7 +12,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// A bundle of its own, with a state directory.
+/// A bundle with a state directory of its own.
 pub(crate) struct Site {
     pub(crate) directory: TempDir,
 }
@@ -39,7 +39,7 @@ impl Site {
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fake-crun"));
         command.current_dir(self.directory.path());
-        // As crun does, it finds the state and the log from within the bundle: so the paths are absolute.
+        // fake-crun, like crun, looks for the state and the log from within the bundle. So the paths are absolute.
         command.arg("--root").arg(self.directory.path().join("state"));
         command.args(["--log-format", "json", "--log"]).arg(self.directory.path().join("log"));
         command.args(words).stdin(Stdio::null());
@@ -139,7 +139,7 @@ fn create_start_state_kill_delete() {
     let gate = Script::new(1, End::Exit(0)).then(Step::Wait { gate: "go".into() });
     let site = Site::new(&gate, Flaw::None, true);
     let create = |words: &[&str]| {
-        // A container that lives on keeps the caller's descriptors open, so there must be nothing to wait for.
+        // A container that lives on keeps the caller's descriptors open, so the test must not wait for their end.
         let mut command = site.command(words);
         command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap()
     };

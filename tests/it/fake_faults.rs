@@ -1,4 +1,4 @@
-//! The faults of fake-crun: each one happens when the bundle asks for it, and none else.
+//! The faults of fake-crun: each one happens if the bundle asks for it, and no other does.
 
 use crate::fake::Site;
 use crun_capture::bundle::Flaw;
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A container that says a word and exits with 3, and has this fault.
+/// A container with this fault. It prints a word and exits with 3.
 fn site(fault: &str, value: &str) -> Site {
     with_script(&Script::new(1, End::Exit(3)).then(word()), fault, value)
 }

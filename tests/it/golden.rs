@@ -1,11 +1,11 @@
-//! Golden recordings: the analysis finds in them what a person found.
+//! Golden recordings: the analysis finds in them what a person found by hand.
 
 use crun_capture::analysis::{Findings, findings};
 use crun_capture::recording::store;
 use rstest::rstest;
 use std::path::PathBuf;
 
-/// With `UPDATE_GOLDEN=1` the findings are written instead; they are then to be checked by hand.
+/// With `UPDATE_GOLDEN=1` the test writes the findings instead. They must then be checked by hand.
 #[rstest]
 fn the_findings_are_those_that_were_checked_by_hand(#[files("fixtures/golden/*/facts.json")] facts: PathBuf) {
     let folder = facts.parent().unwrap();

@@ -1,4 +1,4 @@
-//! A workload, a bundle and a recording that mean harm reach neither the terminal nor anything outside the run's directory.
+//! A hostile workload, bundle or recording reaches neither the terminal nor anything outside the run's directory.
 
 use crate::run::Run;
 use crun_capture::bundle::{self, Contents, Flaw, Rootfs};
@@ -31,7 +31,7 @@ fn own_bundle(script: &Script) -> TempDir {
     directory
 }
 
-/// Nothing that a terminal obeys but the end of a line.
+/// Asserts that a text has no control character except the end of a line.
 #[track_caller]
 fn is_plain(text: &str) {
     let control = text.chars().find(|c| c.is_control() && *c != '\n');
@@ -133,7 +133,7 @@ fn a_run_cannot_name_folders_outside_of_itself() {
     Run::new(["report", "--from", run.path("run").to_str().unwrap()]).exits(1).says("elsewhere");
 }
 
-/// A directory that looks like one of a dead run, with `handle` in the place of a container's.
+/// A directory that looks like that of a dead run, with `handle` in place of a container's handle.
 fn dead_run(parent: &Path, suffix: &str, handle: impl FnOnce(&Path)) -> std::path::PathBuf {
     let path = parent.join(format!("crun-capture-{:016x}{suffix}", fastrand::u64(..)));
     files::make_directory(&path).unwrap();
@@ -153,7 +153,7 @@ fn what_a_workload_left_in_its_directory_is_not_executed_by_the_next_start() {
         let handle = serde_json::json!({ "words": words.iter().map(|word| serde_json::to_value(word).unwrap()).collect::<Vec<_>>(), "state_root": state_root, "id": "x" });
         fs::write(path, handle.to_string()).unwrap();
     };
-    // Where TMPDIR is the only place, workloads write below it; /dev/shm is the usual one.
+    // Workloads write below TMPDIR if that is the only place. The usual one is /dev/shm.
     let temporary = run.directory().join("tmp");
     fs::create_dir(&temporary).unwrap();
     let planted = dead_run(&temporary, "-cells", plant);

@@ -1,4 +1,4 @@
-//! The order of the modules: each uses only what stands before it, and no two files use each other.
+//! The order of the modules: each module uses only those before it, and no two files use each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +11,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// All Rust files below a folder, by their paths relative to it, with their code: no comments, no unit tests.
+/// All Rust files below a folder: their paths relative to it, and their code without comments and unit tests.
 fn files(folder: &Path) -> BTreeMap<PathBuf, String> {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -38,7 +38,7 @@ fn order(files: &BTreeMap<PathBuf, String>) -> Vec<String> {
     modules.map(|rest| rest.trim_end_matches(';').to_owned()).collect()
 }
 
-/// What follows each `crate::` in the code, one entry a name: `use crate::a::{b, c::D}` gives `a::b` and `a::c::D`.
+/// What follows each `crate::` in the code, one entry per name: `use crate::a::{b, c::D}` gives `a::b` and `a::c::D`.
 fn paths_after(code: &str, prefix: &str) -> Vec<String> {
     let mut paths = Vec::new();
     for rest in code.split(prefix).skip(1) {
@@ -98,7 +98,8 @@ fn each_module_uses_only_what_stands_before_it() {
     }
 }
 
-/// The file of a module path, such as `a/b.rs` or `a/b/mod.rs` for `a::b::Name`: the longest part that is one.
+/// The file of a module path, such as `a/b.rs` or `a/b/mod.rs` for `a::b::Name`. It is that of the longest part that
+/// has a file.
 fn file_of(files: &BTreeMap<PathBuf, String>, folder: &Path, path: &str) -> Option<PathBuf> {
     let mut parts: Vec<&str> = path.split("::").filter(|part| !part.is_empty()).collect();
     while !parts.is_empty() {
@@ -113,11 +114,11 @@ fn file_of(files: &BTreeMap<PathBuf, String>, folder: &Path, path: &str) -> Opti
     None
 }
 
-/// Which files a file takes names from. A `mod.rs` that only passes names on is not counted as their user.
+/// The files from which a file takes names. A `mod.rs` that only passes names on does not count as their user.
 fn uses(files: &BTreeMap<PathBuf, String>, path: &Path, code: &str) -> BTreeSet<PathBuf> {
     let is_root = path.file_name().is_some_and(|name| name == "mod.rs" || name == "lib.rs" || name == "main.rs");
     let own = path.parent().unwrap();
-    // `super` of a file is its folder, of a mod.rs the folder above.
+    // `super` means the folder in a file, and the folder above in a mod.rs.
     let above = if is_root { own.parent().unwrap_or(own) } else { own };
     let mut found = BTreeSet::new();
     for (prefix, folder) in [("crate::", Path::new("")), ("use super::", above)] {
@@ -127,7 +128,7 @@ fn uses(files: &BTreeMap<PathBuf, String>, path: &Path, code: &str) -> BTreeSet<
     found
 }
 
-/// Two files of which each uses the other, be it by way of others.
+/// Two files that use each other, directly or through other files.
 fn circle(files: &BTreeMap<PathBuf, String>) -> Option<[PathBuf; 2]> {
     let graph: BTreeMap<&PathBuf, BTreeSet<PathBuf>> =
         files.iter().map(|(path, code)| (path, uses(files, path, code))).collect();

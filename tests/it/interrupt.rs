@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: what was done is saved, and nothing is left.
+//! Ctrl-C and SIGTERM: the results so far are saved, and nothing is left behind.
 
 use crate::run::{Run, program};
 use crun_capture::process::descendants;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Long enough for any machine; reaching it is a failure.
+/// A deadline that is long enough for any machine. To reach it is a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[track_caller]
@@ -26,7 +26,7 @@ fn an_interrupted_run_saves_what_was_done_and_leaves_nothing(#[case] signal: i32
     let directory = tempfile::tempdir().unwrap();
     let temporary = directory.path().join("tmp");
     std::fs::create_dir(&temporary).unwrap();
-    // Without --quick the cell that hangs does so for ten seconds.
+    // Without --quick the cell that hangs does so for 10 s.
     let mut harness = Command::new(program())
         .args(["compare", "--runtime", "fake,bare", "--strategy", "scanner", "--output", "run"])
         .args(["--filter", "long-line/65537", "--filter", "exit-status/code-7"])

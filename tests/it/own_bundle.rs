@@ -1,4 +1,4 @@
-//! `compare --bundle`: a bundle of the user's own under every strategy, which is never changed.
+//! `compare --bundle`: runs the user's own bundle under every strategy, and never changes it.
 
 use crate::run::{Ended, Run};
 use crun_capture::bundle::{self, Contents, Flaw, OwnBundle, Rootfs};
@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// A user's bundle: the workload stands for their program. What it writes for itself lies outside the bundle.
+/// A user's bundle. The workload stands for the user's program, and what it writes for itself lies outside the bundle.
 struct Own {
     directory: TempDir,
 }

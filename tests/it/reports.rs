@@ -62,7 +62,7 @@ fn completions_are_printed() {
     assert!(Run::new(["completions", "bash"]).exits(0).stdout.contains("crun-capture"));
 }
 
-/// With `UPDATE_SCHEMAS=1` the files are written instead.
+/// With `UPDATE_SCHEMAS=1` the test writes the files instead.
 #[track_caller]
 fn check_schema<T: schemars::JsonSchema>(name: &str) {
     let schema = serde_json::to_string_pretty(&schemars::schema_for!(T)).unwrap() + "\n";

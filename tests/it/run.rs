@@ -1,4 +1,4 @@
-//! `Run`: calls of the CLI, each in a directory of its own, with every mismatch shown at once.
+//! `Run`: a call of the CLI in a directory of its own. It shows all mismatches at once.
 
 use assert_cmd::Command;
 use serde_json::Value;
@@ -12,7 +12,7 @@ pub(crate) struct Run {
     command: Command,
 }
 
-/// How it ended.
+/// The result of a call.
 pub(crate) struct Ended {
     pub(crate) directory: TempDir,
     pub(crate) code: Option<i32>,
@@ -25,7 +25,7 @@ pub(crate) fn program() -> &'static Path {
 }
 
 impl Run {
-    /// With these arguments.
+    /// A call with these arguments.
     pub(crate) fn new<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Run {
         let directory = tempfile::tempdir().unwrap();
         let mut command = Command::new(program());
@@ -49,7 +49,7 @@ impl Run {
         self
     }
 
-    /// A file in the call's directory.
+    /// Writes a file into the call's directory.
     pub(crate) fn file(self, name: &str, content: &str) -> Run {
         std::fs::write(self.directory.path().join(name), content).unwrap();
         self

@@ -1,4 +1,4 @@
-//! Stopped means gone: each step leaves its outcome, and no runtime's word alone is believed.
+//! A container that was stopped is gone. Each step records its outcome, and no runtime is trusted by its word alone.
 
 use crun_capture::bundle::{self, Contents, Flaw, Rootfs};
 use crun_capture::process::Family;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const ID: &str = "cc-stop";
 
-/// A container that runs until somebody ends it, reached through `words`.
+/// A container that runs until somebody ends it. It is reached through `words`.
 fn running(directory: &Path, pid_namespace: bool, words: Vec<String>) -> Handle {
     let path = |name: &str| directory.join(name);
     let rootfs = Rootfs::create(path("rootfs"), Path::new(env!("CARGO_BIN_EXE_crun-capture-emit"))).unwrap();
@@ -86,7 +86,7 @@ fn what_is_not_known_is_gone() {
     assert_eq!(steps(&again)[1..], [("delete", "ok"), ("gone", "ok")]);
 }
 
-/// Runtimes that say one thing and do another, as crun 1.8.1 does with a signal that it does not know.
+/// Runtimes that say one thing and do another, as crun 1.8.1 does with an unknown signal.
 #[rstest]
 #[case("kill|delete) exit 0", "the runtime still knows it")]
 #[case("kill|delete) echo 'no such thing' >&2; exit 1", "the runtime still knows it")]
@@ -101,7 +101,7 @@ fn a_runtime_that_lies_is_found_out(#[case] lie: &str, #[case] says: &str) {
     let init = std::fs::read_to_string(handle.state_root.join(ID).join("status")).unwrap();
     let init: i64 = serde_json::from_str::<serde_json::Value>(&init).unwrap()["pid"].as_i64().unwrap();
     let stop = stop(&handle, Duration::ZERO);
-    // The container is still there; it is ended before anything can fail.
+    // The container is still there. It must be ended before anything can fail.
     let pid = rustix::process::Pid::from_raw(init as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     assert!(!stop.gone);

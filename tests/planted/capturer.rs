@@ -1,4 +1,5 @@
-//! A capturer that is sound but for one planted fault. It shares the protocol's codec with the library, and reads for itself.
+//! A capturer that is sound except for one planted fault. It shares the codec of the protocol with the library, but has
+//! its own reader.
 
 use crun_capture::capturer::Cost;
 use crun_capture::capturer::Summary;
@@ -18,13 +19,13 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
 use std::thread;
 
-/// What the capturer has to say for itself. It dies where nobody can hear it.
+/// Prints a message on the capturer's own stderr. The capturer dies if nobody can read it.
 #[expect(clippy::print_stderr, reason = "the fault itself")]
 fn say(text: &str) {
     eprintln!("{text}");
 }
 
-/// Holds deliveries back, for the faults that need more than one.
+/// The deliveries. They can be held back, for the faults that need more than one.
 struct Deliveries {
     kept: Vec<Delivered>,
     live: File,
@@ -34,7 +35,7 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     let fault = words[0].to_str().expect("a fault has a plain name");
     let request = Request::from_environment().expect("the environment is sound").expect("the harness runs this");
     let command = words.iter().skip_while(|word| *word != "--").skip(1).collect::<Vec<_>>();
-    // A cell that measures cost hands over no live descriptor.
+    // A cell that measures cost passes no live descriptor.
     let null = || File::options().write(true).open("/dev/null").expect("there is one");
     let counts = request.live.is_none();
     let mut live = request.live.unwrap_or_else(null);
@@ -60,7 +61,7 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
             reader = OwnedFd::from(own).into();
             prepared.stdout(OwnedFd::from(theirs));
         }
-        // It takes whole messages only, and no large ones.
+        // This socket takes only whole messages, and no large ones.
         "messages" => {
             let (own, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .expect("there are descriptors");
@@ -70,7 +71,7 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
         _ => {}
     }
     let mut child = prepared.spawn().expect("the command starts");
-    // It holds the other end of what the child was given.
+    // `prepared` holds the other ends of what the child was given.
     drop(prepared);
     let stdout: OwnedFd = child.stdout.take().map_or_else(|| reader.into(), OwnedFd::from);
     let stdout = File::from(stdout);
@@ -79,7 +80,7 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     let make = |path| if fault == "fifo-skip" { null() } else { File::create(path).expect("made") };
     let files = paths.clone().map(make);
     match fault {
-        // The end of the program is taken for the end of its output.
+        // The fault: the end of the program is taken for the end of its output.
         "exit-first" => drop(child.wait()),
         "one-stream-first" => {
             read(fault, Stream::Stdout, stdout, &files[0], &deliveries);
@@ -136,7 +137,7 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     ExitCode::from(if fault == "status" { 0 } else { code as u8 })
 }
 
-/// Reads line by line; a fault that needs all the lines keeps them until the end.
+/// Reads line by line. A fault that needs all lines keeps them until the end.
 fn read(fault: &str, stream: Stream, pipe: impl Read, mut file: &File, deliveries: &Mutex<Deliveries>) {
     let mut reader = BufReader::new(pipe);
     let mut line = Vec::new();
@@ -147,7 +148,7 @@ fn read(fault: &str, stream: Stream, pipe: impl Read, mut file: &File, deliverie
         let altered = fault == "file-altered" && written == 3;
         match (fault, written) {
             ("file-cut", 3) => {}
-            // What the disk does not take is nobody's business.
+            // The fault: errors of the disk are ignored.
             ("silent-disk", _) => drop(file.write_all(&line)),
             ("log-each", _) => {
                 if file.write_all(&line).is_err() {
@@ -169,7 +170,7 @@ fn read(fault: &str, stream: Stream, pipe: impl Read, mut file: &File, deliverie
     }
 }
 
-/// Looks again and again whether there is something, and throws it away.
+/// Reads in a busy loop, and discards what comes.
 fn read_busily(pipes: [OwnedFd; 2]) {
     let mut open = pipes.map(Some);
     for pipe in open.iter().flatten() {
@@ -185,7 +186,7 @@ fn read_busily(pipes: [OwnedFd; 2]) {
     }
 }
 
-/// Bytes and lines of a file.
+/// The numbers of bytes and lines of a file.
 fn written(path: &std::path::Path) -> (u64, u64) {
     let bytes = std::fs::read(path).unwrap_or_default();
     (bytes.len() as u64, lines(&bytes).count() as u64)
@@ -205,9 +206,9 @@ fn plant(fault: &str, kept: &mut Vec<Delivered>) {
         "mislabelled" => {
             kept[3].origin = if kept[3].origin == Origin::Stdout { Origin::Stderr } else { Origin::Stdout };
         }
-        // All is read, and nothing is delivered.
+        // Everything is read, and nothing is delivered.
         "mute" | "apologises" => kept.clear(),
-        // A record a byte.
+        // One delivery per byte.
         "perbyte" => {
             let bytes = |whole: Delivered| {
                 let pieces: Vec<Delivered> = whole

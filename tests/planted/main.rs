@@ -1,9 +1,9 @@
-//! Faults that are planted into a capturer, or into a runtime, turn a verdict: each one must be caught by the finding made
-//! for it.
+//! Faults that are planted in a capturer or in a runtime must change a verdict: the finding that is made for a fault
+//! must catch it.
 //!
-//! This program is all three: called with `--fault NAME`, it is a capturer that keeps the protocol but for one fault; called
-//! by the name of a runtime, it is one with a fault (`runtime.rs`); called by `cargo test`, it runs the harness on them, on
-//! the fake and on real crun. A missing runtime shows as ignored.
+//! This program has three roles. With `--fault NAME` it is a capturer that keeps the protocol except for one fault.
+//! Called by the name of a runtime, it is a runtime with a fault (`runtime.rs`). Called by `cargo test`, it runs the
+//! harness on both, on the fake and on real crun. A missing runtime shows as ignored.
 
 mod capturer;
 mod runtime;
@@ -15,18 +15,18 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// A fault, where it is looked for, and the finding that must catch it. None: nothing may be caught.
+/// A fault, the cell in which it is looked for, and the finding that must catch it. None: nothing may be caught.
 struct Planted {
     fault: &'static str,
     cell: &'static str,
     caught_by: Option<&'static str>,
-    /// What it says that it can do.
+    /// The capabilities that the capturer declares.
     declares: &'static [&'static str],
-    /// Where it is tried.
+    /// The runtimes on which it is tried.
     on: &'static [&'static str],
 }
 
-/// What the capturer of these tests can do, but for its fault.
+/// What the capturer of these tests can do, except for its fault.
 const HONEST: &[&str] = &["live", "apart", "file", "exact-bytes"];
 
 const EVERYWHERE: &[&str] = &["fake", "crun"];
@@ -39,7 +39,7 @@ const fn planted(fault: &'static str, cell: &'static str, caught_by: &'static st
     Planted { fault, cell, caught_by: Some(caught_by), declares: HONEST, on: EVERYWHERE }
 }
 
-/// The fault is to declare something: caught where it is tried.
+/// The fault is a false declaration. It is caught in the cells that try what is declared.
 const fn boasts(
     fault: &'static str,
     what: &'static [&'static str],
@@ -62,7 +62,7 @@ const ALL: &[Planted] = &[
     planted("made-up", "interleave/in-turn", "foreign_lines"),
     planted("mislabelled", "interleave/in-turn", "misattributed_lines"),
     planted("merged", "interleave/in-turn", "unattributed_lines"),
-    // Two readers cannot keep the order, and it is only declared where its loss is to be seen.
+    // Two readers cannot keep the order, so it is declared only where its loss must be seen.
     boasts("reordered", &["live", "apart", "file", "order"], "interleave/in-turn", "cross_inversion_rate"),
     planted("status", "exit-status/code-7", "exit_reported"),
     planted("late", "paced/1ms", "delivered_before_exit_fraction"),
@@ -78,7 +78,7 @@ const ALL: &[Planted] = &[
     planted("file-fifo", "interleave/in-turn", "protocol_error"),
     planted("flood", "interleave/in-turn", "deadline_hit"),
     planted("stamps", "interleave/in-turn", "protocol_error"),
-    // Who claims nothing at all has the duties of everybody.
+    // A capturer that declares nothing still has the duties of every capturer.
     Planted { declares: &[], ..sound("interleave/in-turn") },
     boasts("mute", &[], "interleave/in-turn", "lost_bytes"),
     planted("exit-first", "late-reader/ended", "lost_bytes"),
@@ -115,7 +115,7 @@ fn main() -> ExitCode {
         return capturer::run(&words[1..]);
     }
     let mut trials = Vec::new();
-    for (runtime, usable) in support::usable(&["fake", "crun", "bare"]) {
+    for (runtime, usable) in support::usable(&["fake", "crun", "bare"], &[]) {
         for planted in ALL.iter().filter(|planted| planted.on.contains(&runtime)) {
             let name = format!("{runtime}::{}::{}", planted.fault, planted.cell);
             trials.push(Trial::test(name, move || check(runtime, planted)).with_ignored_flag(!usable));
@@ -150,7 +150,7 @@ fn check(runtime: &str, planted: &Planted) -> Result<(), Failed> {
     }
 }
 
-/// The one cell of the comparison, as JSON; the exit code must say whether it was unexpected.
+/// Runs one cell and returns its result as JSON. The exit code must say whether the result was unexpected.
 fn run(runtime: &str, cell: &str, declaration: &Path, directory: &Path) -> Result<Value, Failed> {
     let output = support::crun_capture()
         .args(["compare", "--quick", "--export-json", "-", "--runtime", runtime])
@@ -163,7 +163,7 @@ fn run(runtime: &str, cell: &str, declaration: &Path, directory: &Path) -> Resul
     let export: Value = serde_json::from_slice(&output.stdout)
         .map_err(|error| format!("{error}: {}", String::from_utf8_lossy(&output.stderr)))?;
     let cells = export["cells"].as_array().cloned().unwrap_or_default();
-    // A crowd has several.
+    // A crowd has several cells.
     let failed = cells.iter().find(|cell| cell["verdict"] != "pass");
     let result = failed.or(cells.first()).ok_or("no cell was run")?;
     let unexpected = result["verdict"] != "pass";

@@ -1,7 +1,7 @@
 //! Stimuli: what the harness does to a run from outside, so that it works on any capturer in any language.
 //!
-//! A stimulus reacts to events, never to time alone. The workload tells when it has come to a gate and waits there, so
-//! "in mid-stream" is a state, not a moment. A stimulus acts through [`Hands`].
+//! A stimulus reacts to events, never to time alone. The workload reports when it has come to a gate, and waits there.
+//! So "in mid-stream" is a state, not a moment. A stimulus acts through [`Hands`].
 
 use super::Conditions;
 use crate::finding::Finding;
@@ -51,7 +51,7 @@ pub(super) use signal::{
 pub(super) use streams_closed::{OWN_STDERR_DEAD, STDIN_CLOSED, STDOUT_CLOSED};
 pub(super) use suspended::{SUSPENDED, SUSPENDED_TO_THE_END};
 
-/// All stimuli. Those of one file stand together.
+/// All stimuli. Those of the same file stand together.
 pub static ALL: &[&dyn Stimulus] = &[
     &CONSUMER_STOPS,
     &CONSUMER_NEVER,
@@ -103,7 +103,7 @@ pub trait Stimulus: Sync {
     }
 
     /// Why the stimulus cannot be applied under these conditions, or to a capturer that declares these capabilities.
-    /// None if it can.
+    /// None: it can.
     fn unsupported(&self, _place: Conditions, _declares: Capabilities) -> Option<String> {
         None
     }
@@ -186,7 +186,7 @@ pub trait Hands {
     fn open_gate(&mut self, gate: &str) -> io::Result<()>;
     /// Stops reading the frames, or goes on.
     fn hold_frames(&mut self, hold: bool);
-    /// Reads at most this many bytes of frames a millisecond.
+    /// Reads at most this many bytes of frames per millisecond.
     fn slow_frames(&mut self, bytes_per_ms: usize);
     /// Closes the read end of the frames.
     fn close_frames(&mut self);
@@ -194,7 +194,7 @@ pub trait Hands {
     fn wake_after(&mut self, after: Duration);
     /// Sends the capturer a signal.
     fn signal_capturer(&mut self, signal: Signal) -> io::Result<()>;
-    /// The process that the capturer started and that stands before the container. None if there is none.
+    /// The process that the capturer started and that stands in front of the container. None: there is none.
     fn front(&self) -> Option<Stranger>;
     /// The container's init.
     fn workload(&self) -> Option<Stranger>;

@@ -1,4 +1,4 @@
-//! What the container gets from its caller: descriptors, environment, identity.
+//! What the container gets from its caller: descriptors, environment and identity.
 
 use crate::case::{Act, Call, Case, out, script};
 use crun_capture::script::{Step, Surroundings};
@@ -41,13 +41,13 @@ fn descriptors() -> Vec<Case> {
     ]
 }
 
-/// The log would take the place of what is closed.
+/// With a log, the log would take the place of what is closed.
 fn without_log(name: &'static str, redirections: &'static str) -> Case {
     let call = Call::new(RUN).global("--root SITE/state").redirect(redirections);
     describing(name, Surroundings::Descriptors).act(Act::Call(call))
 }
 
-/// The first file that crun opens and keeps is its log: it is what the container gets in place of what is closed.
+/// The first file that crun opens and keeps is its log. So the container gets the log in place of a closed descriptor.
 fn closed() -> Vec<Case> {
     vec![
         redirected("stdin-is-closed", RUN, "0<&-"),

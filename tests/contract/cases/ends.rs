@@ -1,4 +1,4 @@
-//! How a container ends, and what the runtime then exits with.
+//! How a container ends, and the exit code of the runtime.
 
 use crate::case::{Act, Call, Case, ending, err, out, script};
 use crun_capture::script::End;
@@ -22,7 +22,7 @@ pub(super) fn cases() -> Vec<Case> {
         ("death-by-abrt", libc::SIGABRT),
         ("death-by-pipe", libc::SIGPIPE),
     ];
-    // PID 1 of a pid namespace cannot kill itself so.
+    // PID 1 of a pid namespace cannot kill itself with these signals.
     let survived = [("own-term-is-survived", libc::SIGTERM), ("own-kill-is-survived", libc::SIGKILL)];
     let exits = exits.map(|(name, code)| Case::new(name, ending([out("out"), err("err")], End::Exit(code))).run());
     let signals =

@@ -1,4 +1,4 @@
-//! What goes wrong before the workload runs: the message, the log, the exit code, and that nothing is left.
+//! Failures before the workload runs: the message, the log, the exit code, and that nothing is left.
 
 use crate::case::{Act, Call, Case, script};
 use crun_capture::bundle::Flaw;
@@ -12,7 +12,7 @@ fn case(name: &'static str) -> Case {
     Case::new(name, script([]))
 }
 
-/// What is wrong in the bundle.
+/// Errors in the bundle.
 fn configurations() -> Vec<Case> {
     vec![
         case("config-missing").flaw(Flaw::MissingConfig).run(),
@@ -47,13 +47,13 @@ fn configurations() -> Vec<Case> {
     ]
 }
 
-/// Seen once in some 30 runs of all cases, rootless: exit code -33 in place of the hook's own, and a broken pipe.
+/// Seen once in some 30 rootless runs of all cases: exit code -33 instead of that of the hook, and a broken pipe.
 fn hook(name: &'static str, path: &str) -> Case {
     let case = case(name).edit("/hooks", json!({"createRuntime": [{"path": path}]})).run();
     case.races("the child that is to become the hook may be gone before crun has written the state to it")
 }
 
-/// What is wrong with the program.
+/// Errors of the program.
 fn programs() -> Vec<Case> {
     let args = "/process/args";
     vec![
@@ -75,7 +75,7 @@ fn programs() -> Vec<Case> {
     ]
 }
 
-/// What is wrong with the call.
+/// Errors in the call.
 fn calls() -> Vec<Case> {
     let call = |name, words| case(name).call(words);
     vec![

@@ -1,4 +1,4 @@
-//! Flags that change how a container is made, or do not.
+//! Flags, whether they change how a container is made or not.
 
 use crate::case::{Act, Call, Case, out, script, wait};
 use serde_json::json;
@@ -26,7 +26,7 @@ pub(super) fn cases() -> Vec<Case> {
             Call::new("run --bundle bundle c1")
                 .global("--root SITE/state --log SITE/1.log --log-format json --rootless=auto"),
         )),
-        // Both are found from the bundle, not from where the caller is.
+        // Both paths are relative to the bundle, not to the directory of the caller.
         Case::new("root-and-log-relative", script([]))
             .edit("/process/args", json!(["/nope"]))
             .act(Act::Call(Call::new("run --bundle bundle c1").global("--root root --log log")))
@@ -55,7 +55,7 @@ pub(super) fn cases() -> Vec<Case> {
             .act(Act::File("rootfs/pid"))
             .act(Act::Open("go"))
             .act(Act::WorkloadEnds),
-        // The trap: the error is the runtime's, the state is gone, and the container lives.
+        // The trap: the runtime reports an error and removes the state, but the container lives.
         held("pid-file-cannot-be-made")
             .call("run --bundle bundle --pid-file nowhere/pid c1")
             .act(Act::Reach("go"))

@@ -10,7 +10,7 @@ pub(super) fn cases() -> Vec<Case> {
             .call("run --detach --bundle bundle c1")
             .act(Act::WorkloadEnds)
             .act(Act::Until("stopped")),
-        // The front is its reaper, and waits.
+        // The front reaps the child, and waits for it.
         leaving("grandchild-is-waited-for")
             .without_pid_namespace()
             .spawn("run --bundle bundle c1")
@@ -39,7 +39,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// The workload ends at once; its child says something only after the gate is opened.
+/// The workload ends at once. Its child writes something only after the gate is opened.
 fn leaving(name: &'static str) -> Case {
     let child = Step::Background { steps: vec![wait("child"), out("child")] };
     Case::new(name, ending([child, out("parent")], End::Exit(5)))

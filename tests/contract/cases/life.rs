@@ -1,4 +1,4 @@
-//! The life of a container: created, running, stopped, gone; and every command in every one of these.
+//! The life of a container: created, running, stopped, gone; with every command in each of these states.
 
 use crate::case::{Act, Case, ending, out, script, wait};
 use crun_capture::script::{End, Step};
@@ -102,7 +102,7 @@ fn kills() -> Vec<Case> {
         deadly("kill-with-9", "kill c1 9"),
         deadly("kill-by-pattern", "kill --regex c. KILL"),
         harmless("kill-with-term-without-a-handler", "kill c1 TERM"),
-        // It kills by the cgroup, and there is none to kill.
+        // `kill --all` works through the cgroup, and there is none.
         harmless("kill-all", "kill --all c1 KILL"),
         harmless("kill-by-small-letters", "kill c1 term"),
         harmless("kill-by-wrong-name", "kill c1 FROB"),

@@ -1,4 +1,4 @@
-//! All cases, by what they are about.
+//! All cases, by their subject.
 
 mod descriptors;
 mod ends;
@@ -11,7 +11,7 @@ mod terminals;
 
 use crate::case::Case;
 
-/// The table.
+/// All cases.
 pub(crate) fn all() -> Vec<Case> {
     let groups = [
         ends::cases(),

@@ -1,4 +1,4 @@
-//! Signals to the process in front, and its death.
+//! Signals to the front process, and its death.
 
 use crate::case::{Act, Case, out, script, wait};
 use crun_capture::script::Step;
@@ -26,8 +26,8 @@ pub(super) fn cases() -> Vec<Case> {
             .act(Act::Finish)
     });
     let others = [
-        // crun forwards SIGWINCH too where there is no terminal. Of two that wait, the kernel and the workload tell the
-        // smaller number first: 30 would show that 28 was kept back.
+        // crun forwards SIGWINCH too if there is no terminal. Of two pending signals, the kernel delivers the one with
+        // the smaller number first, and the workload reports it first: 30 would show that 28 was kept back.
         Case::new(
             "front-gets-winch",
             script([Step::Trap { signals: vec![libc::SIGWINCH, libc::SIGPWR] }, wait("go"), Step::AwaitSignal]),
@@ -67,7 +67,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 fn held(name: &'static str) -> Case {
     let case = Case::new(name, script([out("started"), wait("go"), out("ended")])).spawn(RUN);
-    // The workload may run before its state is written.
+    // The workload may run before crun writes its state.
     case.act(Act::Reach("go")).act(Act::Until("running"))
 }
 

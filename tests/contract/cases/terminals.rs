@@ -4,7 +4,7 @@ use crate::case::{Act, Bundle, Case, out, script, wait};
 use crun_capture::script::{Step, Surroundings};
 use serde_json::json;
 
-/// A container with a terminal of its own; devpts with the options that a user without privileges may use as well.
+/// A container with a terminal of its own. Its devpts has the options that an unprivileged user may use too.
 fn terminal(name: &'static str) -> Case {
     without_devpts(name).edit(
         "/mounts/-",
@@ -27,7 +27,7 @@ fn without_devpts(name: &'static str) -> Case {
 pub(super) fn cases() -> Vec<Case> {
     const RUN: &str = "run --console-socket SITE/console --bundle bundle c1";
     vec![
-        // Whatever the workload writes to its terminal is written somewhere, or not.
+        // What a workload writes to its terminal may reach the output or not, so this one writes nothing.
         silent("terminal-without-tty-and-socket").run(),
         terminal("terminal-without-tty-and-socket-detached").call("run --detach --bundle bundle c1"),
         terminal("terminal-without-socket-at-create").call("create --bundle bundle c1"),

@@ -13,7 +13,7 @@ use rustix::pipe::{PipeFlags, fcntl_setpipe_size};
 use std::io;
 
 /// How much a large pipe holds, in bytes. It is the most that an unprivileged user may ask for (pipe-max-size), and the
-/// fastest of the sizes that were tried (benches/limits, "pipe size").
+/// fastest for tee(2) and splice(2) of the sizes that were tried (benches/limits, "pipe size").
 pub(crate) const PIPE_BYTES: usize = 1 << 20;
 
 /// How much is read at a time, in bytes: what stays in the cache until it is delivered.

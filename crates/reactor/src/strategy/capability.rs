@@ -114,6 +114,11 @@ impl Capabilities {
         Capabilities(bits)
     }
 
+    /// Those in the set, in the order of [`Capability::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Capability> {
+        Capability::ALL.into_iter().filter(move |&capability| self.has(capability))
+    }
+
     /// Whether `capability` is in the set.
     pub fn has(self, capability: Capability) -> bool {
         self.0 & (1 << capability as u16) != 0

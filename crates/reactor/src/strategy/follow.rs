@@ -54,7 +54,8 @@ const READS_MAX: usize = 16;
 /// - It does not declare `reopen` and `any-program`. A program that opens /dev/stdout as a shell's `>` does empties the
 ///   file, and with it whatever was not read yet.
 ///
-/// When anybody empties a file, it is read on from its new beginning, and the outcome says `truncated`.
+/// When anybody empties a file, it is read on from its new beginning, and the outcome says `truncated`, because what
+/// was not read yet is lost.
 ///
 /// # How it ends
 ///

@@ -21,9 +21,9 @@ use std::process::Child;
 /// # What it can do
 ///
 /// It delivers while the command runs, and tells stdout from stderr. It keeps every byte. A line may have any length,
-/// and memory stays bounded. A prompt, which has no line feed, is delivered too. The capture ends soon after the
-/// command, even when a grandchild keeps the pipes open. Programs need no changes: they may write as much at once as
-/// they like, and open /dev/stdout again.
+/// and memory stays bounded. A prompt, which has no line feed, is delivered after 20 ms. The capture ends soon after
+/// the command, even when a grandchild keeps the pipes open. Programs need no changes: they may write as much at once
+/// as they like, and open /dev/stdout again.
 ///
 /// # What it cannot do, and why
 ///

@@ -2,13 +2,31 @@
 //!
 //! A strategy decides which descriptors the command gets as its fd 1 and 2, and how this process reads what the command
 //! writes. Each strategy declares what it can do ([`Capability`]) and what it needs of its surroundings ([`Needs`]).
-//! Its page says what the command gets, what the strategy can do, what it cannot do and why, and what it costs:
+//! The page of each says what the command gets, what the strategy can do, what it cannot do and why, and what it costs:
 //! [`Lines`], [`Splice`], [`Follow`], [`Passthrough`], [`Sequenced`], [`Pty`].
 //!
-//! These pages use a few words in one meaning each. The capturer is the process that captures: yours. The consumer is
-//! whatever takes the deliveries: your [`Sink`]. The program is what the command runs, possibly inside a container. A
-//! strategy stands in the data path when the program can write on only as long as this process reads. The drain
-//! deadline is 2 s after the exit of the command ([`DRAIN`](crate::DRAIN)).
+//! These pages use a few words in one meaning each. Words such as `free-flow` are the names of capabilities
+//! ([`Capability::name`]). The capturer is the process that captures: yours. The consumer is whatever takes the
+//! deliveries: your [`Sink`]. The program is what the command runs, possibly inside a container. A strategy stands in
+//! the data path when the program can write on only as long as this process reads. The drain deadline is 2 s after the
+//! exit of the command ([`DRAIN`](crate::DRAIN)).
+//!
+//! | capability | [`Lines`] | [`Splice`] | [`Follow`] | [`Passthrough`] | [`Sequenced`] | [`Pty`] |
+//! |---|---|---|---|---|---|---|
+//! | live | yes | yes | yes | yes | yes | yes |
+//! | apart | yes | yes | yes | yes | yes |  |
+//! | file |  | yes | yes |  |  |  |
+//! | order |  |  |  |  | yes | yes |
+//! | exact-bytes | yes | yes | yes | yes | yes | yes |
+//! | any-line | yes | yes | yes | yes | yes | yes |
+//! | bounded-memory | yes | yes | yes | yes | yes | yes |
+//! | prompt-despite-grandchild | yes | yes | yes | yes | yes | yes |
+//! | free-flow |  |  | yes |  |  |  |
+//! | survives-death |  |  | yes | yes |  |  |
+//! | independent-sinks |  | yes |  |  |  |  |
+//! | reopen | yes | yes |  | yes |  | yes |
+//! | any-write | yes | yes | yes | yes |  | yes |
+//! | any-program | yes | yes |  | yes |  | yes |
 
 mod capability;
 mod follow;
@@ -72,12 +90,14 @@ pub trait Strategy: Sync {
     fn capture(&self, command: &Command, sink: &mut dyn Sink) -> Result<Outcome, CaptureError>;
 
     /// Continues a capture whose capturer has died. It delivers what is in the files (stdout, stderr) from `offsets`
-    /// on, and follows them until nobody has them open for writing any more. An offset is the number of bytes of that
-    /// stream that the consumer has received. From these offsets on, nothing is lost and nothing comes twice. Blocks
-    /// for as long as the files are written.
+    /// on, and follows them until nobody has them open for writing any more. Blocks for as long as anybody has.
+    ///
+    /// An offset is the number of bytes of that stream that the consumer has received: the
+    /// [`offset`](crate::Delivery::offset) of the last delivery, plus the lengths of its bytes and of its
+    /// [`terminator`](crate::Ending::terminator). With it nothing is lost and nothing comes twice.
     ///
     /// Returns None when the strategy leaves nothing behind from which a capture could continue. In this crate only
-    /// [`Follow`] does.
+    /// [`Follow`] can resume.
     ///
     /// The exit is [`Unknown`](crate::Exit::Unknown) here: the new parent of the orphaned command learns of it
     /// (prctl(2), PR_SET_CHILD_SUBREAPER).
@@ -107,7 +127,8 @@ mod tests {
     use crate::outcome::Exit;
     use crate::sink::Memory;
 
-    const ALL: [&dyn Strategy; 6] = [&Follow, &Lines, &Passthrough, &Pty, &Sequenced, &Splice];
+    /// In the order of the table above.
+    const ALL: [&dyn Strategy; 6] = [&Lines, &Splice, &Follow, &Passthrough, &Sequenced, &Pty];
 
     #[test]
     fn every_strategy_tells_a_signal_from_a_code() {
@@ -115,6 +136,16 @@ mod tests {
             let command = Command::new("sh").args(["-c", "kill -TERM $$"]);
             let outcome = strategy.capture(&command, &mut Memory::default()).unwrap();
             assert_eq!(outcome.exit, Exit::Signal(15), "{}", strategy.name());
+        }
+    }
+
+    #[test]
+    fn the_table_is_what_they_declare() {
+        let text = include_str!("mod.rs");
+        for capability in Capability::ALL {
+            let has = ALL.map(|strategy| if strategy.declares().has(capability) { "yes" } else { "" });
+            let row = format!("//! | {} | {} |\n", capability.name(), has.join(" | "));
+            assert!(text.contains(&row), "the table needs the row\n{row}");
         }
     }
 }

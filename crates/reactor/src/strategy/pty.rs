@@ -37,9 +37,9 @@ const ADDRESS_BYTES: usize = 108;
 ///
 /// Its fd 1 and 2 are a terminal in raw mode. Where the terminal comes from depends on the command.
 ///
-/// - A container gets its terminal from the runtime, through `--console-socket`. This holds for a command `RUNTIME …
-///   run [OPTIONS] ID`, if the bundle's config.json asks for a terminal (`process.terminal`), and if the command has no
-///   `--console-socket` of its own. In place of `run` the strategy calls `create`, sets the terminal to raw mode, and
+/// - A container gets its terminal from the runtime, through `--console-socket`. For this the command must have the
+///   form `RUNTIME run OPTIONS ID`, and no `--console-socket` of its own. The bundle's config.json must ask for a
+///   terminal (`process.terminal`). In place of `run` the strategy calls `create`, sets the terminal to raw mode, and
 ///   only then calls `start`. With `run` the program may print before that, and its line feeds come out as CR LF. The
 ///   terminal is the container's stdin, too. A `--detach` is dropped.
 /// - Any other command gets a terminal of this process's own. Its stdin is what [`Command::stdin`] says: empty unless
