@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn what_was_left_unfinished_stands_where_its_last_piece_came() {
-        let piece = |origin, bytes: &str, ending, at_ns| Delivered { origin, bytes: bytes.into(), ending, at_ns };
+        let piece = |origin, bytes: &str, ending, at_ns| Delivered::new(origin, bytes, ending, at_ns);
         use Ending::{Lf, Partial};
         use Origin::{Stderr, Stdout};
         for [first, second] in [[Stdout, Stderr], [Stderr, Stdout]] {

@@ -30,7 +30,7 @@ fn perfect(script: Script) -> Recording {
         writes.push(Write { stream, before_ns, after_ns: before_ns + 10, offered: accepted, accepted, errno: 0 });
         for (line, ending) in crun_capture_reactor::lines(&bytes) {
             let origin = Origin::from(stream);
-            deliveries.push(Delivered { origin, bytes: line.to_vec(), ending, at_ns: before_ns + 100 });
+            deliveries.push(Delivered::new(origin, line, ending, before_ns + 100));
         }
     }
     let ended_ns = 1_000 * (writes.len() as u64 + 2);
@@ -269,8 +269,7 @@ fn merged_bytes_are_compared_in_the_order_of_the_writes() {
         .then(write(Stream::Stderr, b"three\nfour"));
     let mut recording = perfect(script);
     assert_eq!(faults(&recording), Faults::default());
-    let merged =
-        |bytes: &[u8], ending, at_ns| Delivered { origin: Origin::Merged, bytes: bytes.to_vec(), ending, at_ns };
+    let merged = |bytes: &[u8], ending, at_ns| Delivered::new(Origin::Merged, bytes, ending, at_ns);
     recording.deliveries = vec![
         merged(b"one", Ending::Lf, 1_100),
         merged(b"twothree", Ending::Lf, 2_100),

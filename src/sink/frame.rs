@@ -79,9 +79,7 @@ impl Decoder {
         let Some(bytes) = rest.get(end + 1..end + 1 + length) else { return Ok(None) };
         let frame = match kind {
             None => Frame::Outcome(bytes.to_vec()),
-            Some((origin, ending, at_ns)) => {
-                Frame::Delivered(Delivered { origin, ending, at_ns, bytes: bytes.to_vec() })
-            }
+            Some((origin, ending, at_ns)) => Frame::Delivered(Delivered::new(origin, bytes, ending, at_ns)),
         };
         self.start += end + 1 + length;
         Ok(Some(frame))
@@ -156,11 +154,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn any_delivered() -> impl Strategy<Value = Delivered> {
-        (0..3_usize, 0..4_usize, any::<u64>(), any::<Vec<u8>>()).prop_map(|(origin, ending, at_ns, bytes)| Delivered {
-            origin: Origin::ALL[origin],
-            ending: Ending::ALL[ending],
-            at_ns,
-            bytes,
+        (0..3_usize, 0..4_usize, any::<u64>(), any::<Vec<u8>>()).prop_map(|(origin, ending, at_ns, bytes)| {
+            Delivered::new(Origin::ALL[origin], bytes, Ending::ALL[ending], at_ns)
         })
     }
 

@@ -26,7 +26,7 @@ impl Strategy for Buffered {
 
     fn capture(&self, command: &Command, sink: &mut dyn Sink) -> Result<Outcome, CaptureError> {
         let captured = whole::to_duct(command).stdout_capture().stderr_capture().run();
-        let captured = captured.map_err(|source| CaptureError::of_start(&command.program, source))?;
+        let captured = captured.map_err(|source| CaptureError::of_start(command, source))?;
         let mut outcome = Outcome::now(Exit::from(captured.status));
         whole::deliver(sink, Origin::Stdout, &captured.stdout, &mut outcome);
         whole::deliver(sink, Origin::Stderr, &captured.stderr, &mut outcome);

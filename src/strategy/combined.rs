@@ -26,7 +26,7 @@ impl Strategy for Combined {
 
     fn capture(&self, command: &Command, sink: &mut dyn Sink) -> Result<Outcome, CaptureError> {
         let captured = whole::to_duct(command).stderr_to_stdout().stdout_capture().run();
-        let captured = captured.map_err(|source| CaptureError::of_start(&command.program, source))?;
+        let captured = captured.map_err(|source| CaptureError::of_start(command, source))?;
         let mut outcome = Outcome::now(Exit::from(captured.status));
         whole::deliver(sink, Origin::Merged, &captured.stdout, &mut outcome);
         Ok(outcome)

@@ -160,7 +160,7 @@ fn read(fault: &str, stream: Stream, pipe: impl Read, mut file: &File, deliverie
         }
         let (content, ending) = lines(&line).next().expect("a line is not empty");
         let ending = if fault == "newline" { Ending::Lf } else { ending };
-        let delivered = Delivered { origin: Origin::from(stream), bytes: content.to_vec(), ending, at_ns };
+        let delivered = Delivered::new(Origin::from(stream), content, ending, at_ns);
         let mut deliveries = deliveries.lock().expect("no reader panics");
         deliveries.kept.push(delivered);
         if matches!(fault, "none" | "hang" | "leak" | "status" | "newline" | "talkative" | "blocks" | "silent-disk") {

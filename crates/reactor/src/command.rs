@@ -46,7 +46,8 @@ pub struct Command {
     pub uid: Option<u32>,
     /// The group that it runs as (setgid(2)).
     pub gid: Option<u32>,
-    /// The file or FIFO for stdout, for strategies that use one. None: a temporary file without a name.
+    /// The file or FIFO for stdout, for strategies that use one; the others ignore it. None: a temporary file without a
+    /// name, and for `passthrough` the caller's own stdout.
     pub stdout_path: Option<PathBuf>,
     /// The same for stderr.
     pub stderr_path: Option<PathBuf>,
@@ -223,7 +224,7 @@ impl Command {
     ) -> Result<std::process::Child, CaptureError> {
         let mut command = self.to_std().map_err(CaptureError::Descriptors)?;
         command.stdout(stdout).stderr(stderr);
-        command.spawn().map_err(|source| CaptureError::of_start(&self.program, source))
+        command.spawn().map_err(|source| CaptureError::of_start(self, source))
     }
 
     /// The file for `stream`: created, emptied, mode 0600. Opening a FIFO blocks until it has a reader.
@@ -269,6 +270,36 @@ pub(crate) fn no_reader(error: io::Error) -> io::Error {
     error
 }
 
+/// Says what the kernel's error may come from besides the program.
+fn with_reason(command: &Command, source: io::Error) -> io::Error {
+    let what = match source.kind() {
+        io::ErrorKind::InvalidInput if source.raw_os_error().is_none() => "an argument or a variable has a NUL byte",
+        io::ErrorKind::NotFound if command.program.is_empty() => "the name of the program is empty",
+        io::ErrorKind::PermissionDenied if command.uid.or(command.gid).is_some() => {
+            "the program, or the change to another user or group, is not permitted"
+        }
+        io::ErrorKind::PermissionDenied if command.process_group.is_some() => {
+            "the program, or the change to another process group, is not permitted"
+        }
+        _ => return source,
+    };
+    io::Error::new(source.kind(), format!("{what} ({source})"))
+}
+
+/// Refuses one regular file for both streams: each would write over the other.
+pub(crate) fn check_apart(command: &Command, files: [&File; 2]) -> Result<(), CaptureError> {
+    use std::os::unix::fs::MetadataExt;
+    let apart = || -> io::Result<()> {
+        let [stdout, stderr] = [files[0].metadata()?, files[1].metadata()?];
+        if stdout.is_file() && (stdout.dev(), stdout.ino()) == (stderr.dev(), stderr.ino()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "stdout and stderr need a file each"));
+        }
+        Ok(())
+    };
+    let path = || command.path(Stream::Stderr).map_or_else(std::env::temp_dir, Path::to_owned);
+    apart().map_err(|source| CaptureError::File { path: path(), source })
+}
+
 /// Why there is no capture.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -277,6 +308,13 @@ pub enum CaptureError {
     Start {
         /// The program.
         program: OsString,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The working directory of the command cannot be entered.
+    Directory {
+        /// The directory.
+        path: PathBuf,
         /// The reason.
         source: io::Error,
     },
@@ -296,12 +334,18 @@ pub enum CaptureError {
 impl CaptureError {
     /// The error for a command that did not start. When this process is what has no descriptors, processes or memory
     /// left, it is `Descriptors` and not the command's fault.
-    pub fn of_start(program: &OsStr, source: io::Error) -> CaptureError {
+    pub fn of_start(command: &Command, source: io::Error) -> CaptureError {
         let own = [libc::EMFILE, libc::ENFILE, libc::EAGAIN, libc::ENOMEM];
         if source.raw_os_error().is_some_and(|errno| own.contains(&errno)) {
             return CaptureError::Descriptors(source);
         }
-        CaptureError::Start { program: program.to_owned(), source }
+        if let Some(path) = &command.directory
+            && let Err(source) = std::fs::read_dir(path)
+            && source.kind() != io::ErrorKind::PermissionDenied
+        {
+            return CaptureError::Directory { path: path.clone(), source };
+        }
+        CaptureError::Start { program: command.program.clone(), source: with_reason(command, source) }
     }
 
     /// The exit code for it, as env(1) and timeout(1) have it: 127 when the program does not exist, 126 when it cannot
@@ -319,6 +363,9 @@ impl fmt::Display for CaptureError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CaptureError::Start { program, source } => write!(formatter, "cannot run {}: {source}", program.display()),
+            CaptureError::Directory { path, source } => {
+                write!(formatter, "cannot enter the working directory {}: {source}", path.display())
+            }
             CaptureError::File { path, source } => {
                 write!(formatter, "cannot open {} for the output: {source}", path.display())
             }
@@ -333,7 +380,9 @@ impl fmt::Display for CaptureError {
 impl Error for CaptureError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            CaptureError::Start { source, .. } | CaptureError::File { source, .. } => Some(source),
+            CaptureError::Start { source, .. }
+            | CaptureError::Directory { source, .. }
+            | CaptureError::File { source, .. } => Some(source),
             CaptureError::Descriptors(source) | CaptureError::Wait(source) => Some(source),
         }
     }
@@ -363,6 +412,25 @@ mod tests {
         // proc_pid_stat(5): the first field is the process, the fifth its group.
         let own_group = shell("set -- $(cat /proc/$$/stat); [ $1 = $5 ] && echo yes || echo no");
         assert_eq!((said(&own_group), said(&own_group.process_group(0))), ("no\n".into(), "yes\n".into()));
+    }
+
+    #[test]
+    fn an_error_names_what_is_wrong() {
+        let said = |command: Command| {
+            let error = command.start(Stdio::null(), Stdio::null()).unwrap_err();
+            (error.exit_code(), error.to_string())
+        };
+        let sh = || Command::new("sh");
+        let (code, text) = said(sh().current_dir("/nowhere"));
+        assert_eq!((code, text.contains("working directory /nowhere")), (125, true), "{text}");
+        let (code, text) = said(sh().current_dir("/etc/passwd"));
+        assert_eq!((code, text.contains("working directory /etc/passwd")), (125, true), "{text}");
+        let (code, text) = said(sh().arg("a\0b"));
+        assert_eq!((code, text.contains("an argument or a variable")), (126, true), "{text}");
+        let (code, text) = said(Command::new(""));
+        assert_eq!((code, text.contains("is empty")), (127, true), "{text}");
+        let (code, text) = said(Command::new("no-such-program").current_dir("/"));
+        assert_eq!((code, text.contains("cannot run no-such-program")), (127, true), "{text}");
     }
 
     #[test]

@@ -9,6 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A reactor owns one sink per capture, calls it on its own thread, and drops it when the capture has ended. The order
 /// of the calls is the order of arrival. While a method of a sink blocks, its reactor reads nothing, the pipes of all
 /// its captures fill, and their commands wait.
+///
+/// A sink must not panic. A panic passes through [`Reactor::next`](crate::Reactor::next) to its caller, and what the
+/// capture has read by then may be lost without a note. After such a panic, drop the reactor.
 pub trait Sink: Send {
     /// Receives one delivery. The sink may keep it in a buffer until `flush`.
     ///
@@ -55,9 +58,7 @@ impl Memory {
 
 impl Sink for Memory {
     fn deliver(&mut self, delivery: &Delivery<'_>) -> io::Result<()> {
-        let &Delivery { origin, bytes, ending, at_ns, .. } = delivery;
-        let delivered = Delivered { origin, bytes: bytes.to_vec(), ending, at_ns };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(delivered);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Delivered::from(delivery));
         Ok(())
     }
 }

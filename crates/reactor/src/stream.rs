@@ -145,6 +145,8 @@ impl<'a> Delivery<'a> {
 /// A delivery that owns its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivered {
+    /// The capture that it belongs to.
+    pub capture: CaptureId,
     /// The stream that it came from.
     pub origin: Origin,
     /// Its bytes, without the terminator.
@@ -153,6 +155,22 @@ pub struct Delivered {
     pub ending: Ending,
     /// When the bytes were read, in ns of CLOCK_MONOTONIC.
     pub at_ns: u64,
+    /// How many bytes its origin had written before these, as in [`Delivery::offset`].
+    pub offset: Option<u64>,
+}
+
+impl Delivered {
+    /// A delivery of a capture that runs by itself, without an offset.
+    pub fn new(origin: Origin, bytes: impl Into<Vec<u8>>, ending: Ending, at_ns: u64) -> Delivered {
+        Delivered { capture: CaptureId::ALONE, origin, bytes: bytes.into(), ending, at_ns, offset: None }
+    }
+}
+
+impl From<&Delivery<'_>> for Delivered {
+    fn from(delivery: &Delivery<'_>) -> Delivered {
+        let &Delivery { capture, origin, bytes, ending, at_ns, offset } = delivery;
+        Delivered { capture, origin, bytes: bytes.to_vec(), ending, at_ns, offset }
+    }
 }
 
 /// Cuts `bytes` into lines. Each item is a line without its line feed, and `Lf`; or the unterminated rest, and `None`.

@@ -27,7 +27,7 @@ pub(super) fn start(
 ) -> Result<Child, CaptureError> {
     let mut prepared = command.to_std().map_err(CaptureError::Descriptors)?;
     let started = prepared.stdout(stdout).stderr(stderr).spawn();
-    started.map_err(|source| CaptureError::of_start(&command.program, source))
+    started.map_err(|source| CaptureError::of_start(command, source))
 }
 
 /// `os.Create`: the file for `stream`, created or emptied. As in Go, it follows links, and blocks on a FIFO until that

@@ -140,6 +140,11 @@ fn token(slot: u32, generation: u32, what: u8) -> u64 {
     u64::from(generation) << 32 | u64::from(slot) << 8 | u64::from(what)
 }
 
+/// A duration in ns. One of more than 584 years counts as that.
+fn in_ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// How many captures a reactor can have at a time.
 const SLOTS_MAX: usize = 1 << 24;
 
@@ -266,17 +271,27 @@ impl<'s> Reactor<'s> {
 
     /// Asks the command of a capture to end: SIGTERM at once, SIGKILL after `grace`. Everything that it writes until
     /// its end is captured. [`next`](Reactor::next) tells of this end as of any other. Does nothing when the capture
-    /// has ended.
+    /// has ended. A second call may bring the SIGKILL forward, and never puts it off.
     ///
-    /// The signals go to the command itself. A runtime in the foreground passes SIGTERM on to its container, which may
+    /// The signals go to the command itself, not to its process group; [`pid`](Reactor::pid) is for that. A runtime in the foreground passes SIGTERM on to its container, which may
     /// ignore it; SIGKILL ends the runtime alone. To stop a container, call its runtime (`crun kill`). Under `pty` the
     /// signals go to the init of a container that has its terminal from the runtime.
     pub fn stop(&mut self, id: CaptureId, grace: Duration) {
         let Some(slot) = self.slot_of(id.0) else { return };
         let Some(running) = self.slots[slot as usize].under_way.as_mut() else { return };
         running.signal(Signal::TERM);
-        running.kill_at_ns = Some(now_ns().saturating_add(u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX)));
+        let kill_at_ns = now_ns().saturating_add(in_ns(grace));
+        running.kill_at_ns = Some(running.kill_at_ns.map_or(kill_at_ns, |before_ns| before_ns.min(kill_at_ns)));
         self.arm_next(slot);
+    }
+
+    /// The process id of the command of a capture, for signals of your own, to the process or to its group. The id
+    /// stays that of the command until [`next`](Reactor::next) is called: nobody else waits for it. None: the capture
+    /// has ended or was resumed, or its command has ended.
+    pub fn pid(&self, id: CaptureId) -> Option<u32> {
+        let running = self.slots[self.slot_of(id.0)? as usize].under_way.as_ref()?;
+        let process = running.process.filter(|_| running.pidfd.is_some())?;
+        u32::try_from(process.as_raw_nonzero().get()).ok()
     }
 
     /// A handle that makes [`next`](Reactor::next) return, from any thread. Keep it for as long as other threads may
@@ -317,7 +332,7 @@ impl<'s> Reactor<'s> {
     /// # Errors
     /// The epoll set itself fails, because there is no memory. The captures stay as they were.
     pub fn next(&mut self, timeout: Option<Duration>) -> io::Result<Event> {
-        let until_ns = timeout.map(|timeout| now_ns().saturating_add(timeout.as_nanos() as u64));
+        let until_ns = timeout.map(|timeout| now_ns().saturating_add(in_ns(timeout)));
         let mut waited = false;
         loop {
             if let Some(ended) = self.ended.pop_front() {
@@ -476,6 +491,9 @@ impl<'s> Reactor<'s> {
             place.generation = place.generation.wrapping_add(1);
             self.free.push(slot);
             self.running -= 1;
+            if self.running == 0 {
+                self.timers.clear();
+            }
             self.ended.push_back(Ended { id, outcome: running.outcome() });
         } else {
             self.arm_next(slot);

@@ -266,12 +266,15 @@ fn a_pipe_in_the_place_of_the_file_gets_everything_without_a_consumer() {
     let splice = Splice;
     let directory = tempfile::tempdir().unwrap();
     let reader = full_fifo(directory.path());
+    // Without a writer of its own the reader would be at the end before the capture opens the FIFO.
+    let writer = fs::File::options().write(true).open(directory.path().join("stdout")).unwrap();
     let reading = std::thread::spawn(move || {
         let mut whole = Vec::new();
         io::Read::read_to_end(&mut fs::File::from(reader), &mut whole).unwrap();
         whole
     });
     let outcome = splice.capture(&shell(&ZEROS.replace("300000", "3000000"), directory.path()), &mut Gone).unwrap();
+    drop(writer);
     assert_eq!(outcome.errors.len(), 1, "{:?}", outcome.errors);
     assert_eq!(reading.join().unwrap(), vec![0; 3_000_000]);
 }

@@ -2,7 +2,7 @@
 
 use super::{Capabilities, Capability, Strategy};
 use crate::clock::now_ns;
-use crate::command::{CaptureError, Command};
+use crate::command::{CaptureError, Command, check_apart};
 use crate::outcome::Outcome;
 use crate::reactor::{
     self, Begun, CLOSED_PORT, Framer, LAST_TAKES_MAX, Output, Port, Reactive, Reactor, Shared, Source, Taken,
@@ -126,6 +126,7 @@ impl Reactive for Follow {
     fn begin(&self, command: &Command, _large: bool) -> Result<Begun, CaptureError> {
         let [stdout, stderr] = Stream::BOTH.map(|stream| open(command, stream));
         let ((stdout, stdout_reader), (stderr, stderr_reader)) = (stdout?, stderr?);
+        check_apart(command, [&stdout_reader, &stderr_reader])?;
         let child = command.start(stdout, stderr)?;
         let sources = [stdout_reader, stderr_reader].into_iter().enumerate();
         let sources = sources.map(|(at, file)| {

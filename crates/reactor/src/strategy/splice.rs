@@ -3,7 +3,7 @@
 use super::lines::start_with_pipes;
 use super::{Capabilities, Capability, Strategy};
 use crate::clock::{now_ns, timespec};
-use crate::command::{CaptureError, Command};
+use crate::command::{CaptureError, Command, check_apart};
 use crate::outcome::Outcome;
 use crate::reactor::{self, Begun, Output, PIPE_BYTES, Port, Reactive, Shared, Source, Taken};
 use crate::sink::Sink;
@@ -101,6 +101,7 @@ impl Strategy for Splice {
 impl Reactive for Splice {
     fn begin(&self, command: &Command, large: bool) -> Result<Begun, CaptureError> {
         let files = [command.open_output(Stream::Stdout)?, command.open_output(Stream::Stderr)?];
+        check_apart(command, [&files[0], &files[1]])?;
         let (child, readers) = start_with_pipes(command, large)?;
         let sources = readers.into_iter().zip(files).enumerate().map(|(at, (pipe, file))| {
             rustix::io::ioctl_fionbio(&pipe, true)?;
