@@ -99,7 +99,8 @@ fn file(it: &Evidence, strategy: &str, said: bool) -> Result<Judgement, String> 
     let found = it.of(&format!("{strategy}/paced/1ms"))?;
     let measured = found.has_file();
     let why = match (measured, found.file_lost_bytes) {
-        (true, _) => "the file has every line".to_owned(),
+        (true, Some(0)) => "the file has every line".to_owned(),
+        (true, _) => "the file has every line that was delivered".to_owned(),
         (false, None) => "there is no file".to_owned(),
         (false, Some(lost)) => format!("{lost} bytes are missing from the file, or lines are altered in it"),
     };

@@ -22,7 +22,7 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, String> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
                 let text = fs::read_to_string(&path).unwrap();
-                let code = text.split("#[cfg(test)]\nmod tests").next().unwrap().lines();
+                let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap().lines();
                 let code: Vec<&str> = code.filter(|line| !line.trim_start().starts_with("//")).collect();
                 files.insert(path.strip_prefix(folder).unwrap().to_owned(), code.join("\n"));
             }
@@ -87,9 +87,10 @@ fn each_module_uses_only_what_stands_before_it() {
         for (path, code) in &files {
             let first = path.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
             let Some(own) = place(first) else { continue };
-            for used in paths_after(code, "crate::") {
+            for used in paths(path, code) {
+                // A crate's own `lib.rs` passes names on.
                 let module = used.split("::").next().unwrap();
-                let other = place(module).unwrap_or_else(|| panic!("{folder}: {} uses {used}", path.display()));
+                let other = place(module).unwrap_or_else(|| panic!("{folder}: {} uses {used:?}", path.display()));
                 assert!(other <= own, "{folder}: {} uses {module}, which stands after {first}", path.display());
                 seen += usize::from(other < own);
             }
@@ -114,16 +115,48 @@ fn file_of(files: &BTreeMap<PathBuf, String>, folder: &Path, path: &str) -> Opti
     None
 }
 
-/// The files from which a file takes names. A `mod.rs` that only passes names on does not count as their user.
-fn uses(files: &BTreeMap<PathBuf, String>, path: &Path, code: &str) -> BTreeSet<PathBuf> {
-    let is_root = path.file_name().is_some_and(|name| name == "mod.rs" || name == "lib.rs" || name == "main.rs");
-    let own = path.parent().unwrap();
-    // `super` means the folder in a file, and the folder above in a mod.rs.
-    let above = if is_root { own.parent().unwrap_or(own) } else { own };
-    let mut found = BTreeSet::new();
-    for (prefix, folder) in [("crate::", Path::new("")), ("use super::", above)] {
-        found.extend(paths_after(code, prefix).iter().filter_map(|used| file_of(files, folder, used)));
+/// The module that a file is, as the parts of its path: `[a, b]` for `a/b.rs` and for `a/b/mod.rs`.
+fn module_of(path: &Path) -> Vec<&str> {
+    let mut parts: Vec<&str> = path.iter().map(|part| part.to_str().unwrap().trim_end_matches(".rs")).collect();
+    if parts.last().is_some_and(|last| ["mod", "lib", "main"].contains(last)) {
+        parts.pop();
     }
+    parts
+}
+
+/// The paths that a file uses, from the root of its crate: those after `crate::`, and those after `super::`.
+fn paths(path: &Path, code: &str) -> Vec<String> {
+    let mut found = paths_after(code, "crate::");
+    let module = module_of(path);
+    let chains = paths_after(code, "super::");
+    // Each further `super::` of a chain is empty here, because the prefix splits there too.
+    let mut above = 1;
+    for rest in chains {
+        if rest.is_empty() {
+            above += 1;
+            continue;
+        }
+        let base = &module[..module.len().saturating_sub(above)];
+        found.push(base.iter().copied().chain([rest.as_str()]).collect::<Vec<_>>().join("::"));
+        above = 1;
+    }
+    found
+}
+
+/// The files from which a file takes names. If a `mod.rs` only passes a name on, the file that has the name counts. A
+/// folder's `mod.rs` and the files in it may share the items of that `mod.rs`.
+fn uses(files: &BTreeMap<PathBuf, String>, path: &Path, code: &str) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    for used in paths(path, code) {
+        let Some(file) = file_of(files, Path::new(""), &used) else { continue };
+        let rest = used.split("::").nth(module_of(&file).len());
+        let passed_on =
+            paths_after(&files[&file], "pub use ").into_iter().chain(paths_after(&files[&file], "pub(crate) use "));
+        let source = passed_on.into_iter().find(|one| rest.is_some() && one.split("::").last() == rest);
+        let folder = file.parent().unwrap();
+        found.insert(source.and_then(|source| file_of(files, folder, &source)).unwrap_or(file));
+    }
+    found.retain(|file| !(file.ends_with("mod.rs") && path.starts_with(file.parent().unwrap())));
     found.remove(path);
     found
 }
@@ -168,6 +201,16 @@ fn a_circle_is_found() {
     assert_eq!(circle(&beside), Some(["x/a.rs", "x/b.rs"].map(PathBuf::from)));
     let around = house("use super::{b::B};", "use crate::c::C;", "fn f() { crate::x::a::f() }");
     assert!(circle(&around).is_some());
+    let mut passed_on = house("use super::B;", "fn f(_: super::A) {}", "");
+    passed_on.insert("x/mod.rs".into(), "pub use a::A;\npub use b::{B, C};".into());
+    assert!(circle(&passed_on).is_some(), "a name is its file's, also when the folder passes it on");
+}
+
+#[test]
+fn paths_are_read_wherever_they_stand() {
+    assert_eq!(paths(Path::new("files.rs"), "fn f(_: super::session::Host) {}"), ["session::Host"]);
+    assert_eq!(paths(Path::new("a/b/c.rs"), "let x = super::super::d::E; use super::f::G;"), ["a::d::E", "a::b::f::G"]);
+    assert_eq!(paths(Path::new("a/mod.rs"), "pub(super) use crate::h::I; use super::j;"), ["h::I", "j"]);
 }
 
 #[test]

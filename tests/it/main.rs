@@ -11,6 +11,7 @@ mod golden; // recordings whose findings were checked by hand
 mod hostile; // workloads, bundles and recordings that mean harm
 mod imports; // the order of the modules
 mod interrupt; // Ctrl-C, SIGTERM: what was done is saved, nothing is left
+mod on_the_reactor; // the strategies of the reactor's crate
 mod own_bundle; // `compare --bundle`: the user's own
 mod reports; // `report`, `list`, `doctor`, schemas
 mod run; // the builder for runs of the CLI

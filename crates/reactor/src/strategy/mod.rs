@@ -120,32 +120,3 @@ pub trait Strategy: Sync {
 fn private_directory(parent: &Path) -> io::Result<TempDir> {
     tempfile::Builder::new().prefix("cc-").permissions(Permissions::from_mode(0o700)).tempdir_in(parent)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::outcome::Exit;
-    use crate::sink::Memory;
-
-    /// In the order of the table above.
-    const ALL: [&dyn Strategy; 6] = [&Lines, &Splice, &Follow, &Passthrough, &Sequenced, &Pty];
-
-    #[test]
-    fn every_strategy_tells_a_signal_from_a_code() {
-        for strategy in ALL {
-            let command = Command::new("sh").args(["-c", "kill -TERM $$"]);
-            let outcome = strategy.capture(&command, &mut Memory::default()).unwrap();
-            assert_eq!(outcome.exit, Exit::Signal(15), "{}", strategy.name());
-        }
-    }
-
-    #[test]
-    fn the_table_is_what_they_declare() {
-        let text = include_str!("mod.rs");
-        for capability in Capability::ALL {
-            let has = ALL.map(|strategy| if strategy.declares().has(capability) { "yes" } else { "" });
-            let row = format!("//! | {} | {} |\n", capability.name(), has.join(" | "));
-            assert!(text.contains(&row), "the table needs the row\n{row}");
-        }
-    }
-}
