@@ -9,6 +9,7 @@ use crun_capture::bundle;
 use crun_capture::script::{End, Lines, Script, Step, line};
 use crun_capture::sink::count::Count;
 use crun_capture::strategy::{self, Strategy};
+use crun_capture::text;
 use crun_capture_reactor::clock::now_ns;
 use crun_capture_reactor::{Command, Delivery, Sink, Stream};
 use std::hint::black_box;
@@ -108,11 +109,6 @@ impl Sink for Latencies {
     }
 }
 
-fn median(mut values: Vec<u64>) -> Duration {
-    values.sort_unstable();
-    Duration::from_nanos(values.get(values.len() / 2).copied().unwrap_or(0))
-}
-
 /// Measures the latency. Each sample is the median of one run. Lines that are delivered after the exit show the length
 /// of the run.
 fn latency(criterion: &mut Criterion) {
@@ -136,7 +132,7 @@ fn latency(criterion: &mut Criterion) {
                         values.extend(lines.map(|line| at_ns.saturating_sub(line.stamp_ns)));
                     }
                     child.wait().unwrap();
-                    median(values)
+                    text::median(values).map_or(Duration::ZERO, Duration::from_nanos)
                 })
                 .sum()
         });
@@ -149,7 +145,7 @@ fn latency(criterion: &mut Criterion) {
                     .map(|_| {
                         let mut sink = Latencies::default();
                         strategy.capture(&command, &mut sink).unwrap();
-                        median(sink.0)
+                        text::median(sink.0).map_or(Duration::ZERO, Duration::from_nanos)
                     })
                     .sum()
             });

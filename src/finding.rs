@@ -173,7 +173,7 @@ const fn of(capability: Capability) -> About {
 
 findings! {
     AcceptedLines "accepted_lines", Lines, Report, "Lines that the kernel accepted as a whole: what a capturer had to deliver.";
-    Deliveries "deliveries", Count, duty(NoAlteration), "The number of deliveries; a delivery for each byte or two is no line and no piece of one.";
+    Deliveries "deliveries", Count, duty(NoAlteration), "The number of deliveries; a capturer that delivers nearly every byte apart delivers neither lines nor pieces of lines.";
     DeliveredBytes "delivered_bytes", Bytes, Report, "Bytes that were delivered, terminators included.";
     LostBytes "lost_bytes", Bytes, duty(NoSilentLoss), "Bytes that the kernel accepted and that were not delivered.";
     LostLines "lost_lines", Lines, Report, "Lines that the kernel accepted as a whole and that were not delivered.";

@@ -52,7 +52,7 @@ pub(super) struct Arguments {
     /// The directory for the recordings [default: .crun-capture/UTC-SEED]
     #[arg(long, value_name = "DIR")]
     pub(super) output: Option<PathBuf>,
-    /// How many of the cells that measure no time run at once [default: two per CPU]
+    /// Run N cells at once, except those that measure time [default: two per CPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) jobs: Option<u16>,
     /// A list of expected failures of your own, instead of the built-in one

@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     /// The seed of the script
     #[arg(long, default_value_t = prepare::SEED)]
     seed: u64,
-    /// The time that the cell may take, in seconds [default: 3; with --full 10; if it is known to hang 1]
+    /// The time that the cell may take, in seconds [default: 3; with --full 10; 1 if the cell is known to hang]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     deadline: Option<u64>,
     /// The width of the drawing, in columns

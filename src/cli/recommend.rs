@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     /// What the strategy must be able to do; `crun-capture list capabilities` explains each
     #[arg(long, value_name = "CAPABILITY", required_unless_present = "uses", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(Capability::ALL.map(Capability::name)))]
     need: Vec<String>,
-    /// What the strategy is for
+    /// The needs of a kind of driver, in place of a list
     #[arg(long = "for", value_name = "USE", value_parser = clap::builder::PossibleValuesParser::new(USES.iter().map(|one| one.name)))]
     uses: Vec<String>,
     /// The runtime: a name, or LABEL=PATH [default: crun, or fake if crun does not work here]

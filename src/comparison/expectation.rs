@@ -182,9 +182,13 @@ impl Expectations {
         let own = || self.failure.iter().filter(|entry| entry.names(names));
         let mut seen: Vec<Finding> = Vec::new();
         let mut of = |when: When| -> Vec<Finding> {
-            let findings = own().filter(|entry| entry.when == when).flat_map(|entry| entry.findings.iter().copied());
-            let new: Vec<Finding> = findings.filter(|finding| !seen.contains(finding)).collect();
-            seen.extend(&new);
+            let mut new = Vec::new();
+            for &finding in own().filter(|entry| entry.when == when).flat_map(|entry| &entry.findings) {
+                if !seen.contains(&finding) {
+                    seen.push(finding);
+                    new.push(finding);
+                }
+            }
             new
         };
         let (always, sometimes) = (of(When::Always), of(When::Sometimes));

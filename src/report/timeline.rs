@@ -226,7 +226,10 @@ fn verdict(cell: &CellResult, writer: &mut dyn Write) -> io::Result<()> {
     match (cell.verdict, cell.expected) {
         (Verdict::Fail, true) => writeln!(writer, "{BROKEN}Fails, as expected{BROKEN:#}: {broken}")?,
         (Verdict::Fail, false) => writeln!(writer, "{BROKEN}FAILS, and nobody expected it{BROKEN:#}: {broken}")?,
-        (_, true) => writeln!(writer, "Passes: it breaks no duty and nothing that it declares.")?,
+        (_, true) => writeln!(
+            writer,
+            "Passes: it breaks no duty and nothing that it declares. It may still do what it never declared to avoid:"
+        )?,
         (_, false) => writeln!(writer, "Passes, although a failure was expected.")?,
     }
     match &cell.reason {
@@ -290,7 +293,7 @@ fn outlooks(explained: &Explained<'_>, writer: &mut dyn Write) -> io::Result<()>
     let holds = |one: &&Outlook| one.unsupported.is_none() && one.always.is_empty() && one.sometimes.is_empty();
     let holding: Vec<&str> = explained.outlooks.iter().filter(holds).map(|one| one.strategy.as_str()).collect();
     let holding = if holding.is_empty() { "none of the strategies here".to_owned() } else { holding.join(", ") };
-    writeln!(writer, "\nThese keep it: {holding}")?;
+    writeln!(writer, "\nThese do not fail here: {holding}")?;
     for outlook in explained.outlooks {
         let name = &outlook.strategy;
         if let Some(reason) = &outlook.unsupported {

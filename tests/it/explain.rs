@@ -15,7 +15,7 @@ fn a_hang_is_drawn_with_what_it_comes_from_and_what_holds() {
         "the deadline: the capturer is killed",
         "Fails, as expected: deadline_hit, lost_bytes",
         "golang/go#11242, golang/go#9568",
-        "These keep it: combined, buffered, file",
+        "These do not fail here: combined, buffered, file",
         "scanner fails always: deadline_hit",
         "crun-capture compare --runtime fake --filter fake/tee/long-line/65537",
     ] {

@@ -29,7 +29,11 @@ impl Run {
     pub(crate) fn new<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Run {
         let directory = tempfile::tempdir().unwrap();
         let mut command = Command::new(program());
-        command.current_dir(directory.path()).env_remove("CRUN_CAPTURE_REQUIRE").args(arguments);
+        command
+            .current_dir(directory.path())
+            .env_remove("CRUN_CAPTURE_REQUIRE")
+            .env_remove("CRUN_CAPTURE_TEST")
+            .args(arguments);
         Run { directory, command }
     }
 

@@ -372,10 +372,28 @@ fn one_is_stopped_and_the_other_goes_on() {
         while stubborn.count() == 0 {
             reactor.next(Some(Duration::from_millis(1))).unwrap();
         }
+        assert!(reactor.pid(stopped).is_some_and(|pid| pid > 1), "its command runs");
         reactor.stop(stopped, Duration::from_millis(50));
+        // It does not put the SIGKILL off.
+        reactor.stop(stopped, Duration::from_secs(3600));
         let ended = ended(&mut reactor);
         assert_eq!((ended.id, ended.outcome.unwrap().exit), (stopped, exit));
+        assert_eq!((reactor.pid(stopped), reactor.next_deadline()), (None, None));
     }
+}
+
+/// Each stream would write over the other.
+#[test]
+fn one_file_for_both_streams_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let both = directory.path().join("both");
+    let command = |path: &Path| Command::new("true").stdout_path(path).stderr_path(path);
+    for (name, strategy) in [("splice", &Splice as &dyn Strategy), ("follow", &Follow)] {
+        let refused = strategy.capture(&command(&both), &mut Memory::default()).unwrap_err();
+        assert!(refused.to_string().contains("a file each"), "{name}: {refused}");
+    }
+    let outcome = Splice.capture(&command(Path::new("/dev/null")), &mut Memory::default()).unwrap();
+    assert_eq!(outcome.exit, Exit::Code(0), "a device may take both");
 }
 
 /// The drain deadline counts from the exit, and not from the last byte.
