@@ -2,10 +2,11 @@
 
 use crate::support;
 use crun_capture::bundle::Rootfs;
-use crun_capture::runtime::{self, Found, Programs, Stage};
+use crun_capture::runtime::{self, Found, Handle, Programs, Stage};
 use crun_capture::scratch::Scratch;
 use crun_capture::script::Script;
 use libtest_mimic::Failed;
+use std::time::Duration;
 
 /// A container with everything that is made for it.
 pub(crate) struct ReadyContainer {
@@ -28,8 +29,11 @@ impl ReadyContainer {
         Ok(ReadyContainer { scratch, found, stage, rootfs })
     }
 
-    /// Removes everything. The container must have ended.
+    /// Removes everything. The container must have ended. A detached runtime still has its state then, and its cgroup.
     pub(crate) fn close(self) -> Result<(), Failed> {
+        if let Some(handle) = self.stage.handle(&self.found).filter(Handle::has_state) {
+            handle.stop(&self.scratch.family(), Duration::ZERO);
+        }
         self.stage.remove(&self.found)?;
         drop(self.rootfs);
         Ok(self.scratch.close()?)
