@@ -9,7 +9,7 @@ use crun_capture::capturer::Capturer;
 use crun_capture::cell::{self, RunParts};
 use crun_capture::experiment::ExpectedEnd;
 use crun_capture::files;
-use crun_capture::plan::{Matrix, Wanted};
+use crun_capture::plan::{Matrix, Selection};
 use crun_capture::process::{Family, Interrupt};
 use crun_capture::runtime::{self, Parents, Programs};
 use crun_capture::script::{End, Script};
@@ -63,7 +63,7 @@ fn any_cell(capturer: &Capturer) -> crun_capture::plan::Cell {
     let matrix = Matrix {
         runtimes: &["bare".to_owned()],
         capturers: std::slice::from_ref(capturer),
-        wanted: &Wanted::Everything,
+        selection: &Selection::Everything,
         runs: 1,
         quick: true,
         seed: 1,

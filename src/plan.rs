@@ -26,7 +26,7 @@ pub struct Cell {
 
 /// Which cells are wanted.
 #[derive(Clone, Debug)]
-pub enum Wanted {
+pub enum Selection {
     /// Every experiment. With `quick`, some experiments and cases are left out (`Experiment::quick`,
     /// `Case::full_only`).
     Everything,
@@ -53,7 +53,7 @@ pub struct Matrix<'a> {
     /// The capturers.
     pub capturers: &'a [Capturer],
     /// Which cells are wanted.
-    pub wanted: &'a Wanted,
+    pub selection: &'a Selection,
     /// How often each cell is run.
     pub runs: u32,
     /// Whether to do less of everything (`--quick`).
@@ -79,10 +79,10 @@ impl Matrix<'_> {
     /// All cells that are wanted, by runtime, strategy, experiment and case, each in the order of its list.
     pub fn cells(&self) -> Vec<Cell> {
         let mut cells = self.all();
-        match self.wanted {
-            Wanted::Everything => cells.retain(|cell| !(self.quick && cell.case.full_only)),
-            Wanted::Named { filters, .. } if filters.is_empty() => {}
-            Wanted::Named { filters, .. } => {
+        match self.selection {
+            Selection::Everything => cells.retain(|cell| !(self.quick && cell.case.full_only)),
+            Selection::Named { filters, .. } if filters.is_empty() => {}
+            Selection::Named { filters, .. } => {
                 let ids: HashSet<String> = cells.iter().map(|cell| cell.id.to_string()).collect();
                 cells.retain(|cell| {
                     let id = cell.id.to_string();
@@ -91,8 +91,8 @@ impl Matrix<'_> {
                     filters.iter().any(fits)
                 });
             }
-            Wanted::Matching(patterns) => cells.retain(|cell| patterns.iter().any(|pattern| cell.id.fits(pattern))),
-            Wanted::Bundle(_) => {}
+            Selection::Matching(patterns) => cells.retain(|cell| patterns.iter().any(|pattern| cell.id.fits(pattern))),
+            Selection::Bundle(_) => {}
         }
         cells
     }
@@ -112,7 +112,7 @@ impl Matrix<'_> {
                         case: case.name.clone(),
                         run: 0,
                     };
-                    let is_reference = matches!(self.wanted, Wanted::Bundle(_)) && one.name == reference;
+                    let is_reference = matches!(self.selection, Selection::Bundle(_)) && one.name == reference;
                     let runs = if is_reference { self.runs.max(REFERENCE_RUNS_MIN) } else { self.runs };
                     // A crowd is several runs at the same time.
                     cells.extend((0..runs * case.at_once).map(|run| Cell {
@@ -130,11 +130,11 @@ impl Matrix<'_> {
 
     fn cases(&self, syncs_each_line: bool) -> Vec<(&'static Experiment, Arc<Case>)> {
         let size = Size { seed: self.seed, quick: self.quick, syncs_each_line };
-        let experiments: Vec<&'static Experiment> = match self.wanted {
-            Wanted::Bundle(bundle) => return vec![(&OWN_BUNDLE, Arc::new(Case::of_own_bundle(Arc::clone(bundle))))],
-            Wanted::Named { experiments, .. } if !experiments.is_empty() => experiments.clone(),
-            Wanted::Everything => experiment::ALL.iter().copied().filter(|one| one.quick || !self.quick).collect(),
-            Wanted::Named { .. } | Wanted::Matching(_) => experiment::ALL.to_vec(),
+        let experiments: Vec<&'static Experiment> = match self.selection {
+            Selection::Bundle(bundle) => return vec![(&OWN_BUNDLE, Arc::new(Case::of_own_bundle(Arc::clone(bundle))))],
+            Selection::Named { experiments, .. } if !experiments.is_empty() => experiments.clone(),
+            Selection::Everything => experiment::ALL.iter().copied().filter(|one| one.quick || !self.quick).collect(),
+            Selection::Named { .. } | Selection::Matching(_) => experiment::ALL.to_vec(),
         };
         let of = |experiment: &'static Experiment| {
             (experiment.cases)(size).into_iter().map(move |case| (experiment, Arc::new(case)))
@@ -144,8 +144,8 @@ impl Matrix<'_> {
 }
 
 /// The experiments, and the cases of other experiments, that `quick` leaves out. Empty if not everything was asked for.
-pub fn left_out(wanted: &Wanted, quick: bool, seed: u64) -> Vec<String> {
-    if !(quick && matches!(wanted, Wanted::Everything)) {
+pub fn left_out(selection: &Selection, quick: bool, seed: u64) -> Vec<String> {
+    if !(quick && matches!(selection, Selection::Everything)) {
         return Vec::new();
     }
     let size = Size { seed, quick, syncs_each_line: false };
@@ -177,9 +177,9 @@ mod tests {
     fn cells(filters: &[String], runs: u32) -> Vec<Cell> {
         let capturers: Vec<_> =
             strategy::ALL.iter().map(|&one| Capturer::built_in(one, Path::new("crun-capture"))).collect();
-        let wanted = Wanted::Named { experiments: Vec::new(), filters: filters.to_vec() };
+        let selection = Selection::Named { experiments: Vec::new(), filters: filters.to_vec() };
         let runtimes = ["crun".to_owned(), "fake".to_owned()];
-        Matrix { runtimes: &runtimes, capturers: &capturers, wanted: &wanted, runs, quick: true, seed: 7 }.cells()
+        Matrix { runtimes: &runtimes, capturers: &capturers, selection: &selection, runs, quick: true, seed: 7 }.cells()
     }
 
     #[test]

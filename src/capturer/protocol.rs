@@ -34,9 +34,9 @@ pub const LIVE_FD: &str = VARIABLES[3];
 /// is the last frame.
 pub const SUMMARY_FILE: &str = VARIABLES[4];
 
-/// The harness's request to a capturer.
+/// What the harness passes to a capturer.
 #[derive(Debug)]
-pub struct Request {
+pub struct Assignment {
     /// The file that takes stdout.
     pub stdout_file: Option<PathBuf>,
     /// The file that takes stderr.
@@ -47,13 +47,13 @@ pub struct Request {
     pub summary_file: Option<PathBuf>,
 }
 
-impl Request {
-    /// Reads the request from the environment, and takes over the live descriptor. Ok(None): the harness did not start
+impl Assignment {
+    /// Reads the assignment from the environment, and takes over the live descriptor. Ok(None): the harness did not start
     /// this process.
     ///
     /// # Errors
     /// The version is not 1, or the live descriptor is not open.
-    pub fn from_environment() -> io::Result<Option<Request>> {
+    pub fn from_environment() -> io::Result<Option<Assignment>> {
         let Some(version) = std::env::var_os(PROTOCOL) else { return Ok(None) };
         let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidInput, message);
         if version != "1" {
@@ -68,7 +68,7 @@ impl Request {
             }
         };
         let path = |name| std::env::var_os(name).map(PathBuf::from);
-        Ok(Some(Request {
+        Ok(Some(Assignment {
             stdout_file: path(STDOUT_FILE),
             stderr_file: path(STDERR_FILE),
             live,

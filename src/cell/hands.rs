@@ -1,7 +1,7 @@
 //! The actions of a stimulus on a running cell.
 
 use super::watch::Watch;
-use crate::experiment::stimulus::{Event, Hands};
+use crate::experiment::stimulus::{Cue, Hands};
 use crate::files::with_path;
 use crate::process::{Stranger, descendants};
 use crun_capture_reactor::clock::now_ns;
@@ -18,7 +18,7 @@ const PID_FILE_LOOK: Duration = Duration::from_millis(1);
 
 impl Watch {
     /// Tells the stimulus that something has happened.
-    pub(super) fn react(&mut self, event: Event) {
+    pub(super) fn react(&mut self, event: Cue) {
         let Some(stimulus) = self.grip.stimulus else { return };
         if let Err(error) = stimulus.react(event, self) {
             self.grip.error.get_or_insert(format!("{} at {event:?}: {error}", stimulus.name()));

@@ -81,7 +81,7 @@ pub fn run(
         watch.inbox.fault(format!("the workload's journal: {error}"));
         None
     });
-    let ended = Ended { end, capturer_exit, stop: taken_down.or(cleared), left_behind };
+    let ended = Aftermath { end, capturer_exit, stop: taken_down.or(cleared), left_behind };
     let owners = owners(&watch.grip.files);
     let files = take_files(&mut watch, &folder);
     let runtime_errors = match found.runtime.is_oci() {
@@ -108,14 +108,14 @@ pub fn run(
 }
 
 /// How the capturer ended, and what it left.
-struct Ended {
+struct Aftermath {
     end: End,
     capturer_exit: Option<Exit>,
     stop: Option<Stop>,
     left_behind: Vec<String>,
 }
 
-impl Ended {
+impl Aftermath {
     /// Whether nothing was killed. Otherwise a missing log says nothing about the runtime.
     fn is_undisturbed(&self) -> bool {
         self.end == End::Capturer && self.left_behind.is_empty()
@@ -123,7 +123,7 @@ impl Ended {
 }
 
 /// The facts that the watch has seen. The caller adds those that are in files.
-fn facts(cell: &Cell, expected: ExpectedEnd, found: &Found, watch: Watch, ended: Ended) -> Facts {
+fn facts(cell: &Cell, expected: ExpectedEnd, found: &Found, watch: Watch, ended: Aftermath) -> Facts {
     let (seen, grip) = (watch.seen, watch.grip);
     Facts {
         id: cell.id.clone(),

@@ -10,7 +10,7 @@ use super::poll::Sources;
 use super::proc::Seen;
 use crate::capturer::Capturer;
 use crate::experiment::Stimulus;
-use crate::experiment::stimulus::Event;
+use crate::experiment::stimulus::Cue;
 use crate::plan::Cell;
 use crate::process::{Stranger, descendants, readable};
 use crate::runtime::{Found, Stop};
@@ -117,11 +117,11 @@ impl Watch {
             if !self.grip.held {
                 self.read_frames();
                 if self.inbox.deliveries.len() > delivered_before {
-                    self.react(Event::Delivered);
+                    self.react(Cue::Delivered);
                 }
             }
             if self.grip.wake_at_ns.take_if(|at_ns| now_ns() >= *at_ns).is_some() {
-                self.react(Event::Woken);
+                self.react(Cue::Woken);
             }
             if left.is_zero() {
                 // A capturer that ended before the deadline did not miss it.
@@ -156,14 +156,14 @@ impl Watch {
         self.seen.init_ended_ns = Some(now_ns());
         self.alive = None;
         self.seen.look_at_end_of_workload(self.child.id(), self.weighs);
-        self.react(Event::Ended);
+        self.react(Cue::Ended);
     }
 
     fn capturer_ended(&mut self) {
         self.seen.capturer_ended_ns = now_ns();
         self.seen.look_at_end_of_capturer(self.child.id());
         self.grip.company.clear();
-        self.react(Event::CapturerEnded);
+        self.react(Cue::CapturerEnded);
     }
 
     /// Reads what the FIFOs have, unless their reader is the consumer and does not read now.
@@ -202,9 +202,9 @@ impl Watch {
             Ok(count) => bytes[..count].iter().for_each(|&byte| match byte {
                 events::AT_GATE => {
                     self.grip.front = self.find_front();
-                    self.react(Event::AtGate);
+                    self.react(Cue::AtGate);
                 }
-                events::PLAYED => self.react(Event::Played),
+                events::PLAYED => self.react(Cue::Played),
                 _ => {}
             }),
             Err(Errno::INTR | Errno::AGAIN) => {}

@@ -3,7 +3,7 @@
 use super::complain;
 use clap::ValueEnum;
 use crun_capture::capturer::Summary;
-use crun_capture::capturer::protocol::{self, Request};
+use crun_capture::capturer::protocol::{self, Assignment};
 use crun_capture::files::{is_fifo, write_private};
 use crun_capture::sink::frame::Frames;
 use crun_capture::sink::live::{Json, Raw};
@@ -79,12 +79,12 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     let strategy = limited.as_ref().map_or(named, |limited| limited as &dyn Strategy);
     // A write beyond RLIMIT_FSIZE must fail, not end this process by SIGXFSZ. The strategy then reports the error.
     outlive(&[libc::SIGXFSZ]);
-    match Request::from_environment() {
+    match Assignment::from_environment() {
         Err(error) => {
             complain(&error.to_string());
             CAPTURE_FAILED
         }
-        Ok(Some(request)) if arguments.resume.is_none() => for_the_harness(strategy, arguments, request),
+        Ok(Some(assignment)) if arguments.resume.is_none() => for_the_harness(strategy, arguments, assignment),
         Ok(_) => for_the_user(strategy, arguments),
     }
 }
@@ -110,13 +110,13 @@ fn command(arguments: &Arguments, paths: [Option<PathBuf>; 2]) -> Command {
 }
 
 /// Captures for the harness, by the capturer protocol.
-fn for_the_harness(strategy: &dyn Strategy, arguments: &Arguments, request: Request) -> u8 {
-    let command = command(arguments, [request.stdout_file, request.stderr_file]);
-    let mut frames = request.live.map(Frames::new);
+fn for_the_harness(strategy: &dyn Strategy, arguments: &Arguments, assignment: Assignment) -> u8 {
+    let command = command(arguments, [assignment.stdout_file, assignment.stderr_file]);
+    let mut frames = assignment.live.map(Frames::new);
     let sink = frames.as_mut().map(|frames| frames as &mut dyn Sink);
     let captured = protocol::capture(strategy, &command, sink).map(|(_, summary)| summary);
     if let Ok(summary) = &captured
-        && let Err(error) = give_account(summary, frames.as_mut(), request.summary_file.as_deref())
+        && let Err(error) = give_account(summary, frames.as_mut(), assignment.summary_file.as_deref())
     {
         complain(&format!("cannot write the account of the capture: {error}"));
     }

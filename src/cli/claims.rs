@@ -7,10 +7,10 @@ use anyhow::Context;
 use clap::ValueEnum;
 use crun_capture::capturer::{Capturer, SCHEMA_VERSION};
 use crun_capture::claim::{self, Claim, Evidence, Handles, TICKER, Tried};
-use crun_capture::plan::Wanted;
+use crun_capture::plan::Selection;
 use crun_capture::recording::{NotRun, RuntimeInfo};
 use crun_capture::report::{ClaimsExport, write_claims_markdown, write_claims_text};
-use crun_capture::session::{self, Host, Measured, Output, Request, Runtimes};
+use crun_capture::session::{self, Destination, Host, Measured, Request, Runtimes};
 use crun_capture::sink::count::Count;
 use crun_capture::strategy;
 use crun_capture_reactor::Command;
@@ -81,8 +81,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let mut evidence = Evidence::default();
     (evidence.compiled, evidence.handles) = (compiled.flatten(), handles);
     // Even if no claim needs a cell, the runtime is looked for, because the report names it.
-    let (runtime, ran) = match &request.wanted {
-        Wanted::Matching(patterns) if patterns.is_empty() => {
+    let (runtime, ran) = match &request.selection {
+        Selection::Matching(patterns) if patterns.is_empty() => {
             let wanted = prepare::runtimes(&named(arguments), &[])?;
             (host.seek_first(&wanted, &Progress::default()).context("there is no runtime")?, None)
         }
@@ -133,14 +133,14 @@ fn request(arguments: &Arguments, chosen: &[&Claim]) -> anyhow::Result<Request> 
     Ok(Request {
         runtimes: Runtimes::FirstThatWorks(prepare::runtimes(&named(arguments), &[])?),
         capturers: capturers(&patterns, &prepare::own_path()?),
-        wanted: Wanted::Matching(patterns),
+        selection: Selection::Matching(patterns),
         runs: 1,
         quick: arguments.quick,
         seed: arguments.seed,
         deadline: if arguments.quick { DEADLINE_QUICK } else { DEADLINE },
         jobs: Request::jobs_of_this_machine(),
         expectations: expectations(None)?,
-        output: arguments.output.clone().map_or(Output::Default, Output::Directory),
+        output: arguments.output.clone().map_or(Destination::Default, Destination::Directory),
         repeat_options: String::new(),
     })
 }

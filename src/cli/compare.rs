@@ -6,8 +6,8 @@ use super::{complain, refuse_twice, unknown};
 use anyhow::Context;
 use crun_capture::comparison::{Comparison, Expectations};
 use crun_capture::experiment::{self, Experiment};
-use crun_capture::plan::Wanted;
-use crun_capture::session::{self, Output, Ran, Request, Runtimes};
+use crun_capture::plan::Selection;
+use crun_capture::session::{self, Destination, Ran, Request, Runtimes};
 use crun_capture::text::shell_word;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -80,21 +80,21 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
 /// The request that the arguments describe.
 pub(super) fn request(
     arguments: &Arguments,
-    wanted: Wanted,
+    selection: Selection,
     deadline: Duration,
     jobs: usize,
 ) -> anyhow::Result<Request> {
     Ok(Request {
         runtimes: Runtimes::All(prepare::runtimes(&arguments.runtime, &arguments.require)?),
         capturers: prepare::capturers(&arguments.capturer, &arguments.strategy)?,
-        wanted,
+        selection,
         runs: arguments.runs,
         quick: arguments.quick,
         seed: arguments.seed,
         deadline: arguments.deadline.map_or(deadline, Duration::from_secs),
         jobs,
         expectations: expectations(arguments.expectations.as_deref())?,
-        output: arguments.output.clone().map_or(Output::Default, Output::Directory),
+        output: arguments.output.clone().map_or(Destination::Default, Destination::Directory),
         repeat_options: repeat_options(&arguments.capturer, arguments.expectations.as_deref()),
     })
 }
@@ -112,15 +112,15 @@ fn jobs(arguments: &Arguments) -> usize {
 }
 
 /// The cells that the experiments and filters select.
-fn cells(arguments: &Arguments) -> anyhow::Result<Wanted> {
+fn cells(arguments: &Arguments) -> anyhow::Result<Selection> {
     if arguments.experiment.is_empty() && arguments.filter.is_empty() {
-        return Ok(Wanted::Everything);
+        return Ok(Selection::Everything);
     }
     let known: Vec<&str> = experiment::ALL.iter().map(|one| one.name).collect();
     let find = |name: &String| experiment::find(name).ok_or_else(|| unknown("experiment", name, &known));
     refuse_twice("experiment", arguments.experiment.iter().map(String::as_str))?;
     let experiments = arguments.experiment.iter().map(find).collect::<anyhow::Result<Vec<&'static Experiment>>>()?;
-    Ok(Wanted::Named { experiments, filters: arguments.filter.clone() })
+    Ok(Selection::Named { experiments, filters: arguments.filter.clone() })
 }
 
 /// The user's list of expected failures, or the built-in one.

@@ -6,10 +6,10 @@ use super::{Usage, complain};
 use anyhow::Context;
 use crun_capture::comparison::{Comparison, Outlook};
 use crun_capture::experiment::{self, Conditions};
-use crun_capture::plan::{Cell, Wanted};
+use crun_capture::plan::{Cell, Selection};
 use crun_capture::recording::{NotRun, store};
 use crun_capture::report::{Explained, write_explained};
-use crun_capture::session::{self, Measured, Output, Ran, Request, Runtimes};
+use crun_capture::session::{self, Destination, Measured, Ran, Request, Runtimes};
 use crun_capture::strategy;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -109,14 +109,14 @@ fn request(arguments: &Arguments) -> anyhow::Result<Request> {
     Ok(Request {
         runtimes: Runtimes::All(prepare::runtimes(&[runtime], &[])?),
         capturers: prepare::capturers(&files, &names)?,
-        wanted: Wanted::Named { experiments: vec![found?], filters: vec![arguments.cell.clone()] },
+        selection: Selection::Named { experiments: vec![found?], filters: vec![arguments.cell.clone()] },
         runs: 1,
         quick: !arguments.full,
         seed: arguments.seed,
         deadline: arguments.deadline.map_or(deadline, Duration::from_secs),
         jobs: 1,
         expectations: expectations(None)?,
-        output: Output::Discard,
+        output: Destination::Discard,
         repeat_options: repeat_options(&files, None),
     })
 }

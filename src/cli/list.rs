@@ -117,7 +117,7 @@ fn finding_item(finding: Finding) -> Item {
     Item { unit: Some(known.unit.word()), held_against: against, ..item(finding.name(), known.sentence) }
 }
 
-fn failure_item(failure: &experiment::Failure) -> Item {
+fn failure_item(failure: &experiment::RealFailure) -> Item {
     let tries = experiment::ALL.iter().filter(|one| one.sources.iter().any(|&source| failure.is_from(source)));
     Item {
         sources: failure.sources.clone(),

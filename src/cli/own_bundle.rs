@@ -9,7 +9,7 @@ use crun_capture::bundle::OwnBundle;
 use crun_capture::capturer::Capturer;
 use crun_capture::comparison::OwnComparison;
 use crun_capture::files::write_private;
-use crun_capture::plan::Wanted;
+use crun_capture::plan::Selection;
 use crun_capture::report::write_own_bundle;
 use crun_capture::{session, strategy};
 use std::io::{BufWriter, Write};
@@ -26,7 +26,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub(super) fn run(arguments: &Arguments, path: &Path) -> anyhow::Result<u8> {
     let bundle = Arc::new(OwnBundle::open(path).context("cannot use the bundle")?);
     // The cells run one at a time, because the time that each takes is measured.
-    let mut request = compare::request(arguments, Wanted::Bundle(Arc::clone(&bundle)), DEADLINE, 1)?;
+    let mut request = compare::request(arguments, Selection::Bundle(Arc::clone(&bundle)), DEADLINE, 1)?;
     let runtimes = prepare::runtimes(&arguments.runtime, &arguments.require)?;
     if runtimes.iter().any(|one| !one.runtime.is_oci()) {
         return Err(Usage("a bundle needs a runtime, and `bare` has none: name another runtime".to_owned()).into());

@@ -5,9 +5,9 @@ use super::prepare::{self, DEADLINE_QUICK, Progress, worded};
 use super::{Usage, report};
 use clap::ValueEnum;
 use crun_capture::comparison::{Comparison, Recommendation, USES};
-use crun_capture::plan::Wanted;
+use crun_capture::plan::Selection;
 use crun_capture::report::write_recommendation;
-use crun_capture::session::{self, Measured, Output, Request, Runtimes};
+use crun_capture::session::{self, Destination, Measured, Request, Runtimes};
 use crun_capture::strategy::Capability;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -79,14 +79,14 @@ fn measured(arguments: &Arguments) -> anyhow::Result<Option<Comparison>> {
     let request = Request {
         runtimes: Runtimes::FirstThatWorks(prepare::runtimes(&named, &[])?),
         capturers: prepare::capturers(&[], &[])?,
-        wanted: Wanted::Everything,
+        selection: Selection::Everything,
         runs: 1,
         quick: true,
         seed: prepare::SEED,
         deadline: DEADLINE_QUICK,
         jobs: Request::jobs_of_this_machine(),
         expectations: expectations(None)?,
-        output: Output::Default,
+        output: Destination::Default,
         repeat_options: String::new(),
     };
     let host = prepare::host()?;

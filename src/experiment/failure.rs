@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 /// A real failure.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Failure {
+pub struct RealFailure {
     /// The places that report it, as experiments name them.
     pub sources: Vec<String>,
     /// What happened, or what a capturer has to do.
@@ -17,7 +17,7 @@ pub struct Failure {
     pub open: String,
 }
 
-impl Failure {
+impl RealFailure {
     /// Whether `source` reports it.
     pub fn is_from(&self, source: &str) -> bool {
         self.sources.iter().any(|own| own == source)
@@ -27,16 +27,16 @@ impl Failure {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct List {
-    failure: Vec<Failure>,
+    failure: Vec<RealFailure>,
 }
 
-static ALL: LazyLock<Vec<Failure>> = LazyLock::new(|| {
+static ALL: LazyLock<Vec<RealFailure>> = LazyLock::new(|| {
     let list: List = toml::from_str(include_str!("../../fixtures/failures.toml")).expect("a test reads the same text");
     list.failure
 });
 
 /// All real failures, grouped by what goes wrong.
-pub fn failures() -> &'static [Failure] {
+pub fn failures() -> &'static [RealFailure] {
     &ALL
 }
 
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
     use crate::experiment;
 
-    fn tried(failure: &Failure) -> bool {
+    fn tried(failure: &RealFailure) -> bool {
         experiment::ALL.iter().any(|one| one.sources.iter().any(|source| failure.is_from(source)))
     }
 

@@ -34,7 +34,7 @@ pub mod stimulus;
 mod throughput;
 
 pub use conditions::Conditions;
-pub use failure::{Failure, failures};
+pub use failure::{RealFailure, failures};
 pub use program::Program;
 pub use stimulus::{Stimulus, StimulusRef};
 

@@ -5,7 +5,7 @@ use crate::comparison::{CellResult, Comparison, Verdict};
 use crate::finding::{Finding, names};
 
 /// Cells of one strategy that failed for the same reason.
-pub(super) struct Failure {
+pub(super) struct FailedCells {
     runtime: String,
     strategy: String,
     /// The experiments, each with its cases.
@@ -20,7 +20,7 @@ pub(super) struct Failure {
     first_id: String,
 }
 
-impl Failure {
+impl FailedCells {
     /// The cells, in short: `tee: long-line/{65536,65537}, bytes/crlf`.
     pub(super) fn cells(&self) -> String {
         let of_experiment = |(experiment, cases): &(String, Vec<String>)| match cases.as_slice() {
@@ -60,19 +60,19 @@ impl Failure {
 }
 
 /// The failures and unexpected results of one runtime. The unexpected ones come first.
-pub(super) fn failures(comparison: &Comparison, runtime: &str) -> Vec<Failure> {
+pub(super) fn failures(comparison: &Comparison, runtime: &str) -> Vec<FailedCells> {
     let own = comparison.cells.iter().filter(|cell| cell.runtime == runtime);
-    let mut folded: Vec<Failure> = Vec::new();
+    let mut folded: Vec<FailedCells> = Vec::new();
     for cell in own.filter(|cell| cell.verdict == Verdict::Fail || !cell.expected) {
         let reason = printable(cell.reason.as_deref().unwrap_or("no reason is known"));
-        let alike = |other: &&mut Failure| {
+        let alike = |other: &&mut FailedCells| {
             other.strategy == cell.strategy && other.expected == cell.expected && other.reason == reason
         };
         if let Some(other) = folded.iter_mut().find(alike) {
             other.take(cell);
             continue;
         }
-        let mut failure = Failure {
+        let mut failure = FailedCells {
             runtime: cell.runtime.clone(),
             strategy: cell.strategy.clone(),
             cases: Vec::new(),

@@ -20,7 +20,7 @@ pub use id::new_id;
 pub use pids_limit::PidsLimit;
 pub use probe::probe;
 pub use stage::{Parents, Play, Stage};
-pub use stop::{Handle, Step, Stop};
+pub use stop::{Handle, Stop, StopStep};
 pub use wanted::{Sought, Wanted};
 
 use crate::process::Stranger;

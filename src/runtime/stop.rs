@@ -35,14 +35,14 @@ pub struct Stop {
     /// The status when the stop began, as the runtime reports it: created, running, stopped. None: it reported none.
     pub status: Option<String>,
     /// The steps, in order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<StopStep>,
     /// Whether the container is gone: the runtime no longer knows it, and its init has ended.
     pub gone: bool,
 }
 
 /// One step of a stop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
+pub struct StopStep {
     /// The step's name: `state`, `kill TERM`, `grace`, `kill KILL`, `end`, `delete`, `gone`.
     pub name: String,
     /// How long the step took, in ns.
@@ -105,7 +105,7 @@ impl Handle {
 struct Stopping<'a> {
     handle: &'a Handle,
     family: &'a Family,
-    steps: Vec<Step>,
+    steps: Vec<StopStep>,
 }
 
 impl Stopping<'_> {
@@ -169,6 +169,6 @@ impl Stopping<'_> {
 
     fn note(&mut self, name: &str, started: Instant, outcome: &str) {
         let took_ns = started.elapsed().as_nanos() as u64;
-        self.steps.push(Step { name: name.to_owned(), took_ns, outcome: outcome.to_owned() });
+        self.steps.push(StopStep { name: name.to_owned(), took_ns, outcome: outcome.to_owned() });
     }
 }

@@ -46,7 +46,7 @@ pub(super) struct Options<'a> {
 }
 
 /// The result of a run of cells.
-pub(super) struct Ran {
+pub(super) struct Shift {
     /// Whether all cells were run: the user did not interrupt.
     pub(super) whole: bool,
     /// Processes that some cell left behind, nobody can tell which. They are gone now.
@@ -58,7 +58,7 @@ pub(super) struct Ran {
 ///
 /// # Errors
 /// A file of the harness cannot be written. This is the first such error, and the cells under way have ended.
-pub(super) fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result<Ran> {
+pub(super) fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io::Result<Shift> {
     let (host, interrupt) = (options.host, &options.host.interrupt);
     let rootfs = Rootfs::create(host.scratch.disk().join("rootfs"), &host.programs.emit)?;
     reached(Phase::Rootfs);
@@ -98,7 +98,7 @@ pub(super) fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io:
     reached(Phase::Closing);
     match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),
-        None => Ok(Ran { whole: !interrupt.happened(), left_behind }),
+        None => Ok(Shift { whole: !interrupt.happened(), left_behind }),
     }
 }
 

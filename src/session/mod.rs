@@ -5,7 +5,7 @@ mod host;
 mod request;
 
 pub use host::{Host, HostError};
-pub use request::{Output, Request, Runtimes};
+pub use request::{Destination, Request, Runtimes};
 
 use crate::analysis::{self, Findings};
 use crate::experiment::{Conditions, ExpectedEnd};
@@ -166,7 +166,7 @@ fn execute(
     output: &std::path::Path,
     observer: &dyn Observer,
     take: &(dyn Fn(Recording) + Sync),
-) -> io::Result<crew::Ran> {
+) -> io::Result<crew::Shift> {
     let pairs = cells.iter().zip(&run.plan);
     let runnable: Vec<(Cell, ExpectedEnd)> =
         pairs.filter_map(|(cell, planned)| Some((cell.clone(), planned.expected.clone().ok()?))).collect();
@@ -210,7 +210,7 @@ fn describe(request: &Request, runtimes: &[Sought], cells: &[Cell]) -> Run {
         runtimes: runtimes.iter().map(RuntimeInfo::of).collect(),
         capturers: request.capturers.iter().map(CapturerInfo::of).collect(),
         expectations: request.expectations.text().to_owned(),
-        left_out: plan::left_out(&request.wanted, request.quick, request.seed),
+        left_out: plan::left_out(&request.selection, request.quick, request.seed),
         plan: cells.iter().map(|cell| planned(request, &runtimes[cell.runtime], cell)).collect(),
     }
 }

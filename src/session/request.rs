@@ -3,7 +3,7 @@
 use super::{Host, SessionError};
 use crate::capturer::Capturer;
 use crate::comparison::Expectations;
-use crate::plan::{Cell, Matrix, Wanted};
+use crate::plan::{Cell, Matrix, Selection};
 use crate::runtime;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub struct Request {
     /// The capturers, in the order of the report.
     pub capturers: Vec<Capturer>,
     /// The cells.
-    pub wanted: Wanted,
+    pub selection: Selection,
     /// How often each cell is run.
     pub runs: u32,
     /// Whether to do less of everything (`--quick`).
@@ -30,7 +30,7 @@ pub struct Request {
     /// The failures that are expected.
     pub expectations: Expectations,
     /// The place for the recordings.
-    pub output: Output,
+    pub output: Destination,
     /// The options that `crun-capture compare` needs to run a cell again, each after a space, ready for a shell.
     pub repeat_options: String,
 }
@@ -46,7 +46,7 @@ pub enum Runtimes {
 
 /// The place for the recordings of a session.
 #[derive(Clone, Debug)]
-pub enum Output {
+pub enum Destination {
     /// A directory that is named by time and seed, below `.crun-capture` in the current directory.
     Default,
     /// This directory.
@@ -69,7 +69,7 @@ impl Request {
         let matrix = Matrix {
             runtimes: labels,
             capturers: &self.capturers,
-            wanted: &self.wanted,
+            selection: &self.selection,
             runs: self.runs,
             quick: self.quick,
             seed: self.seed,
@@ -78,10 +78,10 @@ impl Request {
         if !cells.is_empty() {
             return Ok(cells);
         }
-        let filters = match &self.wanted {
-            Wanted::Named { filters, .. } => filters.clone(),
-            Wanted::Matching(patterns) => patterns.clone(),
-            Wanted::Everything | Wanted::Bundle(_) => Vec::new(),
+        let filters = match &self.selection {
+            Selection::Named { filters, .. } => filters.clone(),
+            Selection::Matching(patterns) => patterns.clone(),
+            Selection::Everything | Selection::Bundle(_) => Vec::new(),
         };
         Err(SessionError::NoSuchCell { filters, ids: matrix.all().into_iter().map(|cell| cell.id).collect() })
     }
@@ -94,9 +94,9 @@ impl Request {
 
     pub(super) fn directory(&self, host: &Host) -> Option<PathBuf> {
         match &self.output {
-            Output::Default => None,
-            Output::Directory(path) => Some(path.clone()),
-            Output::Discard => Some(host.scratch.disk().join("recordings")),
+            Destination::Default => None,
+            Destination::Directory(path) => Some(path.clone()),
+            Destination::Discard => Some(host.scratch.disk().join("recordings")),
         }
     }
 }

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A bundle with a state directory of its own.
-pub(crate) struct Site {
+pub(crate) struct FakeBundle {
     pub(crate) directory: TempDir,
 }
 
-impl Site {
-    pub(crate) fn new(script: &Script, flaw: Flaw, pid_namespace: bool) -> Site {
+impl FakeBundle {
+    pub(crate) fn new(script: &Script, flaw: Flaw, pid_namespace: bool) -> FakeBundle {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         let emit = PathBuf::from(env!("CARGO_BIN_EXE_crun-capture-emit"));
@@ -33,7 +33,7 @@ impl Site {
             environment: &["FAKE_TEST=1".to_owned()],
         };
         bundle::write(&path("bundle"), &contents).unwrap();
-        Site { directory }
+        FakeBundle { directory }
     }
 
     pub(crate) fn command(&self, words: &[&str]) -> Command {
@@ -67,7 +67,7 @@ impl Site {
     }
 }
 
-impl Drop for Site {
+impl Drop for FakeBundle {
     /// A test that fails leaves no container.
     fn drop(&mut self) {
         self.call(&["delete", "-f", "c1"]);
@@ -78,8 +78,8 @@ fn in_turn(count: u64) -> Step {
     Step::Lines(Lines::fast(&Stream::BOTH, count, 80))
 }
 
-fn site(end: End) -> Site {
-    Site::new(&Script::new(1, end).then(in_turn(2)), Flaw::None, true)
+fn site(end: End) -> FakeBundle {
+    FakeBundle::new(&Script::new(1, end).then(in_turn(2)), Flaw::None, true)
 }
 
 #[rstest]
@@ -92,7 +92,7 @@ fn site(end: End) -> Site {
 #[case(End::Abort, true, 139)]
 #[case(End::Abort, false, 134)]
 fn it_ends_as_the_container_does(#[case] end: End, #[case] pid_namespace: bool, #[case] code: i32) {
-    let site = Site::new(&Script::new(1, end).then(in_turn(2)), Flaw::None, pid_namespace);
+    let site = FakeBundle::new(&Script::new(1, end).then(in_turn(2)), Flaw::None, pid_namespace);
     let output = site.run();
     assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!((output.stdout.len(), output.stderr.len(), site.log().len()), (81, 81, 0));
@@ -105,7 +105,7 @@ fn it_ends_as_the_container_does(#[case] end: End, #[case] pid_namespace: bool, 
 #[case(Flaw::MissingRootfs, "private: No such file or directory", true)]
 #[case(Flaw::ExecutableNotFound, "executable file `/no-such-program` not found in $PATH", true)]
 fn its_own_failures_are_those_of_crun(#[case] flaw: Flaw, #[case] says: &str, #[case] logged: bool) {
-    let site = Site::new(&Script::new(1, End::Exit(0)), flaw, true);
+    let site = FakeBundle::new(&Script::new(1, End::Exit(0)), flaw, true);
     let output = site.run();
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -117,7 +117,7 @@ fn its_own_failures_are_those_of_crun(#[case] flaw: Flaw, #[case] says: &str, #[
 #[test]
 fn the_container_has_the_callers_own_descriptors() {
     let script = Script::new(1, End::Exit(0)).then(in_turn(400));
-    let site = Site::new(&script, Flaw::None, true);
+    let site = FakeBundle::new(&script, Flaw::None, true);
     let (mut reader, writer) = std::io::pipe().unwrap();
     let mut command = site.command(&["run", "--bundle", "bundle", "c1"]);
     command.stdout(writer.try_clone().unwrap()).stderr(writer);
@@ -137,7 +137,7 @@ fn the_container_has_the_callers_own_descriptors() {
 #[test]
 fn create_start_state_kill_delete() {
     let gate = Script::new(1, End::Exit(0)).then(Step::Wait { gate: "go".into() });
-    let site = Site::new(&gate, Flaw::None, true);
+    let site = FakeBundle::new(&gate, Flaw::None, true);
     let create = |words: &[&str]| {
         // A container that lives on keeps the caller's descriptors open, so the test must not wait for their end.
         let mut command = site.command(words);
@@ -170,7 +170,7 @@ fn a_container_outlives_the_death_of_its_front_process() {
         .then(Step::Write { stream: Stream::Stdout, data: Data::Text("1".into()), piece_bytes: None })
         .then(Step::Wait { gate: "go".into() })
         .then(Step::Write { stream: Stream::Stdout, data: Data::Text("2".into()), piece_bytes: None });
-    let site = Site::new(&script, Flaw::None, true);
+    let site = FakeBundle::new(&script, Flaw::None, true);
     let mut front = site
         .command(&["run", "--bundle", "bundle", "c1"])
         .stdout(Stdio::piped())

@@ -1,6 +1,6 @@
 //! The faults of fake-crun: each one happens if the bundle asks for it, and no other does.
 
-use crate::fake::Site;
+use crate::fake::FakeBundle;
 use crun_capture::bundle::Flaw;
 use crun_capture::process::readable;
 use crun_capture::script::{Data, End, Script, Step, Surroundings};
@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A container with this fault. It prints a word and exits with 3.
-fn site(fault: &str, value: &str) -> Site {
+fn site(fault: &str, value: &str) -> FakeBundle {
     with_script(&Script::new(1, End::Exit(3)).then(word()), fault, value)
 }
 
-fn with_script(script: &Script, fault: &str, value: &str) -> Site {
-    let site = Site::new(script, Flaw::None, true);
+fn with_script(script: &Script, fault: &str, value: &str) -> FakeBundle {
+    let site = FakeBundle::new(script, Flaw::None, true);
     let path = site.directory.path().join("bundle/config.json");
     let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     config["annotations"] = json!({ format!("org.crun-capture.fake.{fault}"): value, "org.example.other": "1" });
@@ -41,7 +41,7 @@ fn texts(output: &Output) -> (Option<i32>, String, String) {
 }
 
 #[track_caller]
-fn check(site: &Site, code: i32, stdout: &str, stderr: &str) {
+fn check(site: &FakeBundle, code: i32, stdout: &str, stderr: &str) {
     assert_eq!(texts(&site.run()), (Some(code), stdout.to_owned(), stderr.to_owned()));
     assert_eq!(site.containers_left(), 0);
 }

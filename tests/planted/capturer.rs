@@ -3,7 +3,7 @@
 
 use crun_capture::capturer::Cost;
 use crun_capture::capturer::Summary;
-use crun_capture::capturer::protocol::Request;
+use crun_capture::capturer::protocol::Assignment;
 use crun_capture::sink::count::Tally;
 use crun_capture::sink::frame::{encode, encode_outcome};
 use crun_capture_reactor::clock::now_ns;
@@ -33,12 +33,12 @@ struct Deliveries {
 
 pub(crate) fn run(words: &[OsString]) -> ExitCode {
     let fault = words[0].to_str().expect("a fault has a plain name");
-    let request = Request::from_environment().expect("the environment is sound").expect("the harness runs this");
+    let assignment = Assignment::from_environment().expect("the environment is sound").expect("the harness runs this");
     let command = words.iter().skip_while(|word| *word != "--").skip(1).collect::<Vec<_>>();
     // A cell that measures cost passes no live descriptor.
     let null = || File::options().write(true).open("/dev/null").expect("there is one");
-    let counts = request.live.is_none();
-    let mut live = request.live.unwrap_or_else(null);
+    let counts = assignment.live.is_none();
+    let mut live = assignment.live.unwrap_or_else(null);
     match fault {
         "idle" => return ExitCode::SUCCESS,
         "flood" => loop {
@@ -76,7 +76,7 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     let stdout: OwnedFd = child.stdout.take().map_or_else(|| reader.into(), OwnedFd::from);
     let stdout = File::from(stdout);
     let stderr = child.stderr.take().expect("piped");
-    let paths = [request.stdout_file, request.stderr_file].map(|path| path.expect("given"));
+    let paths = [assignment.stdout_file, assignment.stderr_file].map(|path| path.expect("given"));
     let make = |path| if fault == "fifo-skip" { null() } else { File::create(path).expect("made") };
     let files = paths.clone().map(make);
     match fault {
@@ -104,7 +104,7 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     let mut deliveries = deliveries.into_inner().expect("no reader panics");
     plant(fault, &mut deliveries.kept);
     flush(&mut deliveries);
-    if let Some(path) = request.summary_file.filter(|_| counts) {
+    if let Some(path) = assignment.summary_file.filter(|_| counts) {
         let max_rss_bytes = Some(Cost::of_this_process().max_rss_bytes);
         let tally = |stream: Stream| Tally {
             bytes: written(&paths[stream.index()]).0,

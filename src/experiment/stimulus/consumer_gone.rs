@@ -1,6 +1,6 @@
 //! The consumer of the deliveries dies in mid-stream. A capturer that writes to it then meets a closed pipe.
 
-use super::{Event, GATE, Hands, Stimulus};
+use super::{Cue, GATE, Hands, Stimulus};
 use crate::finding::Finding;
 use crate::strategy::Capabilities;
 use std::io;
@@ -29,8 +29,8 @@ impl Stimulus for ConsumerGone {
         ]
     }
 
-    fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {
-        if event == Event::AtGate {
+    fn react(&self, event: Cue, run: &mut dyn Hands) -> io::Result<()> {
+        if event == Cue::AtGate {
             run.close_frames();
             run.open_gate(GATE)?;
         }

@@ -1,6 +1,6 @@
 //! The consumer is slower than the workload. What it has not read when the workload ends must not be lost.
 
-use super::{Event, GATE, Hands, Stimulus};
+use super::{Cue, GATE, Hands, Stimulus};
 use crate::finding::Finding;
 use crate::strategy::Capabilities;
 use std::io;
@@ -30,9 +30,9 @@ impl Stimulus for ConsumerSlow {
         Duration::from_secs(1)
     }
 
-    fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {
+    fn react(&self, event: Cue, run: &mut dyn Hands) -> io::Result<()> {
         match event {
-            Event::AtGate => {
+            Cue::AtGate => {
                 run.slow_frames(BYTES_PER_MS);
                 run.open_gate(GATE)
             }

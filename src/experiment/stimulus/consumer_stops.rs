@@ -1,6 +1,6 @@
 //! The consumer of the deliveries stops reading in mid-stream, and goes on later.
 
-use super::{Event, GATE, Hands, Stimulus};
+use super::{Cue, GATE, Hands, Stimulus};
 use crate::finding::Finding;
 use crate::strategy::Capabilities;
 use std::io;
@@ -49,11 +49,11 @@ impl Stimulus for ConsumerStops {
         self.hold + Duration::from_secs(3)
     }
 
-    fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {
-        let goes_on = event == Event::Woken || (self.at_start && event == Event::Ended);
+    fn react(&self, event: Cue, run: &mut dyn Hands) -> io::Result<()> {
+        let goes_on = event == Cue::Woken || (self.at_start && event == Cue::Ended);
         if goes_on {
             run.hold_frames(false);
-        } else if event == Event::AtGate {
+        } else if event == Cue::AtGate {
             run.hold_frames(true);
             run.wake_after(self.hold);
             run.open_gate(GATE)?;

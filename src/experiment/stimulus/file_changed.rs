@@ -1,7 +1,7 @@
 //! Somebody removes, renames or empties the files in mid-stream, as a log rotation does.
 
 use super::super::Conditions;
-use super::{Event, GATE, Hands, Stimulus, writes_no_files};
+use super::{Cue, GATE, Hands, Stimulus, writes_no_files};
 use crate::finding::Finding;
 use crate::strategy::{Capabilities, Capability};
 use crun_capture_reactor::Stream;
@@ -73,8 +73,8 @@ impl Stimulus for FileChanged {
         LOOK * LOOKS_MAX
     }
 
-    fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {
-        if event != Event::AtGate {
+    fn react(&self, event: Cue, run: &mut dyn Hands) -> io::Result<()> {
+        if event != Cue::AtGate {
             return Ok(());
         }
         // The files must hold what was written before, so that the change meets the same bytes each time.

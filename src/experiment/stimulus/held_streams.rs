@@ -1,7 +1,7 @@
 //! A child of the workload outlives it and holds its streams. The child ends when the capturer has ended, or when a
 //! capturer that waits for the child has waited longer than any drain deadline in use.
 
-use super::{Event, Hands, Stimulus};
+use super::{Cue, Hands, Stimulus};
 use crate::finding::Finding;
 use crate::strategy::{Capabilities, Capability};
 use std::io;
@@ -38,10 +38,10 @@ impl Stimulus for HeldStreams {
         AFTER_DRAIN
     }
 
-    fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {
+    fn react(&self, event: Cue, run: &mut dyn Hands) -> io::Result<()> {
         match event {
-            Event::Played => run.wake_after(AFTER_DRAIN),
-            Event::Woken | Event::CapturerEnded => run.open_gate(CHILD_GATE)?,
+            Cue::Played => run.wake_after(AFTER_DRAIN),
+            Cue::Woken | Cue::CapturerEnded => run.open_gate(CHILD_GATE)?,
             _ => {}
         }
         Ok(())

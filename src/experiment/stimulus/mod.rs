@@ -140,14 +140,14 @@ pub trait Stimulus: Sync {
     ///
     /// # Errors
     /// The reaction fails.
-    fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {
-        if event == Event::AtGate { run.open_gate(GATE) } else { Ok(()) }
+    fn react(&self, event: Cue, run: &mut dyn Hands) -> io::Result<()> {
+        if event == Cue::AtGate { run.open_gate(GATE) } else { Ok(()) }
     }
 }
 
 /// An event of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum Cue {
     /// The workload waits at its next gate, or is about to.
     AtGate,
     /// The workload has played its last step.
@@ -190,7 +190,7 @@ pub trait Hands {
     fn slow_frames(&mut self, bytes_per_ms: usize);
     /// Closes the read end of the frames.
     fn close_frames(&mut self);
-    /// Asks for `Event::Woken` after this time. An earlier request no longer counts.
+    /// Asks for `Cue::Woken` after this time. An earlier request no longer counts.
     fn wake_after(&mut self, after: Duration);
     /// Sends the capturer a signal.
     fn signal_capturer(&mut self, signal: Signal) -> io::Result<()>;

@@ -1,7 +1,7 @@
 //! Somebody waits for a prompt before answering it. The workload goes on when the prompt was delivered, or when it is
 //! clear that it will not be.
 
-use super::{Event, GATE, Hands, Stimulus};
+use super::{Cue, GATE, Hands, Stimulus};
 use std::io;
 use std::time::Duration;
 
@@ -26,11 +26,11 @@ impl Stimulus for Prompt {
         QUIET
     }
 
-    fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {
+    fn react(&self, event: Cue, run: &mut dyn Hands) -> io::Result<()> {
         match event {
-            Event::AtGate => run.wake_after(QUIET),
-            Event::Woken => run.open_gate(GATE)?,
-            Event::Delivered if !run.delivered().is_empty() => run.open_gate(GATE)?,
+            Cue::AtGate => run.wake_after(QUIET),
+            Cue::Woken => run.open_gate(GATE)?,
+            Cue::Delivered if !run.delivered().is_empty() => run.open_gate(GATE)?,
             _ => {}
         }
         Ok(())

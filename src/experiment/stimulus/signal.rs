@@ -1,7 +1,7 @@
 //! A signal in mid-stream: to the capturer, to the runtime's front process or to the workload.
 
 use super::super::Conditions;
-use super::{Event, GATE, Hands, Stimulus};
+use super::{Cue, GATE, Hands, Stimulus};
 use crate::finding::Finding;
 use crate::strategy::{Capabilities, Capability};
 use rustix::process::Signal;
@@ -130,10 +130,10 @@ impl Stimulus for Sent {
         self.whom == Whom::Capturer
     }
 
-    fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {
+    fn react(&self, event: Cue, run: &mut dyn Hands) -> io::Result<()> {
         match event {
-            Event::AtGate => {}
-            Event::CapturerEnded if self.whom == Whom::Capturer => return run.open_gate(GATE),
+            Cue::AtGate => {}
+            Cue::CapturerEnded if self.whom == Whom::Capturer => return run.open_gate(GATE),
             _ => return Ok(()),
         }
         match self.whom {

@@ -1,6 +1,6 @@
 //! The capturer gets SIGSTOP. It does not run for a while, and then finds everything that happened meanwhile at once.
 
-use super::{Event, GATE, Hands, Stimulus};
+use super::{Cue, GATE, Hands, Stimulus};
 use crate::finding::Finding;
 use crate::strategy::Capabilities;
 use rustix::process::Signal;
@@ -49,19 +49,19 @@ impl Stimulus for Suspended {
         Duration::from_secs(1)
     }
 
-    fn react(&self, event: Event, run: &mut dyn Hands) -> io::Result<()> {
+    fn react(&self, event: Cue, run: &mut dyn Hands) -> io::Result<()> {
         match event {
-            Event::AtGate => {
+            Cue::AtGate => {
                 run.signal_capturer(Signal::STOP)?;
                 run.wake_after(Duration::from_secs(1));
                 run.open_gate(GATE)
             }
-            Event::Ended if self.to_the_end => {
+            Cue::Ended if self.to_the_end => {
                 // The runtime ends a moment later, and its end must be there too.
                 let _ended = run.front().is_none_or(|front| front.ends(FRONT_ENDS));
                 run.signal_capturer(Signal::CONT)
             }
-            Event::Woken => run.signal_capturer(Signal::CONT),
+            Cue::Woken => run.signal_capturer(Signal::CONT),
             _ => Ok(()),
         }
     }
