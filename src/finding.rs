@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What no capturer may decline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Duty {
     /// Every byte is delivered, or the account says that some are not.
     NoSilentLoss,
@@ -158,7 +159,7 @@ macro_rules! findings {
 }
 
 use About::{Cell, Report};
-use Capability::{AnyWrite, Apart, BoundedMemory, ExactBytes, FreeFlow, Live, Order, SurvivesDeath};
+use Capability::{Apart, BoundedMemory, ExactBytes, FreeFlow, Live, Order, Prompts, SurvivesDeath};
 use Duty::{NoAlteration, NoHang, NoSilentLoss, NothingLeft, RightStatus};
 
 /// Held against a duty.
@@ -177,7 +178,11 @@ findings! {
     DeliveredBytes "delivered_bytes", Bytes, Report, "Bytes that were delivered, terminators included.";
     LostBytes "lost_bytes", Bytes, duty(NoSilentLoss), "Bytes that the kernel accepted and that were not delivered.";
     LostLines "lost_lines", Lines, Report, "Lines that the kernel accepted as a whole and that were not delivered.";
-    RefusedBytes "refused_bytes", Bytes, of(AnyWrite), "Bytes that the kernel refused to take from the program.";
+    RefusedBytes "refused_bytes", Bytes, duty(NoSilentLoss), "Bytes that the program wrote and that were refused, although a pipe would have taken them.";
+    RefusedLines "refused_lines", Lines, Report, "Lines that were refused, at least in part, although a pipe would have taken them.";
+    ToldLostBytes "told_lost_bytes", Bytes, Report, "Bytes that the capturer's account says were lost.";
+    ToldWrongBytes "told_wrong_bytes", Bytes, duty(NoSilentLoss), "How far the account's figures of lost bytes are from what was lost.";
+    FalseAlarm "false_alarm", YesNo, duty(NoSilentLoss), "Whether the account says that output was lost, although none was.";
     DuplicatedLines "duplicated_lines", Lines, duty(NoAlteration), "Deliveries of a line after its first.";
     AlteredLines "altered_lines", Lines, duty(NoAlteration), "Lines that were delivered with other bytes than were written.";
     ForeignLines "foreign_lines", Lines, duty(NoAlteration), "Deliveries that the program did not write.";
@@ -188,10 +193,13 @@ findings! {
     FileAlteredLines "file_altered_lines", Lines, of(Capability::File), "Lines that stand in the files with other bytes than were written.";
     MisattributedLines "misattributed_lines", Lines, duty(NoAlteration), "Lines that were delivered as those of the other stream.";
     UnattributedLines "unattributed_lines", Lines, of(Apart), "Lines that were delivered without their stream.";
+    AttributedStreams "attributed_streams", Count, Report, "Of how many streams lines were delivered with their stream.";
     StreamInversions "stream_inversions", Lines, duty(NoAlteration), "Lines that arrived before an earlier line of the same stream.";
     CrossInversionRate "cross_inversion_rate", Fraction, of(Order), "How many of the neighbouring lines on different streams arrived swapped.";
-    LatencyNs "latency_ns", NsQuantiles, Report, "The time from the write of a line to its receipt.";
-    DueLatencyNs "due_latency_ns", NsQuantiles, Report, "The time from when a line was due to its receipt.";
+    LatencyNs "latency_ns", NsQuantiles, Report, "The time from the write of a line to its arrival at the harness.";
+    SelfLatencyNs "self_latency_ns", NsQuantiles, Report, "The same time by the capturer's own stamps.";
+    ImpossibleStamps "impossible_stamps", Count, duty(NoAlteration), "The capturer's own stamps that cannot be: before the line's write, or after its arrival.";
+    DueLatencyNs "due_latency_ns", NsQuantiles, Report, "The time from when a line was due to its arrival.";
     FirstDeliveryNs "first_delivery_ns", Ns, Report, "The time from the first write to the first delivery.";
     DeliveredBeforeExitFraction "delivered_before_exit_fraction", Fraction, of(Live), "How much was delivered before the program ended.";
     ExitExpected "exit_expected", ExitCode, Report, "What the capturer had to exit with.";
@@ -213,7 +221,8 @@ findings! {
     WorkloadStalledNs "workload_stalled_ns", Ns, of(FreeFlow), "How long the program was blocked in write(2).";
     WorkloadSurvived "workload_survived", YesNo, of(SurvivesDeath), "Whether the program ran to its end, although something was done to its run.";
     BackgroundLines "background_lines", Lines, Report, "Lines of a child that wrote on in the background.";
-    PromptHeld "prompt_held", YesNo, of(Live), "Whether an unterminated prompt was held back.";
+    PromptHeld "prompt_held", YesNo, of(Prompts), "Whether an unterminated prompt was held back.";
+    HeldLines "held_lines", Lines, of(Live), "Lines that did not arrive while the program waited for them to arrive.";
     FileLossTold "file_loss_told", YesNo, duty(NoSilentLoss), "Whether the capturer's account tells of what is wrong with its files.";
     FileOwnerChanged "file_owner_changed", YesNo, of(Capability::File), "Whether a file belongs to somebody else than who runs the capturer.";
     FileOwner "file_owner", Text, Report, "Owner, group and mode of the first file.";

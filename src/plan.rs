@@ -164,6 +164,13 @@ pub fn left_out(selection: &Selection, quick: bool, seed: u64) -> Vec<String> {
     experiment::ALL.iter().filter_map(of).collect()
 }
 
+/// How many cases there are, if nothing is picked.
+pub fn cases(quick: bool, seed: u64) -> usize {
+    let size = Size { seed, quick, syncs_each_line: false };
+    let own = experiment::ALL.iter().filter(|one| one.quick || !quick);
+    own.flat_map(|one| (one.cases)(size)).filter(|case| !(quick && case.full_only)).count()
+}
+
 /// Shuffles the cells by the seed, so that no strategy always follows the same other one.
 pub fn shuffle<T>(cells: &mut [T], seed: u64) {
     fastrand::Rng::with_seed(seed).shuffle(cells);

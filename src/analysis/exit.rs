@@ -1,6 +1,7 @@
 //! Exit: what was reported, when, and what was left behind.
 
 use super::Findings;
+use super::truth::is_refused;
 use crate::recording::Recording;
 use crate::script::journal::Write;
 
@@ -30,10 +31,10 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
     }
     findings.pids_limit = facts.pids_limit;
     findings.wall_ns = facts.capturer_ended_ns.saturating_sub(facts.started_ns);
-    let refused =
-        |write: &Write| if write.errno == 0 || write.errno == libc::EINTR { 0 } else { write.offered - write.accepted };
+    let refused = |write: &&Write| is_refused(write, &facts.forced_errors);
     let journal = recording.journal.as_ref();
-    findings.refused_bytes = journal.map_or(0, |journal| journal.writes.iter().map(refused).sum());
+    let writes = journal.iter().flat_map(|journal| &journal.writes);
+    findings.refused_bytes = writes.filter(refused).map(|write| write.offered - write.accepted).sum();
     findings.workload_writes = journal.map(|journal| journal.writes.len() as u64);
     findings.workload_writing_ns = journal.and_then(|journal| {
         let (first, last) = (journal.writes.first()?, journal.writes.last()?);

@@ -19,9 +19,17 @@ pub struct Findings {
     pub lost_bytes: u64,
     /// Lines that the kernel accepted as a whole and that were not delivered.
     pub lost_lines: u64,
-    /// Bytes that the kernel refused to take from the workload (EPIPE, or EAGAIN on a descriptor that somebody made
-    /// non-blocking). They were never written, so no capturer lost them.
+    /// Bytes that the workload wrote and that were refused (EMSGSIZE, ENXIO, ENOSPC, …), although a pipe would have
+    /// taken them. What the case itself makes the kernel refuse does not count.
     pub refused_bytes: u64,
+    /// Lines that were refused so, at least in part.
+    pub refused_lines: u64,
+    /// Bytes that the capturer's account says were lost; null if it gives no figure.
+    pub told_lost_bytes: Option<u64>,
+    /// How far the account's figures, one for each stream, are from what was lost; null if it gives none.
+    pub told_wrong_bytes: Option<u64>,
+    /// Whether the account says that output was lost, although everything was delivered and the files are whole.
+    pub false_alarm: bool,
     /// Deliveries of a line after its first.
     pub duplicated_lines: u64,
     /// Lines that were delivered with other bytes than were written. A stripped carriage return counts.
@@ -42,14 +50,21 @@ pub struct Findings {
     pub misattributed_lines: u64,
     /// Lines that were delivered as merged, without their stream.
     pub unattributed_lines: u64,
+    /// Of how many streams lines were delivered with their stream, from 0 to 2.
+    pub attributed_streams: u64,
     /// Lines that arrived before an earlier line of the same stream.
     pub stream_inversions: u64,
     /// The fraction of the neighbouring lines on different streams that arrived swapped; null if there are no such
     /// neighbours.
     pub cross_inversion_rate: Option<f64>,
-    /// The time from the write of a line to its receipt; null if most of the output was delivered after the exit.
+    /// The time from the write of a line to its arrival at the harness, by the harness's clock; null if most of the output
+    /// was delivered after the exit.
     pub latency_ns: Option<Quantiles>,
-    /// The time from when a line was due to its receipt.
+    /// The same time by the stamps that the capturer gives; null if it gives none.
+    pub self_latency_ns: Option<Quantiles>,
+    /// The capturer's own stamps that cannot be: before the line's write, or after its arrival.
+    pub impossible_stamps: u64,
+    /// The time from when a line was due to its arrival.
     pub due_latency_ns: Option<Quantiles>,
     /// The time from the first write to the first delivery.
     pub first_delivery_ns: Option<u64>,
@@ -96,6 +111,9 @@ pub struct Findings {
     pub background_lines: u64,
     /// Whether an unterminated line was held back from somebody who waited for it; null if nobody waited.
     pub prompt_held: Option<bool>,
+    /// Lines that did not arrive while the workload, which writes one line at a time, waited for them; null if it did not
+    /// wait.
+    pub held_lines: Option<u64>,
     /// Whether the capturer's account reports what is wrong with its files; null if nothing is wrong.
     pub file_loss_told: Option<bool>,
     /// Whether a file belongs to another user than the one who runs the capturer; null if there is no file.
@@ -124,11 +142,11 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Whether the output was delivered while the program ran: the prompt if the script begins with one, or else most
-    /// of the lines.
+    /// Whether most of the lines were delivered while the program ran; if the program waited for each line, before it
+    /// wrote the next one.
     pub fn is_live(&self) -> bool {
-        match self.prompt_held {
-            Some(held) => !held,
+        match self.held_lines {
+            Some(held) => held <= self.accepted_lines / 2,
             None => self.delivered_before_exit_fraction.is_some_and(|fraction| fraction >= LIVE_FRACTION),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::loss::Matched;
 use super::received::Received;
-use super::truth::Truth;
+use super::truth::{Key, Truth, TruthLine};
 use super::{Findings, LIVE_FRACTION, Quantiles};
 use crate::recording::Recording;
 use crate::script::Step;
@@ -35,11 +35,29 @@ pub(super) fn measure(
     let since_write =
         delivered().filter_map(|(line, place)| Some(received.lines[place].at_ns.saturating_sub(line.written_ns?)));
     findings.latency_ns = quantiles(since_write);
+    let by_itself = delivered().filter_map(|(line, place)| {
+        let stamped_ns = received.lines[place].stamped_ns?;
+        Some(stamped_ns.saturating_sub(line.written_ns?))
+    });
+    findings.self_latency_ns = quantiles(by_itself);
     let since_due = delivered().filter_map(|(_, place)| {
         let line = &received.lines[place];
         Some(line.at_ns.saturating_sub(line.stamp?.due_ns))
     });
     findings.due_latency_ns = quantiles(since_due);
+}
+
+/// The number of the capturer's own stamps that cannot be: before the line's write, or after its arrival here.
+pub(super) fn impossible_stamps(recording: &Recording, truth: &Truth, received: &Received, matched: &Matched) -> u64 {
+    let pairs = recording.deliveries.iter().zip(&recording.stamps);
+    let late = pairs.filter(|(delivered, stamp)| stamp.is_some_and(|stamp| stamp > delivered.at_ns)).count();
+    // Equal lines may stand for each other, so only lines that differ from all others have a write of their own.
+    let lines = truth.lines.iter().zip(&matched.places).filter(|(line, _)| matches!(line.key, Key::Stamped(_)));
+    let early = lines.filter(|(line, place)| {
+        let stamped_ns = place.and_then(|place| received.lines[place].stamped_ns);
+        stamped_ns.zip(line.written_ns).is_some_and(|(stamped_ns, written_ns)| stamped_ns < written_ns)
+    });
+    (late + early.count()) as u64
 }
 
 /// Whether an unterminated line had not arrived when the workload, which waits for an answer to it, wrote on. None: the
@@ -53,6 +71,20 @@ pub(super) fn prompt_held(recording: &Recording) -> Option<bool> {
     let early = recording.deliveries.iter().filter(|delivered| delivered.at_ns <= answered_ns);
     let arrived: usize = early.map(|delivered| delivered.bytes.len()).sum();
     Some(arrived < prompt.len())
+}
+
+/// The number of lines that had not arrived when the workload, which waits for each line to arrive, wrote the next one.
+/// None: the workload does not wait.
+pub(super) fn held_lines(recording: &Recording, truth: &Truth, received: &Received, matched: &Matched) -> Option<u64> {
+    if !recording.facts.script.is_one_at_a_time() {
+        return None;
+    }
+    let next_ns = |at: usize| truth.lines.get(at + 1).and_then(|next| next.written_ns);
+    let held = |(at, _): &(usize, &TruthLine)| {
+        let arrived_ns = matched.places[*at].map(|place| received.lines[place].at_ns);
+        next_ns(*at).is_some_and(|next_ns| arrived_ns.is_none_or(|arrived_ns| arrived_ns > next_ns))
+    };
+    Some(truth.accepted().filter(held).count() as u64)
 }
 
 fn quantiles(values: impl Iterator<Item = u64>) -> Option<Quantiles> {

@@ -10,6 +10,7 @@ mod order;
 mod outside;
 mod received;
 mod threshold;
+mod told;
 mod truth;
 
 pub use findings::{Findings, Quantiles};
@@ -39,8 +40,9 @@ impl Matching {
         // A program of the host keeps no journal. Its output is known, and all of it must arrive.
         let supposed = recording.facts.program.then(|| Journal::supposed(script));
         let journal = recording.journal.as_ref().or(supposed.as_ref());
-        let apart = Truth::of(script, journal);
-        let mut received = Received::of(&recording.deliveries, script.seed).without(&recording.facts.runtime_errors);
+        let apart = Truth::of(script, journal, &recording.facts.forced_errors);
+        let mut received = Received::of(&recording.deliveries, &recording.stamps, script.seed)
+            .without(&recording.facts.runtime_errors);
         let background_lines = received.take_out(&script.background_lines());
         let merged = received.is_merged().then(|| apart.merged(script, journal)).flatten();
         let matched = loss::match_lines(merged.as_ref().unwrap_or(&apart), &received);
@@ -92,6 +94,7 @@ pub fn findings(recording: &Recording) -> Findings {
     let (truth, received, matched) = (matching.truth(), &matching.received, &matching.matched);
     let accepted_lines = truth.accepted().count() as u64;
     let mut findings = Findings { background_lines: matching.background_lines, accepted_lines, ..Findings::default() };
+    findings.refused_lines = matching.apart.lines.iter().filter(|line| line.refused).count() as u64;
     findings.deliveries = recording.deliveries.len() as u64;
     let bytes = |delivered: &Delivered| (delivered.bytes.len() + delivered.ending.terminator().len()) as u64;
     findings.delivered_bytes = recording.deliveries.iter().map(bytes).sum();
@@ -103,12 +106,15 @@ pub fn findings(recording: &Recording) -> Findings {
             latency::measure(recording, truth, received, matched, &mut findings);
         }
         findings.prompt_held = latency::prompt_held(recording);
+        findings.impossible_stamps = latency::impossible_stamps(recording, truth, received, matched);
+        findings.held_lines = latency::held_lines(recording, truth, received, matched);
     } else {
         loss::counts(truth, recording, &mut findings);
     }
     loss::files(&matching.apart, recording, &mut findings);
     exit::measure(recording, &mut findings);
     outside::measure(recording, &mut findings);
+    told::measure(recording, matched, truth, &mut findings);
     cost::measure(recording, &mut findings);
     findings
 }

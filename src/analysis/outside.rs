@@ -5,7 +5,9 @@ use crate::recording::Recording;
 
 pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
     let facts = &recording.facts;
-    findings.stimulus_error = facts.stimulus_error.clone();
+    let overflow = recording.journal.as_ref().is_some_and(|journal| journal.overflow);
+    let full = overflow.then(|| "the workload's journal is full: not all that it wrote is known".to_owned());
+    findings.stimulus_error = facts.stimulus_error.clone().or(full);
     if facts.stimulus.is_some() {
         // The init of a pid namespace does not die of SIGPIPE, but its writes are refused all the same.
         let unharmed = findings.refused_bytes == 0;

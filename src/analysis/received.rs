@@ -12,8 +12,10 @@ pub(super) struct ReceivedLine {
     /// Content and terminator.
     pub(super) bytes: u64,
     pub(super) ending: Ending,
-    /// When its last piece was received.
+    /// When its last piece arrived at the harness.
     pub(super) at_ns: u64,
+    /// The capturer's own stamp of its last piece.
+    pub(super) stamped_ns: Option<u64>,
     pub(super) stamp: Option<StampedLine>,
 }
 
@@ -24,22 +26,25 @@ pub(super) struct Received {
 }
 
 impl Received {
-    pub(super) fn of(deliveries: &[Delivered], seed: u64) -> Received {
+    pub(super) fn of(deliveries: &[Delivered], stamps: &[Option<u64>], seed: u64) -> Received {
         let mut open: [Vec<u8>; 3] = Default::default();
         // The last piece of each origin: its place, its number and its time.
         let mut last: [(usize, usize, u64); 3] = Default::default();
         let mut received = Vec::with_capacity(deliveries.len());
         for (number, delivered) in deliveries.iter().enumerate() {
             let pieces = &mut open[delivered.origin as usize];
+            let stamped_ns = stamps.get(number).copied().flatten();
             if delivered.ending == Ending::Partial {
                 pieces.extend_from_slice(&delivered.bytes);
                 last[delivered.origin as usize] = (received.len(), number, delivered.at_ns);
             } else if pieces.is_empty() {
-                received.push(line(delivered.origin, &delivered.bytes, delivered.ending, delivered.at_ns, seed));
+                let own = line(delivered.origin, &delivered.bytes, delivered.ending, delivered.at_ns, seed);
+                received.push(ReceivedLine { stamped_ns, ..own });
             } else {
                 pieces.extend_from_slice(&delivered.bytes);
                 let whole = std::mem::take(pieces);
-                received.push(line(delivered.origin, &whole, delivered.ending, delivered.at_ns, seed));
+                let own = line(delivered.origin, &whole, delivered.ending, delivered.at_ns, seed);
+                received.push(ReceivedLine { stamped_ns, ..own });
             }
         }
         // These pieces were never completed: a line without a line feed, or a line that was cut when the capturer was
@@ -97,7 +102,7 @@ fn line(origin: Origin, content: &[u8], ending: Ending, at_ns: u64, seed: u64) -
     };
     let stamp = decode(content, seed);
     let key = stamp.map_or_else(|| Key::Raw(content.to_vec()), |stamp| Key::Stamped(stamp.sequence));
-    ReceivedLine { origin, key, bytes, ending, at_ns, stamp }
+    ReceivedLine { origin, key, bytes, ending, at_ns, stamped_ns: None, stamp }
 }
 
 #[cfg(test)]
@@ -118,7 +123,7 @@ mod tests {
                 piece(second, "e", Lf, 5),
                 piece(second, "f", Partial, 6),
             ];
-            let received = Received::of(&deliveries, 7);
+            let received = Received::of(&deliveries, &[], 7);
             let order: Vec<_> = received.lines.iter().map(|line| (line.key.clone(), line.at_ns)).collect();
             let raw = |bytes: &str| Key::Raw(bytes.into());
             assert_eq!(order, [(raw("a"), 1), (raw("bd"), 4), (raw("ce"), 5), (raw("f"), 6)]);

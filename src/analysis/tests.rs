@@ -57,6 +57,7 @@ fn perfect(script: Script) -> Recording {
             program: false,
             stimulus: None,
             notes: Vec::new(),
+            forced_errors: Vec::new(),
             stimulus_error: None,
             capturer_cpu_ns: None,
             diagnostics_bytes: 0,
@@ -66,6 +67,7 @@ fn perfect(script: Script) -> Recording {
             script,
         },
         journal: Some(Journal { pid: 1, started_ns: 1, ended_ns, overflow: false, writes }),
+        stamps: Vec::new(),
         deliveries,
         files: [None, None],
     }

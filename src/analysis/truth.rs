@@ -28,6 +28,8 @@ pub(super) struct TruthLine {
     pub(super) accepted: bool,
     /// Whether the kernel accepted a part of it, or may have. Then neither its delivery nor its absence is a fault.
     pub(super) cut: bool,
+    /// Whether a write of it was refused, although a pipe would have taken it.
+    pub(super) refused: bool,
     /// When the write that carried its last byte began.
     pub(super) written_ns: Option<u64>,
     /// The place of that write among all writes.
@@ -48,7 +50,8 @@ pub(super) struct Truth {
 }
 
 impl Truth {
-    pub(super) fn of(script: &Script, journal: Option<&Journal>) -> Truth {
+    /// `forced`: the errors with which the case itself makes the kernel refuse a write.
+    pub(super) fn of(script: &Script, journal: Option<&Journal>, forced: &[i32]) -> Truth {
         let mut truth = Truth { seed: script.seed, stamped: true, ..Truth::default() };
         for stream in Stream::BOTH {
             truth.lines.extend(lines_of(script, stream));
@@ -57,7 +60,7 @@ impl Truth {
         let writes = journal.map_or(&[][..], |journal| &journal.writes);
         truth.first_write_ns = writes.first().map(|write| write.before_ns);
         for stream in Stream::BOTH {
-            let coverage = Coverage::of(writes, stream);
+            let coverage = Coverage::of(writes, stream, forced);
             truth.accepted_bytes[stream.index()] = coverage.ranges.iter().map(|range| range.to - range.from).sum();
             let mut from = 0;
             for line in truth.lines.iter_mut().filter(|line| line.stream == stream) {
@@ -107,6 +110,7 @@ fn second_writers(script: &Script, journal: Option<&Journal>) -> Vec<TruthLine> 
             ending: Ending::Lf,
             accepted: played,
             cut: !played,
+            refused: false,
             written_ns: None,
             write: usize::MAX,
         })
@@ -125,6 +129,7 @@ fn lines_of(script: &Script, stream: Stream) -> Vec<TruthLine> {
         ending,
         accepted: false,
         cut: false,
+        refused: false,
         written_ns: None,
         write: usize::MAX,
     };
@@ -177,6 +182,11 @@ fn accepted_writes(script: &Script, writes: &[Write]) -> Vec<(usize, Write, Vec<
     accepted
 }
 
+/// Whether the kernel refused a write that a pipe would have taken.
+pub(super) fn is_refused(write: &Write, forced: &[i32]) -> bool {
+    !matches!(write.errno, 0 | TRIED_AGAIN) && !forced.contains(&write.errno)
+}
+
 /// How far a write advances its stream. The workload drops what the kernel refuses, unless it repeats the write.
 fn advance(write: &Write) -> u64 {
     match (write.accepted, write.errno) {
@@ -194,6 +204,7 @@ fn merged_line(content: Vec<u8>, ending: Ending, index: usize, write: &Write) ->
         ending,
         accepted: true,
         cut: false,
+        refused: false,
         written_ns: Some(write.before_ns),
         write: index,
     }
@@ -209,25 +220,30 @@ struct Range {
 
 struct Coverage {
     ranges: Vec<Range>,
+    /// The bytes that were refused, although a pipe would have taken them.
+    refused: Vec<(u64, u64)>,
     /// The bytes of a write that had not returned at the end. The kernel may have accepted any part of them.
     pending: Option<(u64, u64)>,
 }
 
 impl Coverage {
-    fn of(writes: &[Write], stream: Stream) -> Coverage {
+    fn of(writes: &[Write], stream: Stream, forced: &[i32]) -> Coverage {
         let mut at = 0;
-        let (mut ranges, mut pending) = (Vec::new(), None);
+        let (mut ranges, mut refused, mut pending) = (Vec::new(), Vec::new(), None);
         for (index, write) in writes.iter().enumerate().filter(|(_, write)| write.stream == stream) {
             if write.accepted > 0 {
                 let to = at + write.accepted;
                 ranges.push(Range { from: at, to, before_ns: write.before_ns, write: index });
+            }
+            if write.accepted == 0 && is_refused(write, forced) {
+                refused.push((at, at + write.offered));
             }
             if write.after_ns == 0 {
                 pending = Some((at, at + write.offered));
             }
             at += advance(write);
         }
-        Coverage { ranges, pending }
+        Coverage { ranges, refused, pending }
     }
 
     fn settle(&self, line: &mut TruthLine, from: u64) {
@@ -246,5 +262,7 @@ impl Coverage {
         line.accepted = covered == line.bytes;
         let pending = self.pending.is_some_and(|(begin, end)| begin < to && from < end);
         line.cut = !line.accepted && (covered > 0 || pending);
+        let first = self.refused.partition_point(|(_, end)| *end <= from);
+        line.refused = !line.accepted && self.refused.get(first).is_some_and(|(begin, _)| *begin < to);
     }
 }

@@ -5,7 +5,7 @@
 //! run. Deliveries are frames (`crate::sink::frame`) on the live descriptor.
 
 use crate::capturer::{Cost, SCHEMA_VERSION, Summary};
-use crate::sink::count::Count;
+use crate::sink::count::{Count, Tally};
 use crate::strategy::Strategy;
 use crun_capture_reactor::clock::now_ns;
 use crun_capture_reactor::{CaptureError, Command, Exit, Origin, Outcome, Sink};
@@ -119,15 +119,18 @@ fn summed_up(
     let outcome = run(&mut count)?;
     let end_ns = now_ns();
     let cost = Cost::of_this_process();
+    // A strategy that lost something does not know how much.
+    let lost_bytes = (!outcome.truncated).then_some(0);
+    let tally = |origin| Tally { lost_bytes, ..count.tally(origin) };
     let summary = Summary {
         schema_version: SCHEMA_VERSION,
         strategy: strategy.name().to_owned(),
         exit_code: outcome.exit.shell_code(),
         signal: outcome.exit.signal(),
         runtime_error: None,
-        stdout: count.tally(Origin::Stdout),
-        stderr: count.tally(Origin::Stderr),
-        merged: count.tally(Origin::Merged),
+        stdout: tally(Origin::Stdout),
+        stderr: tally(Origin::Stderr),
+        merged: tally(Origin::Merged),
         first_delivery_ns: count.first_ns().map(|at| at.saturating_sub(start_ns)),
         wall_ns: end_ns - start_ns,
         exit_latency_ns: None,

@@ -53,6 +53,10 @@ impl Hands for Watch {
         Ok(())
     }
 
+    fn opened_gates(&self) -> usize {
+        self.grip.gates.len()
+    }
+
     fn hold_frames(&mut self, hold: bool) {
         self.grip.held = hold;
         self.note(if hold { "the consumer stops reading" } else { "the consumer reads again" });

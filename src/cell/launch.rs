@@ -111,7 +111,7 @@ pub(super) fn launch(
         child,
         started_ns,
         // If FIFOs are read, only what comes through them counts.
-        inbox: Inbox::new(frames, partner.is_some(), started_ns),
+        inbox: Inbox::new(frames, partner.is_some()),
         alive,
         events,
         partner,

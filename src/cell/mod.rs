@@ -94,14 +94,18 @@ pub fn run(
         return Ok(None);
     }
     let deliveries = std::mem::take(&mut watch.inbox.deliveries);
+    let mut stamps = std::mem::take(&mut watch.inbox.stamps);
+    // A capturer stamps its frames. What the harness read itself has none.
+    stamps.resize(deliveries.len(), None);
     let facts = Facts {
         diagnostics_bytes: fs::metadata(store::diagnostics(&folder)).map_or(0, |found| found.len()),
         runtime_errors,
         file_owner: owners.as_ref().map(|owners| owners.first.clone()),
         file_owner_changed: owners.map(|owners| owners.changed),
+        forced_errors: cell.case.forced_errors(capturer.needs),
         ..facts(cell, expected, found, watch, ended)
     };
-    let recording = Recording { facts, journal, deliveries, files };
+    let recording = Recording { facts, journal, deliveries, stamps, files };
     store::write(&folder, &recording)?;
     reached(Phase::Recorded);
     Ok(Some(recording))
@@ -146,6 +150,7 @@ fn facts(cell: &Cell, expected: ExpectedEnd, found: &Found, watch: Watch, ended:
         protocol_error: watch.inbox.protocol_error,
         program: cell.case.program.is_some(),
         stimulus: cell.case.stimulus.map(|stimulus| stimulus.0.name().to_owned()),
+        forced_errors: Vec::new(),
         notes: grip.notes,
         stimulus_error: grip.error,
         capturer_cpu_ns: seen.cpu_ns,

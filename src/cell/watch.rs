@@ -26,10 +26,6 @@ use std::io;
 use std::process::Child;
 use std::time::Duration;
 
-/// The interval at which the frames are read in a cell that measures time. It is long, so that the harness stays off
-/// the CPU.
-const TIMED_READ: Duration = Duration::from_millis(50);
-
 /// How long the workload may live on after its capturer, before it counts as left behind.
 const WORKLOAD_GRACE: Duration = Duration::from_millis(200);
 
@@ -56,8 +52,6 @@ pub(super) struct Watch {
     pub(super) partner_consumes: bool,
     alive: Option<OwnedFd>,
     events: Option<OwnedFd>,
-    /// Whether the cell measures time.
-    timed: bool,
     /// Whether the capturer's memory is measured from outside.
     weighs: bool,
 }
@@ -84,7 +78,6 @@ impl Watch {
             partner_consumes: capturer.needs.needs_reader,
             alive: launched.alive,
             events: launched.events,
-            timed: cell.experiment.measures_time,
             weighs: cell.case.tries.contains(&Capability::BoundedMemory),
         }
     }
@@ -146,7 +139,7 @@ impl Watch {
             interrupt: Some(run.interrupt.as_fd()),
             capturer: Some(self.pidfd.as_fd()).filter(|_| !self.has_ended()),
             alive: self.alive.as_ref().map(AsFd::as_fd),
-            frames: self.inbox.descriptor().filter(|_| !self.timed && consumer_reads),
+            frames: self.inbox.descriptor().filter(|_| consumer_reads),
             events: self.events.as_ref().map(AsFd::as_fd),
             partner: partner.map_or([None, None], Partner::descriptors),
         }
@@ -188,9 +181,8 @@ impl Watch {
         let until = |at_ns: u64| Duration::from_nanos(at_ns.saturating_sub(now_ns()));
         let wakes = self.grip.wake_at_ns.map(until);
         let slow = self.grip.bytes_per_ms.map(|_| SLOW_READ);
-        let timed = self.timed.then_some(TIMED_READ);
         let quiet = self.partner.as_ref().filter(|_| !self.grip.held).and_then(Partner::quiet_at_ns).map(until);
-        [wakes, slow, timed, quiet].into_iter().flatten().fold(left, Duration::min)
+        [wakes, slow, quiet].into_iter().flatten().fold(left, Duration::min)
     }
 
     /// Reads the events of the workload.

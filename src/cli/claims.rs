@@ -139,7 +139,7 @@ fn request(arguments: &Arguments, chosen: &[&Claim]) -> anyhow::Result<Request> 
         seed: arguments.seed,
         deadline: if arguments.quick { DEADLINE_QUICK } else { DEADLINE },
         jobs: Request::jobs_of_this_machine(),
-        expectations: expectations(None)?,
+        expectations: expectations(None, &[])?,
         output: arguments.output.clone().map_or(Destination::Default, Destination::Directory),
         repeat_options: String::new(),
     })

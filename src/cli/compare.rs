@@ -4,6 +4,7 @@ use super::export::Exports;
 use super::prepare::{self, DEADLINE, DEADLINE_QUICK, Progress, worded};
 use super::{complain, refuse_twice, unknown};
 use anyhow::Context;
+use crun_capture::capturer::Capturer;
 use crun_capture::comparison::{Comparison, Expectations};
 use crun_capture::experiment::{self, Experiment};
 use crun_capture::plan::Selection;
@@ -84,16 +85,17 @@ pub(super) fn request(
     deadline: Duration,
     jobs: usize,
 ) -> anyhow::Result<Request> {
+    let capturers = prepare::capturers(&arguments.capturer, &arguments.strategy)?;
     Ok(Request {
         runtimes: Runtimes::All(prepare::runtimes(&arguments.runtime, &arguments.require)?),
-        capturers: prepare::capturers(&arguments.capturer, &arguments.strategy)?,
+        expectations: expectations(arguments.expectations.as_deref(), &capturers)?,
+        capturers,
         selection,
         runs: arguments.runs,
         quick: arguments.quick,
         seed: arguments.seed,
         deadline: arguments.deadline.map_or(deadline, Duration::from_secs),
         jobs,
-        expectations: expectations(arguments.expectations.as_deref())?,
         output: arguments.output.clone().map_or(Destination::Default, Destination::Directory),
         repeat_options: repeat_options(&arguments.capturer, arguments.expectations.as_deref()),
     })
@@ -124,12 +126,13 @@ fn cells(arguments: &Arguments) -> anyhow::Result<Selection> {
 }
 
 /// The user's list of expected failures, or the built-in one.
-pub(super) fn expectations(path: Option<&Path>) -> anyhow::Result<Expectations> {
+pub(super) fn expectations(path: Option<&Path>, capturers: &[Capturer]) -> anyhow::Result<Expectations> {
     let text = match path {
         None => Expectations::built_in().to_owned(),
         Some(path) => fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?,
     };
-    Expectations::parse(&text).with_context(|| {
+    let names: Vec<String> = capturers.iter().map(|capturer| capturer.name.clone()).collect();
+    Expectations::parse(&text, &names).with_context(|| {
         let path = path.unwrap_or(Path::new("the built-in expectations"));
         format!("cannot use {}", path.display())
     })

@@ -4,7 +4,7 @@ use super::compare::{expectations, interrupted, repeat_options};
 use super::prepare::{self, DEADLINE, DEADLINE_QUICK, Progress, worded};
 use super::{Usage, complain};
 use anyhow::Context;
-use crun_capture::comparison::{Comparison, Outlook};
+use crun_capture::comparison::{Comparison, Facing, Outlook};
 use crun_capture::experiment::{self, Conditions};
 use crun_capture::plan::{Cell, Selection};
 use crun_capture::recording::{NotRun, store};
@@ -58,7 +58,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             format!("{:?} is only a part of an id: give a whole id, such as {:?}", arguments.cell, cell.id.to_string());
         return Err(Usage(message).into());
     }
-    if arguments.deadline.is_none() && request.expectations.waits_for_deadline(&cell.id) {
+    let Runtimes::All(wanted) = &request.runtimes else { unreachable!("a cell names its runtime") };
+    let facing = Facing::new(&cell.id, wanted[0].runtime.name(), "");
+    if arguments.deadline.is_none() && request.expectations.waits_for_deadline(&facing) {
         request.deadline = Duration::from_secs(HANGS_S);
     }
     let host = prepare::host()?;
@@ -105,17 +107,18 @@ fn request(arguments: &Arguments) -> anyhow::Result<Request> {
     let runtime = arguments.runtime.clone().unwrap_or_else(|| (*runtime).to_owned());
     let names = if arguments.capturer.is_some() { Vec::new() } else { vec![(*strategy).to_owned()] };
     let files: Vec<PathBuf> = arguments.capturer.iter().cloned().collect();
+    let capturers = prepare::capturers(&files, &names)?;
     let deadline = if arguments.full { DEADLINE } else { DEADLINE_QUICK };
     Ok(Request {
         runtimes: Runtimes::All(prepare::runtimes(&[runtime], &[])?),
-        capturers: prepare::capturers(&files, &names)?,
+        capturers: capturers.clone(),
         selection: Selection::Named { experiments: vec![found?], filters: vec![arguments.cell.clone()] },
         runs: 1,
         quick: !arguments.full,
         seed: arguments.seed,
         deadline: arguments.deadline.map_or(deadline, Duration::from_secs),
         jobs: 1,
-        expectations: expectations(None)?,
+        expectations: expectations(None, &capturers)?,
         output: Destination::Discard,
         repeat_options: repeat_options(&files, None),
     })
@@ -127,7 +130,8 @@ fn outlooks(request: &Request, ran: &Ran, cell: &Cell) -> anyhow::Result<Vec<Out
     let conditions = Conditions::of(found, request.capturers[0].needs);
     let of = |one: &&dyn strategy::Strategy| {
         let expected = cell.case.expected_end(conditions, one.declares());
-        request.expectations.outlook(&cell.id, one.name(), expected.err())
+        let facing = Facing { strategy: one.name(), ..Facing::of(&cell.id, &ran.run) };
+        request.expectations.outlook(&facing, expected.err())
     };
     Ok(strategy::ALL.iter().map(of).collect())
 }

@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, path: &Path) -> anyhow::Result<u8> {
     let host = prepare::host()?;
     let before = bundle.snapshot();
     let recordings = Mutex::new(Vec::new());
-    let take = |recording| recordings.lock().unwrap_or_else(PoisonError::into_inner).push(recording);
+    let take = |recording, _| recordings.lock().unwrap_or_else(PoisonError::into_inner).push(recording);
     let ran = session::run(&request, &host, &Progress::default(), &take).map_err(worded)?;
     host.close()?;
     let recordings = recordings.into_inner().unwrap_or_else(PoisonError::into_inner);

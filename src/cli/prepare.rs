@@ -121,11 +121,10 @@ pub(super) fn capturers(files: &[PathBuf], names: &[String]) -> anyhow::Result<V
 /// the nearest id.
 pub(super) fn worded(error: SessionError) -> anyhow::Error {
     match &error {
-        SessionError::NoSuchCell { filters, ids } => {
+        SessionError::NoSuchCell { filter, ids } => {
             let full: Vec<String> = ids.iter().map(ToString::to_string).collect();
-            let typed = filters.join(", ");
-            let last = typed.rsplit('/').next().unwrap_or_default();
-            let near = nearest(&typed, full.iter().map(String::as_str))
+            let last = filter.rsplit('/').next().unwrap_or_default();
+            let near = nearest(filter, full.iter().map(String::as_str))
                 .or_else(|| nearest(last, ids.iter().map(|id| id.case.as_str())));
             let hint = near.map(|near| format!("; the nearest is {near:?}")).unwrap_or_default();
             Usage(format!("{error}{hint}")).into()

@@ -85,7 +85,7 @@ fn measured(arguments: &Arguments) -> anyhow::Result<Option<Comparison>> {
         seed: prepare::SEED,
         deadline: DEADLINE_QUICK,
         jobs: Request::jobs_of_this_machine(),
-        expectations: expectations(None)?,
+        expectations: expectations(None, &[])?,
         output: Destination::Default,
         repeat_options: String::new(),
     };

@@ -3,12 +3,10 @@
 use super::export::Exports;
 use super::own_bundle;
 use anyhow::Context;
-use crun_capture::analysis;
 use crun_capture::comparison::{Comparison, Expectations, OwnComparison};
 use crun_capture::files::read_regular;
 use crun_capture::recording::run::check_version;
-use crun_capture::recording::{Run, store};
-use std::collections::HashMap;
+use crun_capture::session;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
@@ -44,15 +42,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
 
 /// The comparison of a stored run, made from its recordings.
 pub(super) fn stored(from: &Path) -> anyhow::Result<Comparison> {
-    let run = Run::load(from)?;
-    let expectations = Expectations::parse(&run.expectations)?;
-    let mut findings = HashMap::new();
-    for planned in run.plan.iter().filter(|planned| planned.expected.is_ok()) {
-        let folder = store::folder(from, &planned.id);
-        // Some cells of an interrupted run have no recording.
-        if store::is_whole(&folder) {
-            findings.insert(planned.id.clone(), analysis::findings(&store::read(&folder)?));
-        }
-    }
+    let (run, findings) = session::stored_findings(from)?;
+    let capturers: Vec<String> = run.capturers.iter().map(|capturer| capturer.name.clone()).collect();
+    let expectations = Expectations::parse(&run.expectations, &capturers)?;
     Ok(Comparison::new(run, &findings, &expectations))
 }

@@ -1,7 +1,7 @@
 //! The agreement of another runtime with the first real one. It shows how much the fake's results are worth.
 
-use super::expectation::Expectations;
-use super::verdict::{CellResult, Verdict};
+use super::expectation::{Expectations, Facing};
+use super::verdict::CellResult;
 use crate::finding::Finding;
 use crate::recording::Run;
 use std::collections::HashMap;
@@ -35,25 +35,30 @@ pub(super) fn agreements(run: &Run, cells: &[CellResult], expectations: &Expecta
     let mut usable = run.runtimes.iter().filter(|runtime| runtime.skipped.is_none());
     let Some(reference) = usable.clone().find(|runtime| runtime.real).or(usable.next()) else { return Vec::new() };
     let others = run.runtimes.iter().filter(|runtime| runtime.skipped.is_none() && runtime.name != reference.name);
-    others.map(|other| agreement(&other.name, &reference.name, cells, expectations)).collect()
+    others.map(|other| agreement(run, [&other.name, &reference.name], cells, expectations)).collect()
 }
 
 type Key<'a> = (&'a str, &'a str, &'a str, u32);
 
 fn results<'a>(runtime: &str, cells: &'a [CellResult]) -> HashMap<Key<'a>, &'a CellResult> {
-    let was_run = |cell: &&CellResult| matches!(cell.verdict, Verdict::Pass | Verdict::Fail);
+    let was_run = |cell: &&CellResult| cell.verdict.is_measured();
     let of_runtime = cells.iter().filter(|cell| cell.runtime == runtime).filter(was_run);
     of_runtime
         .map(|cell| ((cell.strategy.as_str(), cell.experiment.as_str(), cell.case.as_str(), cell.run), cell))
         .collect()
 }
 
-fn agreement(runtime: &str, reference: &str, cells: &[CellResult], expectations: &Expectations) -> Agreement {
+fn agreement(
+    run: &Run,
+    [runtime, reference]: [&str; 2],
+    cells: &[CellResult],
+    expectations: &Expectations,
+) -> Agreement {
     let (own, other) = (results(runtime, cells), results(reference, cells));
     let mut pairs: Vec<_> = own.iter().filter_map(|(key, cell)| Some((key, cell, other.get(key)?))).collect();
     pairs.sort_by_key(|(key, ..)| **key);
     let both = pairs.len();
-    pairs.retain(|(_, cell, reference)| certain(cell, expectations) != certain(reference, expectations));
+    pairs.retain(|(_, cell, reference)| certain(cell, run, expectations) != certain(reference, run, expectations));
     let mut different: Vec<Difference> = Vec::new();
     for ((strategy, experiment, case, _), cell, reference) in &pairs {
         let failed = if cell.broken.is_empty() { reference } else { cell };
@@ -69,8 +74,8 @@ fn agreement(runtime: &str, reference: &str, cells: &[CellResult], expectations:
 }
 
 /// The broken findings, without those that a race decides.
-fn certain(cell: &CellResult, expectations: &Expectations) -> Vec<Finding> {
+fn certain(cell: &CellResult, run: &Run, expectations: &Expectations) -> Vec<Finding> {
     let broken = cell.broken.iter().copied();
-    let names = [&*cell.runtime, &*cell.strategy, &*cell.experiment, &*cell.case];
-    broken.filter(|&finding| !expectations.a_race_decides(names, finding)).collect()
+    let facing = Facing::named([&cell.runtime, &cell.strategy, &cell.experiment, &cell.case], run);
+    broken.filter(|&finding| !expectations.a_race_decides(&facing, finding)).collect()
 }

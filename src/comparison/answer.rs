@@ -1,5 +1,7 @@
-//! The answer, in two or three sentences, computed from the findings of the first runtime in the table.
+//! The answer, in a few sentences, computed from the findings of the first runtime in the table.
 
+use super::duty;
+use super::expectation::Fault;
 use super::row::{LongLine, Row};
 use super::verdict::{CellResult, Verdict};
 use crate::finding::Finding;
@@ -11,7 +13,9 @@ pub(super) fn sentences(run: &Run, rows: &[Row], cells: &[CellResult]) -> Vec<St
     let mut sentences = Vec::new();
     sentences.extend(own.iter().find(|row| row.recommended).map(|row| recommended(row, cells)));
     sentences.extend(losers(&own));
-    sentences.extend(holders(&own));
+    sentences.extend(keepers(&own));
+    sentences.extend(false_declarations(&own, cells));
+    sentences.extend(others(&runtime, cells));
     if run.interrupted {
         sentences.push("The run was interrupted: these are the results so far.".to_owned());
     }
@@ -36,9 +40,7 @@ fn recommended(row: &Row, cells: &[CellResult]) -> String {
         Some(LongLine::Lost) => faults.push("loses lines over 64 KiB".to_owned()),
         Some(LongLine::Ok) | None => {}
     }
-    if row.lost_lines.is_some_and(|lost| lost > 0) {
-        faults.push(format!("loses {} lines", row.lost_lines.unwrap_or_default()));
-    }
+    faults.extend(loses(row));
     if broken(cells, row, Finding::AlteredLines) {
         faults.push("alters lines that end in CR LF".to_owned());
     }
@@ -48,58 +50,114 @@ fn recommended(row: &Row, cells: &[CellResult]) -> String {
             .map(|off| format!("swaps {:.0}% of the neighbouring lines on different streams", off * 100.0)),
     );
     if faults.is_empty() && row.fail > 0 {
-        faults.push(format!("fails in {} of {} cells", row.fail, row.fail + row.pass));
+        faults.push(format!("fails in {} cells", row.fail));
     }
-    if faults.is_empty() {
-        return format!(
-            "{name} is recommended by the spike, a design note for a Nomad task driver that compared five ways of \
-             capturing the output of crun run. It {kept}, and breaks no duty here."
-        );
-    }
+    let and = match (faults.as_slice(), row.untested) {
+        ([], 0) => ", and breaks no duty here".to_owned(),
+        ([], untested) => format!(", and breaks no duty in the cells that were run; {untested} are untested"),
+        (faults, _) => format!(", but {}", list(faults)),
+    };
     format!(
         "{name} is recommended by the spike, a design note for a Nomad task driver that compared five ways of \
-         capturing the output of crun run. It {kept}, but {}.",
-        list(&faults)
+         capturing the output of crun run. It {kept}{and}."
     )
 }
 
-/// The strategies that lost lines without saying so.
-fn losers(rows: &[&Row]) -> Option<String> {
-    let lost: Vec<String> = rows
-        .iter()
-        .filter(|row| !row.recommended)
-        .filter_map(|row| {
-            row.lost_lines.filter(|&lost| lost > 0).map(|lost| format!("{} loses {lost} lines", row.strategy))
-        })
-        .collect();
-    (!lost.is_empty()).then(|| format!("{} without saying so.", list(&lost)))
+/// What a strategy loses, in words. None: nothing.
+fn loses(row: &Row) -> Option<String> {
+    let (lost, told) = (row.lost_lines.unwrap_or(0), row.told_lines.unwrap_or(0));
+    let loses = match (lost, told) {
+        (0, 0) => return None,
+        (lost, 0) => format!("loses {lost} lines without saying so"),
+        (0, told) => format!("loses {told} lines and says so"),
+        (lost, told) => format!("loses {lost} lines without saying so, and {told} of which it says so"),
+    };
+    Some(match row.undeclared_lines {
+        0 => loses,
+        all if all == lost + told => format!("{loses}, all for want of what it does not declare"),
+        some => format!("{loses}, {some} of them for want of what it does not declare"),
+    })
 }
 
-/// The strategies that passed everything, and which of them are live.
-fn holders(rows: &[&Row]) -> Option<String> {
-    let passed = |row: &&&Row| row.fail == 0;
-    let names: Vec<String> = rows.iter().filter(passed).map(|row| row.strategy.clone()).collect();
+/// The other strategies that lost lines.
+fn losers(rows: &[&Row]) -> Option<String> {
+    let others = rows.iter().filter(|row| !row.recommended);
+    let lost: Vec<String> = others.filter_map(|row| Some(format!("{} {}", row.strategy, loses(row)?))).collect();
+    (!lost.is_empty()).then(|| format!("{}.", lost.join("; ")))
+}
+
+/// The strategies that broke no duty, and which of them are live. Duties alone decide, and only what was run counts.
+fn keepers(rows: &[&Row]) -> Option<String> {
+    let keeps = |row: &&&Row| row.duties.iter().all(|state| state.broken == 0);
+    let keepers: Vec<&&Row> = rows.iter().filter(keeps).collect();
+    let names: Vec<String> = keepers.iter().map(|row| row.strategy.clone()).collect();
+    let untested = keepers.iter().map(|row| row.untested).max().unwrap_or(0);
     if names.is_empty() {
-        return Some("No strategy kept every duty.".to_owned());
+        return Some("Every strategy broke a duty.".to_owned());
     }
     let live: Vec<String> =
-        rows.iter().filter(passed).filter(|row| row.live == Some(true)).map(|row| row.strategy.clone()).collect();
-    let rest = if rows.iter().filter(passed).all(|row| row.live == Some(false)) {
+        keepers.iter().filter(|row| row.live == Some(true)).map(|row| row.strategy.clone()).collect();
+    let rest = if keepers.iter().all(|row| row.live == Some(false)) {
         ", and none of these delivers before the exit".to_owned()
-    } else if live.is_empty() {
-        String::new()
     } else {
-        format!(
-            ", of which {} live",
-            if live.len() == 1 { format!("{} is", live[0]) } else { format!("{} are", list(&live)) }
-        )
+        match live.as_slice() {
+            [] => String::new(),
+            [one] => format!(", of which {one} is live"),
+            several => format!(", of which {} are live", list(several)),
+        }
     };
-    Some(format!("Every duty is kept by {}{rest}.", list(&names)))
+    Some(match untested {
+        0 => format!("Every duty is kept by {}{rest}.", list(&names)),
+        _ => format!(
+            "In the cells that were run, no duty was broken by {}{rest}. That is no proof: up to {untested} cells of \
+             each are untested.",
+            list(&names)
+        ),
+    })
+}
+
+/// The strategies that break only what they declare beyond the duties.
+fn false_declarations(rows: &[&Row], cells: &[CellResult]) -> Option<String> {
+    let broken = |row: &&Row| {
+        let own = own(cells, row).filter(|cell| duty::is_to_blame(cell));
+        let mut found: Vec<Finding> = Vec::new();
+        for &finding in own.flat_map(|cell| &cell.broken).filter(|finding| duty::duty_of(**finding).is_none()) {
+            if !found.contains(&finding) {
+                found.push(finding);
+            }
+        }
+        let names: Vec<String> = found.iter().map(|finding| finding.name().to_owned()).collect();
+        (!names.is_empty()).then(|| format!("{} ({})", row.strategy, list(&names)))
+    };
+    let all: Vec<String> = rows.iter().filter_map(broken).collect();
+    (!all.is_empty()).then(|| format!("These do not keep what they declare: {}.", all.join(", ")))
+}
+
+/// The failures for which the strategy is not to blame.
+fn others(runtime: &str, cells: &[CellResult]) -> Option<String> {
+    let of = |fault: Fault, what: &str| {
+        let failed = cells.iter().filter(|cell| cell.runtime == runtime && cell.verdict == Verdict::Fail);
+        let count = failed.filter(|cell| cell.fault == Some(fault)).count();
+        let cells = if count == 1 { "cell" } else { "cells" };
+        (count > 0).then(|| format!("{count} {cells} by {what}"))
+    };
+    let named = format!("{runtime} itself, whoever captures");
+    let all = [
+        of(Fault::Runtime, &named),
+        of(Fault::Program, "the program"),
+        of(Fault::Stimulus, "a stimulus that failed"),
+        of(Fault::Machine, "the machine"),
+    ];
+    let all: Vec<String> = all.into_iter().flatten().collect();
+    (!all.is_empty()).then(|| format!("Not the strategies' fault: {}.", list(&all)))
+}
+
+fn own<'a>(cells: &'a [CellResult], row: &'a Row) -> impl Iterator<Item = &'a CellResult> {
+    cells.iter().filter(|cell| cell.runtime == row.runtime && cell.strategy == row.strategy)
 }
 
 fn broken(cells: &[CellResult], row: &Row, finding: Finding) -> bool {
-    let own = cells.iter().filter(|cell| cell.runtime == row.runtime && cell.strategy == row.strategy);
-    own.filter(|cell| cell.verdict == Verdict::Fail).any(|cell| cell.broken.contains(&finding))
+    own(cells, row).filter(|cell| duty::is_to_blame(cell)).any(|cell| cell.broken.contains(&finding))
 }
 
 /// `a`, `a and b`, `a, b and c`.

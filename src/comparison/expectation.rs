@@ -1,113 +1,65 @@
-//! Expected failures: which findings are known to be broken in which cells, with the reason and its source.
+//! Expected failures: which findings are known to be broken in which cells, whose fault that is, and where it is known
+//! from.
 //!
 //! An entry says `always` or `sometimes`. A failure that no entry names is unexpected. So is an `always` that did not
-//! happen: a stale entry fails the run.
+//! happen, because a stale entry would hide the next failure, and so is a `sometimes` that happens too often.
 
-use super::rule::RULES;
-use crate::finding::{Finding, names};
-use crate::recording::CellId;
-use serde::Deserialize;
+mod entry;
 
-/// How often a failure happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum When {
-    /// Every time.
-    Always,
-    /// A race decides.
-    Sometimes,
-}
+pub use entry::{ExpectationError, Fault, When};
 
-/// One name, or several. `"*"` fits every name, and `"!NAME"` every other name. A field that is left out fits every
-/// name.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum Names {
-    One(String),
-    Several(Vec<String>),
-}
-
-impl Names {
-    fn any() -> Names {
-        Names::One("*".to_owned())
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.all().iter().any(|candidate| match candidate.strip_prefix('!') {
-            Some(other) => other != name,
-            None => candidate == "*" || candidate == name,
-        })
-    }
-
-    fn all(&self) -> &[String] {
-        match self {
-            Names::One(one) => std::slice::from_ref(one),
-            Names::Several(several) => several,
-        }
-    }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    #[serde(default = "Names::any")]
-    runtime: Names,
-    strategy: Names,
-    #[serde(default = "Names::any")]
-    experiment: Names,
-    #[serde(default = "Names::any")]
-    case: Names,
-    #[serde(rename = "finding")]
-    named: Names,
-    /// The findings that `named` names.
-    #[serde(skip)]
-    findings: Vec<Finding>,
-    when: When,
-    reason: String,
-    source: String,
-}
-
-impl Entry {
-    fn is_about(&self, id: &CellId) -> bool {
-        self.names([&id.runtime, &id.strategy, &id.experiment, &id.case])
-    }
-
-    fn names(&self, [runtime, strategy, experiment, case]: [&str; 4]) -> bool {
-        self.runtime.has(runtime)
-            && self.strategy.has(strategy)
-            && self.experiment.has(experiment)
-            && self.case.has(case)
-    }
-}
+use crate::analysis::Findings;
+use crate::finding::Finding;
+use crate::recording::{CellId, Run};
+use entry::{Entry, read};
 
 /// A list of expected failures.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default)]
 pub struct Expectations {
-    #[serde(default)]
-    failure: Vec<Entry>,
+    entries: Vec<Entry>,
     /// The list as it was read.
-    #[serde(skip)]
     text: String,
 }
 
-/// An error in a list.
-#[derive(Debug, thiserror::Error)]
-pub enum ExpectationError {
-    /// It is not TOML, or has unknown fields.
-    #[error("{0}")]
-    Parse(#[from] Box<toml::de::Error>),
-    /// It names a finding that does not exist or that cannot break anything.
-    #[error("`{0}` does not name a finding that can break something; use one of: {all}", all = names(&can_break()))]
-    Finding(String),
-    /// An entry has no reason or no source.
-    #[error("the entry for `{0}` needs a reason and a source")]
-    Unexplained(String),
+/// The cell that is judged, as an entry sees it. The label of a runtime says nothing about how it behaves, so its kind
+/// and its version stand in its place.
+#[derive(Clone, Copy, Debug)]
+pub struct Facing<'a> {
+    /// The kind of the runtime: `crun`, whatever its label is.
+    pub kind: &'a str,
+    /// The version that the runtime prints.
+    pub version: &'a str,
+    /// The capturer's name.
+    pub strategy: &'a str,
+    /// The experiment's name.
+    pub experiment: &'a str,
+    /// The case's name.
+    pub case: &'a str,
 }
 
-/// The findings that can break a duty, a capability or the cell itself.
-fn can_break() -> Vec<Finding> {
-    RULES.iter().map(|(finding, _)| *finding).collect()
+impl<'a> Facing<'a> {
+    /// A cell on a runtime of this kind and version.
+    pub fn new(id: &'a CellId, kind: &'a str, version: &'a str) -> Facing<'a> {
+        Facing { kind, version, strategy: &id.strategy, experiment: &id.experiment, case: &id.case }
+    }
+
+    /// A cell of a run.
+    pub fn of(id: &'a CellId, run: &'a Run) -> Facing<'a> {
+        let (kind, version) = kind_and_version(&id.runtime, run);
+        Facing::new(id, kind, version)
+    }
+
+    /// The cell of these names (runtime, strategy, experiment, case).
+    pub(super) fn named([runtime, strategy, experiment, case]: [&'a str; 4], run: &'a Run) -> Facing<'a> {
+        let (kind, version) = kind_and_version(runtime, run);
+        Facing { kind, version, strategy, experiment, case }
+    }
+}
+
+/// The kind and the version of the runtime with this label.
+fn kind_and_version<'a>(label: &'a str, run: &'a Run) -> (&'a str, &'a str) {
+    let found = run.runtimes.iter().find(|runtime| runtime.name == label);
+    found.map_or((label, ""), |runtime| (&runtime.kind, &runtime.version))
 }
 
 /// What the expectations say about one cell.
@@ -119,6 +71,8 @@ pub(super) struct Judged {
     pub(super) missing: Vec<Finding>,
     /// Why the first broken finding is expected.
     pub(super) reason: Option<String>,
+    /// Whose fault the expected findings are. The strategy's, if one of them is.
+    pub(super) fault: Option<Fault>,
 }
 
 /// What is expected of a strategy in a cell.
@@ -134,28 +88,34 @@ pub struct Outlook {
     pub sometimes: Vec<Finding>,
 }
 
+/// A failure that happens more often than its entry says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TooOften {
+    /// The places of the failed cells.
+    pub(super) cells: Vec<usize>,
+    /// What is wrong, in words.
+    pub(super) reason: String,
+}
+
+/// A failure that has a lower probability than this, by its entry's rate, is no longer the race that the entry names.
+const TOO_UNLIKELY: f64 = 1e-4;
+
 impl Expectations {
     /// The text of the list that comes with the program.
     pub fn built_in() -> &'static str {
         include_str!("../../fixtures/expected-failures.toml")
     }
 
-    /// Reads a list.
+    /// Reads a list. `capturers` are the names of the user's own capturers, which an entry may name, too.
     ///
     /// # Errors
-    /// The text is not such a list, or an entry has no reason or no source.
-    pub fn parse(text: &str) -> Result<Expectations, ExpectationError> {
-        let mut expectations: Expectations = toml::from_str(text).map_err(Box::new)?;
-        text.clone_into(&mut expectations.text);
-        for entry in &mut expectations.failure {
-            let known = |name: &String| Finding::of_name(name).filter(|finding| can_break().contains(finding));
-            let find = |name: &String| known(name).ok_or_else(|| ExpectationError::Finding(name.clone()));
-            entry.findings = entry.named.all().iter().map(find).collect::<Result<_, _>>()?;
-            if entry.reason.trim().is_empty() || entry.source.trim().is_empty() {
-                return Err(ExpectationError::Unexplained(entry.strategy.all().join(", ")));
-            }
+    /// The text is not such a list; or an entry names what is not there, explains nothing, or sets no bounds.
+    pub fn parse(text: &str, capturers: &[String]) -> Result<Expectations, ExpectationError> {
+        let entries = read(text)?;
+        for entry in &entries {
+            entry.check(capturers)?;
         }
-        Ok(expectations)
+        Ok(Expectations { entries, text: text.to_owned() })
     }
 
     /// The list as it was read.
@@ -163,27 +123,28 @@ impl Expectations {
         &self.text
     }
 
-    /// Whether this cell always reaches its deadline.
-    pub fn waits_for_deadline(&self, id: &CellId) -> bool {
-        let hang = |entry: &&Entry| entry.when == When::Always && entry.findings.contains(&Finding::DeadlineHit);
-        self.failure.iter().filter(hang).any(|entry| entry.is_about(id))
+    fn about<'s>(&'s self, cell: &Facing<'_>) -> impl Iterator<Item = &'s Entry> {
+        self.entries.iter().filter(move |entry| entry.is_about(cell))
     }
 
-    /// Whether the first entry about this finding in the cell of these names (runtime, strategy, experiment, case) says
-    /// that it is broken sometimes.
-    pub(super) fn a_race_decides(&self, cell: [&str; 4], finding: Finding) -> bool {
-        let mut entries = self.failure.iter().filter(|entry| entry.findings.contains(&finding) && entry.names(cell));
+    /// Whether this cell always reaches its deadline.
+    pub fn waits_for_deadline(&self, cell: &Facing<'_>) -> bool {
+        let hang = |entry: &Entry| entry.when == When::Always && entry.findings.contains(&Finding::DeadlineHit);
+        self.about(cell).any(hang)
+    }
+
+    /// Whether the first entry about this finding in the cell says that it is broken sometimes.
+    pub(super) fn a_race_decides(&self, cell: &Facing<'_>, finding: Finding) -> bool {
+        let mut entries = self.about(cell).filter(|entry| entry.findings.contains(&finding));
         entries.next().is_some_and(|entry| entry.when == When::Sometimes)
     }
 
-    /// What is expected of another strategy in place of this cell's. `unsupported`: why it cannot be tried there.
-    pub fn outlook(&self, id: &CellId, strategy: &str, unsupported: Option<String>) -> Outlook {
-        let names = [&*id.runtime, strategy, &*id.experiment, &*id.case];
-        let own = || self.failure.iter().filter(|entry| entry.names(names));
+    /// What is expected of a strategy in its cell. `unsupported`: why it cannot be tried there.
+    pub fn outlook(&self, cell: &Facing<'_>, unsupported: Option<String>) -> Outlook {
         let mut seen: Vec<Finding> = Vec::new();
         let mut of = |when: When| -> Vec<Finding> {
             let mut new = Vec::new();
-            for &finding in own().filter(|entry| entry.when == when).flat_map(|entry| &entry.findings) {
+            for &finding in self.about(cell).filter(|entry| entry.when == when).flat_map(|entry| &entry.findings) {
                 if !seen.contains(&finding) {
                     seen.push(finding);
                     new.push(finding);
@@ -192,25 +153,23 @@ impl Expectations {
             new
         };
         let (always, sometimes) = (of(When::Always), of(When::Sometimes));
-        Outlook { strategy: strategy.to_owned(), unsupported, always, sometimes }
+        Outlook { strategy: cell.strategy.to_owned(), unsupported, always, sometimes }
     }
 
-    pub(super) fn judge(&self, id: &CellId, broken: &[Finding]) -> Judged {
-        let entries: Vec<&Entry> = self.failure.iter().filter(|entry| entry.is_about(id)).collect();
+    pub(super) fn judge(&self, cell: &Facing<'_>, broken: &[Finding], findings: &Findings) -> Judged {
+        let entries: Vec<&Entry> = self.about(cell).collect();
         let mut judged = Judged::default();
         for &finding in broken {
-            match entries.iter().find(|entry| entry.findings.contains(&finding)) {
+            match entries.iter().find(|entry| entry.findings.contains(&finding) && entry.bounds(finding, findings)) {
                 Some(entry) => {
                     judged.reason.get_or_insert_with(|| format!("{} ({})", entry.reason, entry.source));
+                    judged.fault = Some(judged.fault.map_or(entry.fault, |fault| fault.min(entry.fault)));
                 }
                 None => judged.unexplained.push(finding),
             }
         }
         // If a race made the cell hang, nothing else about it is certain.
-        let [runtime, strategy, experiment, case] = [&id.runtime, &id.strategy, &id.experiment, &id.case];
-        if broken.contains(&Finding::DeadlineHit)
-            && self.a_race_decides([runtime, strategy, experiment, case], Finding::DeadlineHit)
-        {
+        if broken.contains(&Finding::DeadlineHit) && self.a_race_decides(cell, Finding::DeadlineHit) {
             return judged;
         }
         for entry in entries.iter().filter(|entry| entry.when == When::Always) {
@@ -218,82 +177,45 @@ impl Expectations {
         }
         judged
     }
+
+    /// The failures that happen too often for their entry: with its rate, so many failures in so many cells would have a
+    /// probability below 1 in 10,000. `cells` has each judged cell with what it breaks.
+    pub(super) fn too_often(&self, cells: &[(Facing<'_>, &[Finding])]) -> Vec<TooOften> {
+        let mut found = Vec::new();
+        for entry in self.entries.iter().filter(|entry| entry.when == When::Sometimes) {
+            let own: Vec<usize> = (0..cells.len()).filter(|&at| entry.is_about(&cells[at].0)).collect();
+            let breaks = |at: &usize| cells[*at].1.iter().any(|finding| entry.findings.contains(finding));
+            let failed: Vec<usize> = own.iter().copied().filter(breaks).collect();
+            let rate = entry.rate_max.unwrap_or(0.0);
+            if !failed.is_empty() && at_least(failed.len(), own.len(), rate) < TOO_UNLIKELY {
+                let reason = format!(
+                    "it happens in {} of {} cells, but is expected in at most {:.0}%: {}",
+                    failed.len(),
+                    own.len(),
+                    rate * 100.0,
+                    entry.reason
+                );
+                found.push(TooOften { cells: failed, reason });
+            }
+        }
+        found
+    }
+}
+
+/// The probability of at least `failed` failures in `tried` tries at this rate (binomial distribution).
+fn at_least(failed: usize, tried: usize, rate: f64) -> f64 {
+    if rate >= 1.0 {
+        return 1.0;
+    }
+    // Terms are built up from the first by their ratio, so that no factorial overflows.
+    let mut term = (1.0 - rate).powi(tried as i32);
+    let mut below = 0.0;
+    for count in 0..failed {
+        below += term;
+        term *= (tried - count) as f64 / (count + 1) as f64 * rate / (1.0 - rate);
+    }
+    (1.0 - below).max(0.0)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(strategy: &str, case: &str) -> CellId {
-        let [runtime, experiment] = ["crun", "long-line"].map(str::to_owned);
-        CellId { runtime, strategy: strategy.to_owned(), experiment, case: case.to_owned(), run: 0 }
-    }
-
-    fn list(when: &str) -> Expectations {
-        Expectations::parse(&format!(
-            "[[failure]]\nstrategy = ['tee', 'scanner']\nexperiment = 'long-line'\ncase = '65537'\n\
-             finding = 'deadline_hit'\nwhen = '{when}'\nreason = 'it stops'\nsource = 'golang/go#11242'\n"
-        ))
-        .unwrap()
-    }
-
-    #[test]
-    fn a_named_failure_is_expected_and_another_is_not() {
-        let judged = list("always").judge(&id("tee", "65537"), &[Finding::DeadlineHit, Finding::LostBytes]);
-        assert_eq!(judged.unexplained, [Finding::LostBytes]);
-        assert_eq!(judged.reason.as_deref(), Some("it stops (golang/go#11242)"));
-        assert_eq!(
-            list("always").judge(&id("file", "65537"), &[Finding::DeadlineHit]).unexplained,
-            [Finding::DeadlineHit]
-        );
-        assert!(list("always").waits_for_deadline(&id("tee", "65537")));
-        assert!(!list("sometimes").waits_for_deadline(&id("tee", "65537")));
-    }
-
-    #[test]
-    fn a_failure_that_always_happens_must_happen() {
-        assert_eq!(list("always").judge(&id("tee", "65537"), &[]).missing, [Finding::DeadlineHit]);
-        assert_eq!(list("sometimes").judge(&id("tee", "65537"), &[]), Judged::default());
-    }
-
-    #[test]
-    fn a_cell_that_hangs_by_a_race_need_not_show_what_always_happens() {
-        let entry = |finding: &str, when: &str| {
-            format!(
-                "[[failure]]\nstrategy = 'tee'\nfinding = '{finding}'\nwhen = '{when}'\nreason = 'r'\nsource = 's'\n"
-            )
-        };
-        let text = entry("exit_reported", "always") + &entry("deadline_hit", "sometimes");
-        let both = Expectations::parse(&text).unwrap();
-        assert_eq!(both.judge(&id("tee", "1"), &[Finding::DeadlineHit]).missing, []);
-        assert_eq!(both.judge(&id("tee", "1"), &[]).missing, [Finding::ExitReported]);
-        assert!(both.a_race_decides(["crun", "tee", "x", "1"], Finding::DeadlineHit));
-        assert!(!both.a_race_decides(["crun", "tee", "x", "1"], Finding::ExitReported));
-    }
-
-    #[test]
-    fn a_list_that_explains_nothing_is_refused() {
-        let entry = |finding: &str, reason: &str| {
-            format!(
-                "[[failure]]\nstrategy = 'tee'\nfinding = '{finding}'\nwhen = 'always'\nreason = '{reason}'\nsource = 's'"
-            )
-        };
-        let refused = |text: &str| Expectations::parse(text).unwrap_err().to_string();
-        assert!(refused(&entry("lost", "r")).contains("one of: stimulus_error, deadline_hit"));
-        assert!(refused(&entry("lost_bytes", " ")).contains("needs a reason"));
-        assert!(refused("[[failure]]\nstrategie = 'x'").contains("strategie"));
-    }
-
-    #[test]
-    fn a_name_may_be_excluded() {
-        let names = |text: &str| toml::from_str::<toml::Table>(text).unwrap()["x"].clone().try_into::<Names>().unwrap();
-        let but_runc = names("x = '!runc'");
-        assert!(but_runc.has("crun") && but_runc.has("my-crun") && !but_runc.has("runc"));
-        assert!(names("x = '*'").has("runc") && names("x = ['a', 'b']").has("b") && !names("x = 'a'").has("b"));
-    }
-
-    #[test]
-    fn the_built_in_list_is_one() {
-        Expectations::parse(Expectations::built_in()).unwrap();
-    }
-}
+mod tests;

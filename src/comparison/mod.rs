@@ -6,6 +6,7 @@
 
 mod agreement;
 mod answer;
+mod duty;
 mod expectation;
 mod own_bundle;
 mod recommend;
@@ -14,13 +15,15 @@ mod rule;
 mod verdict;
 
 pub use agreement::{Agreement, Difference};
-pub use expectation::{ExpectationError, Expectations, Outlook, When};
+pub use duty::DutyState;
+pub use expectation::{ExpectationError, Expectations, Facing, Fault, Outlook, When};
 pub use own_bundle::{Captured, Likeness, OwnComparison, OwnRow};
 pub use recommend::{Candidate, Recommendation, Shown, USES, Use};
 pub use row::{CapabilityState, LongLine, Row};
 pub use verdict::{CellResult, Verdict};
 
 use crate::analysis::Findings;
+use crate::finding::Finding;
 use crate::recording::{CellId, Run};
 use std::collections::HashMap;
 
@@ -50,6 +53,10 @@ pub struct Counts {
     pub pass: usize,
     /// Cells in which a duty or a declared capability was broken.
     pub fail: usize,
+    /// Cells in which output was lost that nobody could keep, and the account says so.
+    pub told: usize,
+    /// Cells in which output was lost or refused for want of a capability that the capturer does not declare.
+    pub cannot: usize,
     /// Failures that the expectations name.
     pub expected_failures: usize,
     /// Results that the expectations do not explain: failures that they do not name, and failures that they name but
@@ -57,6 +64,8 @@ pub struct Counts {
     pub unexpected: usize,
     /// Cells that cannot be tried there.
     pub unsupported: usize,
+    /// Cells in which the machine was at fault.
+    pub not_measured: usize,
     /// Cells that were not run.
     pub skipped: usize,
 }
@@ -64,8 +73,9 @@ pub struct Counts {
 impl Comparison {
     /// Compares a run by its findings and the expectations.
     pub fn new(run: Run, findings: &HashMap<CellId, Findings>, expectations: &Expectations) -> Comparison {
-        let cells: Vec<CellResult> =
+        let mut cells: Vec<CellResult> =
             run.plan.iter().map(|planned| CellResult::new(planned, &run, findings, expectations)).collect();
+        too_often(&run, &mut cells, expectations);
         let rows = row::rows(&run, &cells);
         let agreements = agreement::agreements(&run, &cells, expectations);
         let answer = answer::sentences(&run, &rows, &cells);
@@ -81,10 +91,28 @@ impl Comparison {
             cells: self.cells.len(),
             pass: of(Verdict::Pass),
             fail: of(Verdict::Fail),
+            told: of(Verdict::Told),
+            cannot: of(Verdict::Cannot),
             expected_failures: failures.filter(|cell| cell.expected).count(),
             unexpected: self.cells.iter().filter(|cell| !cell.expected).count(),
             unsupported: of(Verdict::Unsupported),
+            not_measured: of(Verdict::NotMeasured),
             skipped: of(Verdict::Skipped),
+        }
+    }
+}
+
+/// Marks the failures that happen more often than their expectation says as unexpected.
+fn too_often(run: &Run, cells: &mut [CellResult], expectations: &Expectations) {
+    let measured: Vec<usize> = (0..cells.len()).filter(|&at| cells[at].verdict.is_measured()).collect();
+    let facing: Vec<(Facing<'_>, &[Finding])> =
+        measured.iter().map(|&at| (Facing::of(&run.plan[at].id, run), &*cells[at].broken)).collect();
+    let found = expectations.too_often(&facing);
+    for too_often in found {
+        for at in too_often.cells {
+            let cell = &mut cells[measured[at]];
+            cell.expected = false;
+            cell.reason = Some(format!("unexpected: {}", too_often.reason));
         }
     }
 }
@@ -92,7 +120,7 @@ impl Comparison {
 /// The exit code: 130 if the run was interrupted; else 100 if a result is unexpected, something was left behind, or a
 /// required runtime is missing; else 4 if nothing was run; else 0.
 fn exit_code(run: &Run, cells: &[CellResult]) -> u8 {
-    let ran = cells.iter().any(|cell| matches!(cell.verdict, Verdict::Pass | Verdict::Fail));
+    let ran = cells.iter().any(|cell| cell.verdict.is_measured());
     let missing = run.runtimes.iter().any(|runtime| runtime.required && runtime.skipped.is_some());
     if run.interrupted {
         130

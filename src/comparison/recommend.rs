@@ -1,8 +1,8 @@
 //! Recommendations: which strategies do what the user needs, by measurement, and why the others do not.
 
-use super::rule;
-use super::verdict::{CellResult, Verdict};
+use super::verdict::CellResult;
 use super::{Comparison, Row};
+use super::{duty, rule};
 use crate::strategy::Capability;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -119,7 +119,7 @@ fn candidate(row: &Row, comparison: &Comparison, needs: &[Capability]) -> Candid
         strategy: row.strategy.clone(),
         recommended_by_spike: row.recommended,
         meets: missing.is_empty(),
-        broken_duties: broken_duties(&own, needs),
+        broken_duties: broken_duties(&own),
         cannot: cannot.map(|capability| lacks(capability, &own)).collect(),
         missing,
         cpu_ns_a_line: cost,
@@ -142,13 +142,11 @@ fn lacks(capability: Capability, own: &[&CellResult]) -> Shown {
     }
 }
 
-/// The findings that break a duty, each once. If a case tries only capabilities that nobody needs, what it breaks does
-/// not count here: it belongs to the capabilities that the strategy lacks.
-fn broken_duties(own: &[&CellResult], needs: &[Capability]) -> Vec<Shown> {
+/// The findings that break a duty by the strategy's own fault, each once.
+fn broken_duties(own: &[&CellResult]) -> Vec<Shown> {
     let mut broken: Vec<Shown> = Vec::new();
-    let matters = |cell: &&&CellResult| cell.tries.is_empty() || cell.tries.iter().any(|one| needs.contains(one));
-    for cell in own.iter().filter(|cell| cell.verdict == Verdict::Fail).filter(matters) {
-        for finding in cell.broken.iter().filter(|finding| finding.is_duty()) {
+    for cell in own.iter().filter(|cell| duty::is_to_blame(cell)) {
+        for finding in cell.broken.iter().filter(|finding| duty::duty_of(**finding).is_some()) {
             if !broken.iter().any(|shown| shown.what == finding.name()) {
                 broken.push(Shown {
                     what: finding.name().to_owned(),

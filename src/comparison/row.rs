@@ -1,14 +1,16 @@
 //! Rows: one per runtime and strategy, with what the spike says beside what was measured.
 
+use super::duty::{self, DutyState};
+use super::expectation::Fault;
 use super::rule;
 use super::verdict::{CellResult, Verdict};
 use crate::analysis::Findings;
-use crate::finding::Finding;
 use crate::recording::{CapturerInfo, Run, Said};
 use crate::strategy::Capability;
 use crate::text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// What becomes of lines over 64 KiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -52,8 +54,11 @@ pub struct Row {
     pub file: Option<bool>,
     /// The fraction of the neighbouring lines on different streams that arrive swapped, from 0 to 1.
     pub order_off: Option<f64>,
-    /// Lines lost in all experiments but `long-line`, which has a column of its own.
+    /// Lines that were lost or refused, and of which the account says nothing, over all cells. Not counted is what nobody
+    /// could keep, and what another than the strategy lost.
     pub lost_lines: Option<u64>,
+    /// Lines that were lost or refused, and of which the account says so.
+    pub told_lines: Option<u64>,
     /// What becomes of lines over 64 KiB.
     pub long_line: Option<LongLine>,
     /// The number of exits that were reported correctly.
@@ -72,10 +77,22 @@ pub struct Row {
     pub max_rss_bytes: Option<u64>,
     /// Declared and measured capabilities.
     pub capabilities: Vec<CapabilityState>,
+    /// How many of these lines were lost or refused for want of a capability that the strategy does not declare.
+    pub undeclared_lines: u64,
+    /// What became of each duty.
+    pub duties: Vec<DutyState>,
     /// Cells that passed.
     pub pass: usize,
-    /// Cells that failed.
+    /// Cells that failed by the strategy's own fault.
     pub fail: usize,
+    /// Cells that failed by the fault of another: of the runtime, the program, the stimulus or the machine.
+    pub fail_of_others: usize,
+    /// Cells in which output was lost that nobody could keep, and the account says so.
+    pub told: usize,
+    /// Cells in which output was lost or refused for want of a capability that the strategy does not declare.
+    pub cannot: usize,
+    /// Cells of the matrix that show nothing: they were not picked, not reached, or not measured.
+    pub untested: usize,
 }
 
 /// The experiment whose cells have the long lines.
@@ -91,9 +108,19 @@ pub(super) fn rows(run: &Run, cells: &[CellResult]) -> Vec<Row> {
                 .filter(|cell| cell.runtime == runtime.name && cell.strategy == capturer.name)
                 .filter(|cell| cell.findings.is_some())
                 .collect();
-            (!own.is_empty()).then(|| row(&runtime.name, capturer, &own))
+            let planned = cells.iter().filter(|cell| cell.runtime == runtime.name && cell.strategy == capturer.name);
+            let untested = untested(run.cases, planned);
+            (!own.is_empty()).then(|| row(&runtime.name, capturer, &own, untested))
         })
         .collect()
+}
+
+/// How many of the matrix's cases show nothing, because no run of them was measured. A case that cannot be tried there
+/// is not among them.
+fn untested<'a>(cases: usize, planned: impl Iterator<Item = &'a CellResult>) -> usize {
+    let shown = planned.filter(|cell| cell.verdict.is_measured() || cell.verdict == Verdict::Unsupported);
+    let shown: HashSet<(&str, &str)> = shown.map(|cell| (&*cell.experiment, &*cell.case)).collect();
+    cases.saturating_sub(shown.len())
 }
 
 /// The measured cells of one row.
@@ -115,7 +142,7 @@ impl<'a> Own<'a> {
     }
 }
 
-fn row(runtime: &str, capturer: &CapturerInfo, cells: &[&CellResult]) -> Row {
+fn row(runtime: &str, capturer: &CapturerInfo, cells: &[&CellResult], untested: usize) -> Row {
     let own = Own(cells);
     let count = |verdict| cells.iter().filter(|cell| cell.verdict == verdict).count();
     let exits: Vec<&Findings> = own.findings("exit-status").collect();
@@ -124,11 +151,6 @@ fn row(runtime: &str, capturer: &CapturerInfo, cells: &[&CellResult]) -> Row {
             && found.runtime_error.is_some() == found.runtime_error_expected
     };
     let orders: Vec<f64> = own.findings("interleave").filter_map(|found| found.cross_inversion_rate).collect();
-    // Lines that a dead consumer or capturer does not get do not count as lost, nor do lines that the strategy says it
-    // lost.
-    let silent = |cell: &&&CellResult| cell.broken.contains(&Finding::LostBytes);
-    let short = cells.iter().filter(|cell| cell.experiment != LONG_LINE).filter(silent);
-    let lost = short.filter_map(|cell| Some(cell.findings.as_ref()?.lost_lines));
     let live = live(&own);
     Row {
         runtime: runtime.to_owned(),
@@ -139,7 +161,8 @@ fn row(runtime: &str, capturer: &CapturerInfo, cells: &[&CellResult]) -> Row {
         apart: apart(&own),
         file: file(&own),
         order_off: (!orders.is_empty()).then(|| orders.iter().sum::<f64>() / orders.len() as f64),
-        lost_lines: cells.iter().any(|cell| cell.experiment != LONG_LINE).then(|| lost.sum()),
+        lost_lines: Some(cells.iter().map(|cell| cell.lost_lines).sum()),
+        told_lines: Some(cells.iter().map(|cell| cell.told_lines).sum()),
         long_line: long_line(&own),
         exit_right: exits.iter().filter(ends_right).count(),
         exit_total: exits.len(),
@@ -149,8 +172,18 @@ fn row(runtime: &str, capturer: &CapturerInfo, cells: &[&CellResult]) -> Row {
         throughput_bytes_per_s: own.median("throughput", "64k-writes", |found| found.throughput_bytes_per_s),
         max_rss_bytes: own.median("throughput", "64k-writes", |found| found.max_rss_bytes),
         capabilities: capabilities(capturer, &own),
+        undeclared_lines: cells
+            .iter()
+            .filter(|cell| cell.verdict == Verdict::Cannot)
+            .map(|cell| cell.lost_lines + cell.told_lines)
+            .sum(),
+        duties: duty::states(cells, untested),
         pass: count(Verdict::Pass),
-        fail: count(Verdict::Fail),
+        fail: cells.iter().filter(|cell| duty::is_to_blame(cell)).count(),
+        fail_of_others: count(Verdict::Fail) - cells.iter().filter(|cell| duty::is_to_blame(cell)).count(),
+        told: count(Verdict::Told),
+        cannot: count(Verdict::Cannot),
+        untested,
     }
 }
 
@@ -178,7 +211,18 @@ fn long_line(own: &Own<'_>) -> Option<LongLine> {
 fn capabilities(capturer: &CapturerInfo, own: &Own<'_>) -> Vec<CapabilityState> {
     let tried = |capability| {
         let tries = move |cell: &&&CellResult| cell.tries.contains(&capability);
-        own.0.iter().filter(tries).filter_map(move |cell| rule::shows(capability, cell.findings.as_ref()?))
+        // A cell that failed by another's fault shows nothing about the strategy.
+        let shows = move |cell: &&CellResult| match cell.fault {
+            None | Some(Fault::Strategy) => {
+                let shown = rule::shows(capability, cell.findings.as_ref()?)?;
+                // What a cell lacks for want of another capability says nothing about this one.
+                let for_another =
+                    cell.cannot.iter().any(|&other| other != capability && !rule::covers(other).is_empty());
+                (shown || !for_another).then_some(shown)
+            }
+            Some(_) => None,
+        };
+        own.0.iter().filter(tries).filter_map(shows)
     };
     let state = |capability| CapabilityState {
         capability,

@@ -49,12 +49,20 @@ impl Subject<'_> {
         may && says && self.findings.workload_started == Some(false)
     }
 
-    /// Whether the capturer declares something that forbids a loss, even a reported one. A capturer that lets the
-    /// program flow freely, or gives up on a grandchild, may lose output if it says so.
-    fn must_lose_nothing(&self) -> bool {
-        use Capability::{BoundedMemory, FreeFlow, PromptDespiteGrandchild, SurvivesDeath};
-        let may = [FreeFlow, SurvivesDeath, PromptDespiteGrandchild, BoundedMemory];
-        self.planned.tries.iter().any(|one| !may.contains(one) && self.declares(*one))
+    /// Whether output was lost that nobody could keep here, and the account says so.
+    fn told_of_forced_loss(&self) -> bool {
+        let told = self.findings.truncated || self.findings.told_lost_bytes.is_some_and(|bytes| bytes > 0);
+        self.planned.forces_loss && self.findings.lost_bytes > 0 && told
+    }
+
+    /// The capabilities that the case tries, that the capturer does not declare, and for want of which something of this
+    /// is broken.
+    fn cannot(&self, broken: &[Finding]) -> Vec<Capability> {
+        let lacks = |one: &&Capability| {
+            let wanting = || broken.iter().any(|finding| covers(**one).contains(finding));
+            !self.declares(**one) && wanting() && shows(**one, self.findings) == Some(false)
+        };
+        self.planned.tries.iter().filter(lacks).copied().collect()
     }
 }
 
@@ -62,19 +70,24 @@ impl Subject<'_> {
 type Rule = (Finding, fn(&Subject<'_>) -> bool);
 
 /// All rules: duties first, in the order of their weight, then declared capabilities.
-pub(super) const RULES: [Rule; 31] = [
+pub(super) const RULES: [Rule; 35] = [
     // The stimulus failed, so the case was not tried.
     (Finding::StimulusError, |it| it.findings.stimulus_error.is_some()),
     (Finding::DeadlineHit, |it| it.findings.deadline_hit),
     // A program that never ran lost nothing, and proves nothing.
     (Finding::WorkloadStarted, |it| it.findings.workload_started == Some(false) && !it.refused()),
-    // No *silent* loss: a capturer that reports a loss keeps the duty, but not what it declares.
-    (Finding::LostBytes, |it| it.findings.lost_bytes > 0 && (!it.findings.truncated || it.must_lose_nothing())),
+    // Only force excuses a loss. To tell of it is not enough.
+    (Finding::LostBytes, |it| it.findings.lost_bytes > 0 && !it.told_of_forced_loss()),
+    // What the capturer's own channel refuses is lost as surely as what it takes and drops.
+    (Finding::RefusedBytes, |it| it.findings.refused_bytes > 0),
+    (Finding::ToldWrongBytes, |it| it.ended() && it.findings.told_wrong_bytes.is_some_and(|bytes| bytes > 0)),
+    (Finding::FalseAlarm, |it| it.ended() && it.findings.false_alarm),
     (Finding::DuplicatedLines, |it| it.findings.duplicated_lines > 0),
     (Finding::AlteredLines, |it| it.findings.altered_lines > 0),
     // If the runtime itself failed, its messages on stderr are not the capturer's fault.
     (Finding::ForeignLines, |it| it.findings.foreign_lines > 0 && it.findings.runtime_error.is_none()),
     (Finding::MisattributedLines, |it| it.findings.misattributed_lines > 0),
+    (Finding::ImpossibleStamps, |it| it.findings.impossible_stamps > 0),
     (Finding::StreamInversions, |it| it.findings.stream_inversions > 0),
     (Finding::ExitReported, |it| {
         it.ended() && it.findings.exit_reported != Some(it.findings.exit_expected) && !it.refused()
@@ -107,7 +120,8 @@ pub(super) const RULES: [Rule; 31] = [
         let late = it.findings.delivered_before_exit_fraction.is_some_and(|fraction| fraction < LIVE_FRACTION);
         it.declares(Capability::Live) && it.planned.paced && late
     }),
-    (Finding::PromptHeld, |it| it.must(Capability::Live) && it.findings.prompt_held == Some(true)),
+    (Finding::HeldLines, |it| it.must(Capability::Live) && !it.findings.is_live() && it.findings.held_lines.is_some()),
+    (Finding::PromptHeld, |it| it.must(Capability::Prompts) && it.findings.prompt_held == Some(true)),
     (Finding::UnattributedLines, |it| it.declares(Capability::Apart) && it.findings.unattributed_lines > 0),
     (Finding::CrossInversionRate, |it| {
         it.declares(Capability::Order) && it.findings.cross_inversion_rate.is_some_and(|rate| rate > 0.0)
@@ -126,8 +140,6 @@ pub(super) const RULES: [Rule; 31] = [
     (Finding::WorkloadSurvived, |it| {
         it.must(Capability::SurvivesDeath) && it.findings.workload_survived == Some(false)
     }),
-    // A write that the stream refuses is not lost by the capturer, but by the program.
-    (Finding::RefusedBytes, |it| it.must(Capability::AnyWrite) && it.findings.refused_bytes > 0),
     (Finding::MaxRssBytes, |it| it.must(Capability::BoundedMemory) && !is_bounded(it.findings)),
 ];
 
@@ -143,23 +155,53 @@ fn is_bounded(found: &Findings) -> bool {
     found.max_rss_bytes.is_none_or(|bytes| bytes <= MEMORY_MAX_BYTES)
 }
 
-/// The findings that break something.
-pub(super) fn broken(findings: &Findings, capturer: &CapturerInfo, planned: &Planned) -> Vec<Finding> {
-    all_broken(findings, capturer, planned).filter(|one| !planned.excused.contains(one)).collect()
+/// What the rules say about one cell.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Ruled {
+    /// The findings that break something.
+    pub(super) broken: Vec<Finding>,
+    /// The findings that would break something if the case did not excuse them.
+    pub(super) excused: Vec<Finding>,
+    /// The capabilities that the case tries, that the capturer neither declares nor has, and for want of which output was
+    /// lost or refused.
+    pub(super) cannot: Vec<Capability>,
+    /// Whether output was lost that nobody could keep here, and the account says so.
+    pub(super) told: bool,
 }
 
-/// The findings that would break something if the case did not excuse them.
-pub(super) fn excused(findings: &Findings, capturer: &CapturerInfo, planned: &Planned) -> Vec<Finding> {
-    all_broken(findings, capturer, planned).filter(|one| planned.excused.contains(one)).collect()
-}
-
-fn all_broken<'a>(
-    findings: &'a Findings,
-    capturer: &'a CapturerInfo,
-    planned: &'a Planned,
-) -> impl Iterator<Item = Finding> + use<'a> {
+/// Holds the findings of one cell against the rules.
+pub(super) fn judge(findings: &Findings, capturer: &CapturerInfo, planned: &Planned) -> Ruled {
     let subject = Subject { findings, capturer, planned };
-    RULES.iter().filter(move |(_, breaks)| breaks(&subject)).map(|(finding, _)| *finding)
+    let all = RULES.iter().filter(|(_, breaks)| breaks(&subject)).map(|(finding, _)| *finding);
+    let (excused, broken): (Vec<Finding>, Vec<Finding>) = all.partition(|one| planned.excused.contains(one));
+    let cannot = subject.cannot(&broken);
+    let covered = |finding: &Finding| cannot.iter().any(|&capability| covers(capability).contains(finding));
+    let broken: Vec<Finding> = broken.into_iter().filter(|finding| !covered(finding)).collect();
+    let file_told = excused.contains(&Finding::FileLostBytes) && findings.file_loss_told == Some(true);
+    Ruled { broken, excused, cannot, told: subject.told_of_forced_loss() || file_told }
+}
+
+/// What belongs to a capability: these findings say nothing more against a capturer that does not declare it, in a case
+/// that tries it and that shows that the capturer does not have it.
+pub(super) fn covers(capability: Capability) -> &'static [Finding] {
+    match capability {
+        Capability::AnyLine
+        | Capability::Reopen
+        | Capability::AnyWrite
+        | Capability::AnyProgram
+        | Capability::IndependentSinks
+        | Capability::SurvivesDeath => &[Finding::LostBytes, Finding::RefusedBytes, Finding::FileLostBytes],
+        // The rules of the others ask whether they are declared.
+        Capability::Live
+        | Capability::Prompts
+        | Capability::Apart
+        | Capability::File
+        | Capability::Order
+        | Capability::ExactBytes
+        | Capability::BoundedMemory
+        | Capability::PromptDespiteGrandchild
+        | Capability::FreeFlow => &[],
+    }
 }
 
 /// Whether a case that tries this capability shows that the capturer has it, whatever the capturer declares. None: the
@@ -169,15 +211,21 @@ pub(super) fn shows(capability: Capability, found: &Findings) -> Option<bool> {
     if found.workload_started == Some(false) || found.stimulus_error.is_some() {
         return None;
     }
-    let whole = !found.deadline_hit && found.lost_bytes == 0 && found.altered_lines == 0 && found.foreign_lines == 0;
+    let kept = found.lost_bytes == 0 && found.refused_bytes == 0;
+    // What is delivered but not in a file that the capturer writes is not kept.
+    let in_file = found.file_lost_bytes.is_none_or(|lost| lost == 0);
+    let whole = !found.deadline_hit && kept && found.altered_lines == 0 && found.foreign_lines == 0;
     let ends_right = found.exit_reported == Some(found.exit_expected);
     Some(match capability {
         Capability::Live => found.is_live(),
+        Capability::Prompts => found.prompt_held == Some(false),
+        // Whoever delivers nothing, or lines of one stream only, shows nothing.
+        Capability::Apart if found.attributed_streams < 2 && found.unattributed_lines == 0 => return None,
         Capability::Apart => found.unattributed_lines == 0 && found.misattributed_lines == 0,
         Capability::File => found.has_file(),
         Capability::Order => found.cross_inversion_rate == Some(0.0),
         Capability::ExactBytes => whole && found.wrong_endings == 0,
-        Capability::AnyLine => !found.deadline_hit && found.lost_bytes == 0 && found.altered_lines == 0,
+        Capability::AnyLine => !found.deadline_hit && kept && in_file && found.altered_lines == 0,
         Capability::BoundedMemory => is_bounded(found),
         Capability::PromptDespiteGrandchild => is_prompt(found),
         Capability::FreeFlow => is_free(found),
@@ -187,9 +235,11 @@ pub(super) fn shows(capability: Capability, found: &Findings) -> Option<bool> {
         // If the consumer is gone, the file must be whole. If the file fails, the deliveries must be whole.
         Capability::IndependentSinks => {
             let file_whole = found.file_lost_bytes? == 0;
-            (file_whole || whole) && !found.deadline_hit && found.workload_survived != Some(false)
+            (file_whole || whole)
+                && found.refused_bytes == 0
+                && !found.deadline_hit
+                && found.workload_survived != Some(false)
         }
-        Capability::AnyWrite => whole && ends_right && found.refused_bytes == 0,
-        Capability::Reopen | Capability::AnyProgram => whole && ends_right,
+        Capability::AnyWrite | Capability::Reopen | Capability::AnyProgram => whole && in_file && ends_right,
     })
 }

@@ -23,6 +23,7 @@ fn planned() -> Planned {
         expected: Ok(ExpectedEnd { code: 0, runtime_error: false, starts: true, may_be_refused: false }),
         paced: true,
         tries: Capability::ALL.to_vec(),
+        forces_loss: false,
         excused: Vec::new(),
         excused_because: None,
     }
@@ -37,7 +38,7 @@ fn check(declares: &[Capability], change: impl Fn(&mut Findings), expected: &[Fi
 fn check_of(planned: &Planned, declares: &[Capability], change: impl Fn(&mut Findings), expected: &[Finding]) {
     let mut findings = sound();
     change(&mut findings);
-    assert_eq!(rule::broken(&findings, &capturer(declares), planned), expected);
+    assert_eq!(rule::judge(&findings, &capturer(declares), planned).broken, expected);
 }
 
 #[test]
@@ -45,30 +46,70 @@ fn a_sound_run_breaks_nothing() {
     check(&Capability::ALL, |_| {}, &[]);
 }
 
-#[test]
-fn duties_hold_for_everybody() {
-    check(&[], |found| found.lost_bytes = 1, &[Finding::LostBytes]);
-    check(&[], |found| found.duplicated_lines = 1, &[Finding::DuplicatedLines]);
-    check(&[], |found| found.altered_lines = 1, &[Finding::AlteredLines]);
-    check(&[], |found| found.foreign_lines = 1, &[Finding::ForeignLines]);
-    check(&[], |found| found.misattributed_lines = 1, &[Finding::MisattributedLines]);
-    check(&[], |found| found.stream_inversions = 1, &[Finding::StreamInversions]);
-    check(&[], |found| found.exit_reported = Some(1), &[Finding::ExitReported]);
-    check(&[], |found| found.exit_reported = None, &[Finding::ExitReported]);
-    check(&[], |found| found.left_behind = 1, &[Finding::LeftBehind]);
-    check(&[], |found| found.protocol_error = Some("x".into()), &[Finding::ProtocolError]);
-    check(&[], |found| found.runtime_error = Some("x".into()), &[Finding::RuntimeError]);
-    check(&[], |found| found.runtime_error_expected = true, &[Finding::RuntimeError]);
+/// A cell that tries nothing, so that only duties count.
+fn plain() -> Planned {
+    Planned { tries: Vec::new(), paced: false, ..planned() }
 }
 
 #[test]
-fn a_loss_that_is_told_is_no_silent_loss_but_keeps_nothing_that_is_declared() {
-    let told = |found: &mut Findings| (found.lost_bytes, found.truncated) = (9, true);
-    check(&[], told, &[]);
-    check(&[Capability::FreeFlow], told, &[]);
-    for declared in [Capability::AnyLine, Capability::AnyWrite, Capability::AnyProgram, Capability::Reopen] {
-        check(&[declared], told, &[Finding::LostBytes]);
+fn duties_hold_for_everybody() {
+    type Case = (fn(&mut Findings), Finding);
+    let cases: [Case; 16] = [
+        (|found| found.lost_bytes = 1, Finding::LostBytes),
+        (|found| found.refused_bytes = 1, Finding::RefusedBytes),
+        (|found| found.told_wrong_bytes = Some(1), Finding::ToldWrongBytes),
+        (|found| found.false_alarm = true, Finding::FalseAlarm),
+        (|found| found.duplicated_lines = 1, Finding::DuplicatedLines),
+        (|found| found.altered_lines = 1, Finding::AlteredLines),
+        (|found| found.foreign_lines = 1, Finding::ForeignLines),
+        (|found| found.misattributed_lines = 1, Finding::MisattributedLines),
+        (|found| found.impossible_stamps = 1, Finding::ImpossibleStamps),
+        (|found| found.stream_inversions = 1, Finding::StreamInversions),
+        (|found| found.exit_reported = Some(1), Finding::ExitReported),
+        (|found| found.exit_reported = None, Finding::ExitReported),
+        (|found| found.left_behind = 1, Finding::LeftBehind),
+        (|found| found.protocol_error = Some("x".into()), Finding::ProtocolError),
+        (|found| found.runtime_error = Some("x".into()), Finding::RuntimeError),
+        (|found| found.runtime_error_expected = true, Finding::RuntimeError),
+    ];
+    for (change, finding) in cases {
+        check_of(&plain(), &[], change, &[finding]);
+        check_of(&plain(), &Capability::ALL, change, &[finding]);
     }
+}
+
+#[test]
+fn whoever_declares_nothing_still_has_every_duty_but_those_of_what_it_cannot() {
+    let of = |change: fn(&mut Findings)| {
+        let mut findings = sound();
+        change(&mut findings);
+        rule::judge(&findings, &capturer(&[]), &planned())
+    };
+    let lost = of(|found| (found.lost_bytes, found.refused_bytes) = (1, 1));
+    assert_eq!(lost.broken, []);
+    assert!(lost.cannot.contains(&Capability::AnyLine) && lost.cannot.contains(&Capability::AnyWrite));
+    for (change, finding) in [
+        ((|found| found.deadline_hit = true) as fn(&mut Findings), Finding::DeadlineHit),
+        (|found| found.exit_reported = Some(1), Finding::ExitReported),
+        (|found| found.altered_lines = 1, Finding::AlteredLines),
+        (|found| found.left_behind = 1, Finding::LeftBehind),
+    ] {
+        assert_eq!(of(change).broken, [finding], "a hang, a wrong status, an alteration and leftovers always count");
+    }
+}
+
+#[test]
+fn only_force_excuses_a_loss_and_only_if_it_is_told() {
+    let told = |found: &mut Findings| (found.lost_bytes, found.truncated) = (9, true);
+    let silent = |found: &mut Findings| found.lost_bytes = 9;
+    check_of(&plain(), &[], told, &[Finding::LostBytes]);
+    let forced = Planned { forces_loss: true, ..plain() };
+    check_of(&forced, &[], told, &[]);
+    check_of(&forced, &[], silent, &[Finding::LostBytes]);
+    let mut findings = sound();
+    told(&mut findings);
+    assert!(rule::judge(&findings, &capturer(&[]), &forced).told);
+    assert!(!rule::judge(&findings, &capturer(&[]), &plain()).told);
 }
 
 #[test]
@@ -107,16 +148,17 @@ fn capabilities_hold_for_those_who_declare_them() {
         (Capability::Apart, |found| found.unattributed_lines = 1, Finding::UnattributedLines),
         (Capability::Order, |found| found.cross_inversion_rate = Some(0.01), Finding::CrossInversionRate),
         (Capability::ExactBytes, |found| found.wrong_endings = 1, Finding::WrongEndings),
-        (Capability::Live, |found| found.prompt_held = Some(true), Finding::PromptHeld),
+        (Capability::Prompts, |found| found.prompt_held = Some(true), Finding::PromptHeld),
         (Capability::FreeFlow, |found| found.workload_stalled_ns = Some(900_000_000), Finding::WorkloadStalledNs),
         (Capability::SurvivesDeath, |found| found.workload_survived = Some(false), Finding::WorkloadSurvived),
-        (Capability::AnyWrite, |found| found.refused_bytes = 4 << 20, Finding::RefusedBytes),
+        (Capability::Live, |found| (found.held_lines, found.accepted_lines) = (Some(4), 5), Finding::HeldLines),
         (Capability::BoundedMemory, |found| found.max_rss_bytes = Some(20 << 20), Finding::MaxRssBytes),
         (Capability::File, |found| found.file_owner_changed = Some(true), Finding::FileOwnerChanged),
     ];
     for (capability, change, finding) in cases {
-        check(&[capability], change, &[finding]);
-        check(&[], change, &[]);
+        let tries = Planned { tries: vec![capability], ..planned() };
+        check_of(&tries, &[capability], change, &[finding]);
+        check_of(&tries, &[], change, &[]);
     }
 }
 
@@ -167,7 +209,7 @@ fn what_is_held_against_something_has_a_rule_and_the_reverse() {
         let only_reported = finding.description().about == About::Report;
         assert_eq!(in_rules(finding), !only_reported, "{finding}");
     }
-    assert_eq!(Finding::ALL.iter().filter(|finding| finding.is_duty()).count(), 13);
+    assert_eq!(Finding::ALL.iter().filter(|finding| finding.is_duty()).count(), 17);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Verdicts: each cell of the plan, judged by the rules and compared with the expectations.
 
-use super::expectation::Expectations;
-use super::rule;
+use super::expectation::{Expectations, Facing, Fault};
+use super::rule::{self, Ruled};
 use crate::analysis::Findings;
 use crate::finding::{Finding, names};
 use crate::recording::CellId;
-use crate::recording::{CapturerInfo, NotRun, Planned, Run};
+use crate::recording::{NotRun, Planned, Run};
 use crate::strategy::Capability;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,16 +13,30 @@ use std::collections::HashMap;
 
 /// The result of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Every duty and every declared capability was kept.
     Pass,
     /// A duty or a declared capability was broken.
     Fail,
+    /// Output was lost that nobody could keep here, and the capturer's account says so.
+    Told,
+    /// Output was lost or refused for want of a capability that the case tries and the capturer does not declare. It
+    /// breaks nothing else.
+    Cannot,
     /// The cell cannot be tried there.
     Unsupported,
+    /// The cell was run, but the machine was at fault, so the result says nothing.
+    NotMeasured,
     /// The cell was not run.
     Skipped,
+}
+
+impl Verdict {
+    /// Whether the cell was run, and its result says something.
+    pub fn is_measured(self) -> bool {
+        matches!(self, Verdict::Pass | Verdict::Fail | Verdict::Told | Verdict::Cannot)
+    }
 }
 
 /// One cell with its verdict.
@@ -42,6 +56,8 @@ pub struct CellResult {
     pub run: u32,
     /// The verdict.
     pub verdict: Verdict,
+    /// Whose fault a failure is; null if the cell did not fail.
+    pub fault: Option<Fault>,
     /// Whether the expectations explain the result: they name every failure, and every failure that always happens did
     /// happen.
     pub expected: bool,
@@ -51,8 +67,15 @@ pub struct CellResult {
     pub tries: Vec<Capability>,
     /// The findings that break something.
     pub broken: Vec<Finding>,
+    /// The capabilities that the cell tries, that the capturer does not declare, and for want of which output was lost or
+    /// refused.
+    pub cannot: Vec<Capability>,
     /// The command that runs the cell again.
     pub repeat: String,
+    /// Lines that were lost or refused without a word, by the strategy's own fault.
+    pub lost_lines: u64,
+    /// Lines that were lost or refused, and of which the account says so.
+    pub told_lines: u64,
     /// Whether the deadline came before the end.
     pub deadline_hit: bool,
     /// What was measured; null if the cell was not run.
@@ -75,11 +98,15 @@ impl CellResult {
             case: id.case.clone(),
             run: id.run,
             verdict: Verdict::Skipped,
+            fault: None,
             expected: true,
             reason: None,
             tries: planned.tries.clone(),
             broken: Vec::new(),
+            cannot: Vec::new(),
             repeat: repeat(id, run),
+            lost_lines: 0,
+            told_lines: 0,
             deadline_hit: false,
             findings: None,
         };
@@ -96,29 +123,73 @@ impl CellResult {
 
     fn judge(&mut self, planned: &Planned, run: &Run, found: &Findings, expectations: &Expectations) {
         let capturer = run.capturers.iter().find(|capturer| capturer.name == self.strategy);
-        let broken = capturer.map(|capturer| rule::broken(found, capturer, planned)).unwrap_or_default();
-        self.verdict = if broken.is_empty() { Verdict::Pass } else { Verdict::Fail };
+        let ruled = capturer.map(|capturer| rule::judge(found, capturer, planned)).unwrap_or_default();
+        self.verdict = match (ruled.broken.is_empty(), ruled.told, ruled.cannot.is_empty()) {
+            (false, ..) => Verdict::Fail,
+            (true, true, _) => Verdict::Told,
+            (true, false, false) => Verdict::Cannot,
+            (true, false, true) => Verdict::Pass,
+        };
         self.deadline_hit = found.deadline_hit;
         self.findings = Some(found.clone());
-        let judged = expectations.judge(&planned.id, &broken);
+        let judged = expectations.judge(&Facing::of(&planned.id, run), &ruled.broken, found);
         self.expected = judged.unexplained.is_empty() && judged.missing.is_empty();
+        self.fault = (!ruled.broken.is_empty()).then(|| match judged.unexplained.as_slice() {
+            [] => judged.fault.unwrap_or_default(),
+            unexplained => fault(unexplained, found),
+        });
         self.reason = match (judged.unexplained.as_slice(), judged.missing.as_slice()) {
-            ([], []) if broken.is_empty() => self.excuse(planned, capturer, found),
+            ([], []) if ruled.broken.is_empty() => plain_reason(&ruled, planned, found),
             ([], []) => judged.reason,
             ([], missing) => Some(format!("{} was expected to happen always, but did not", names(missing))),
             (unexplained, _) => Some(format!("unexpected: {}", names(unexplained))),
         };
-        self.broken = broken;
+        (self.broken, self.cannot) = (ruled.broken, ruled.cannot);
+        self.count_loss(planned, found);
     }
 }
 
 impl CellResult {
-    /// The findings that the case excuses, and why it excuses them.
-    fn excuse(&self, planned: &Planned, capturer: Option<&CapturerInfo>, found: &Findings) -> Option<String> {
-        let excused = rule::excused(found, capturer?, planned);
-        let because = planned.excused_because.as_ref().filter(|_| !excused.is_empty())?;
-        Some(format!("excused: {} ({because})", names(&excused)))
+    /// Counts the lines that are lost. What nobody could keep is not, nor what another than the strategy lost.
+    fn count_loss(&mut self, planned: &Planned, found: &Findings) {
+        let of_another = self.fault.is_some_and(|fault| fault != Fault::Strategy);
+        if of_another || planned.excused.contains(&Finding::LostBytes) {
+            return;
+        }
+        let lost = found.lost_lines + found.refused_lines;
+        let told = found.truncated || found.told_lost_bytes.is_some_and(|bytes| bytes > 0);
+        if told { self.told_lines = lost } else { self.lost_lines = lost }
     }
+}
+
+/// Whose fault a failure is that no expectation names.
+fn fault(unexplained: &[Finding], found: &Findings) -> Fault {
+    match unexplained {
+        _ if unexplained.contains(&Finding::StimulusError) => Fault::Stimulus,
+        // The runtime's own log says that it failed.
+        _ if unexplained.contains(&Finding::RuntimeError) && found.runtime_error.is_some() => Fault::Runtime,
+        _ => Fault::Strategy,
+    }
+}
+
+/// What there is to say of a cell that did not fail. None: nothing.
+fn plain_reason(ruled: &Ruled, planned: &Planned, found: &Findings) -> Option<String> {
+    let told = ruled.told.then(|| {
+        let lost = found.lost_bytes + found.file_lost_bytes.unwrap_or(0);
+        let said = found.told_lost_bytes.filter(|&bytes| bytes > 0);
+        let said = said.map_or("without a figure".to_owned(), |bytes| format!("{bytes} bytes"));
+        format!("nobody could keep everything here: {lost} bytes were lost, and the account says so, {said}")
+    });
+    let cannot = (!ruled.cannot.is_empty()).then(|| {
+        let names: Vec<&str> = ruled.cannot.iter().map(|one| one.name()).collect();
+        let lost = found.lost_bytes + found.refused_bytes;
+        let lost = if lost > 0 { format!(", and {lost} bytes were lost or refused") } else { String::new() };
+        format!("it does not declare {}{lost}", names.join(", "))
+    });
+    let excused = planned.excused_because.as_ref().filter(|_| !ruled.excused.is_empty());
+    let excused = excused.map(|because| format!("excused: {} ({because})", names(&ruled.excused)));
+    let all: Vec<String> = [told, cannot, excused].into_iter().flatten().collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 fn repeat(id: &CellId, run: &Run) -> String {

@@ -2,6 +2,7 @@
 
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
+use crate::strategy::Capability;
 use crun_capture_reactor::Stream;
 
 pub(super) static BURST: Experiment = Experiment {
@@ -18,7 +19,7 @@ pub(super) static BURST: Experiment = Experiment {
         let script = || Script::new(size.seed, End::Exit(0));
         vec![
             Case::new("exit-at-once", script().then(Step::Lines(lines))),
-            Case::new("write-1-mib", script().then(Step::Lines(mebibyte))),
+            Case::new("write-1-mib", script().then(Step::Lines(mebibyte))).tries(Capability::AnyWrite),
         ]
     },
 };

@@ -45,7 +45,7 @@ pub(super) static DESCRIPTORS: Experiment = Experiment {
             Case::new("own-stderr-dead", plain()).under(&OWN_STDERR_DEAD),
             Case::new("few", plain()).under(&FEW_DESCRIPTORS),
             Case::new("blocking", plain().then(Step::RequireBlocking)),
-            Case::new("non-blocking", full),
+            Case { forced_errors: &[libc::EAGAIN], ..Case::new("non-blocking", full) },
             Case::new("reopened", reopened).tries(Capability::Reopen),
             Case::new("write-4-mib", script().then(Step::Lines(large))).tries(Capability::AnyWrite),
             Case::new("exchanged", plain().then(Step::Exchange).then(some())),

@@ -1,9 +1,9 @@
 //! How a program divides its output into writes: a byte at a time, a prompt, one enormous line, two writers at once.
 
-use super::stimulus::{GATE, PROMPT};
+use super::stimulus::{GATE, ONE_AT_A_TIME, PROMPT, STEPS};
 use super::{Case, Experiment, Size};
 use crate::finding::Finding;
-use crate::script::{Data, End, Script, Step};
+use crate::script::{Data, End, Lines, Script, Step};
 use crate::strategy::Capability;
 use crun_capture_reactor::Stream;
 
@@ -41,11 +41,12 @@ pub(super) static FRAMING: Experiment = Experiment {
         let length = if size.quick { 8 << 20 } else { 100 << 20 };
         let long = Data::Fill { byte: b'x', length_bytes: length };
         let long = script()
-            .then(Step::Write { stream: Stream::Stdout, data: long, piece_bytes: Some(1 << 20) })
+            .then(Step::Write { stream: Stream::Stdout, data: long, piece_bytes: Some(64 << 10) })
             .then(write("\nafter\n", None));
         vec![
             Case::new("byte-at-a-time", script().then(write(&bytes, Some(1)))),
-            Case::new("prompt", prompt).under(&PROMPT).tries(Capability::Live),
+            Case::new("one-at-a-time", one_at_a_time(size)).under(&ONE_AT_A_TIME).tries(Capability::Live),
+            Case::new("prompt", prompt).under(&PROMPT).tries(Capability::Prompts),
             Case::new("line-100-mib", long).tries(Capability::AnyLine),
             Case { full_only: true, ..two_writers(size, PIPE_BUF - 1) },
             two_writers(size, PIPE_BUF),
@@ -53,6 +54,17 @@ pub(super) static FRAMING: Experiment = Experiment {
         ]
     },
 };
+
+/// A script that writes one line at a time, and waits for each to arrive. A capturer that keeps lines back until there
+/// are more of them, or until the next one comes, never delivers one in time.
+fn one_at_a_time(size: Size) -> Script {
+    let line = Step::Lines(Lines::fast(&[Stream::Stdout], 1, 100));
+    let wait = |gate: &str| Step::Wait { gate: gate.to_owned() };
+    let pairs = STEPS
+        .iter()
+        .fold(Script::new(size.seed, End::Exit(0)), |script, gate| script.then(line.clone()).then(wait(gate)));
+    pairs.then(line)
+}
 
 /// A case in which two processes write lines of `bytes` bytes, line feed included, into a pipe that holds one of them.
 fn two_writers(size: Size, bytes: usize) -> Case {

@@ -41,7 +41,7 @@ pub use stimulus::{Stimulus, StimulusRef};
 use crate::bundle::{Flaw, OwnBundle};
 use crate::finding::Finding;
 use crate::script::{End, SURVIVED, Script};
-use crate::strategy::{Capabilities, Capability};
+use crate::strategy::{Capabilities, Capability, Needs};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,6 +135,9 @@ pub struct Case {
     pub excused: Vec<Finding>,
     /// Why they are excused. Empty: because of the stimulus.
     pub excused_because: &'static str,
+    /// The errors (errno) with which the script itself makes the kernel refuse a write, whatever takes the output: EAGAIN
+    /// on a descriptor that the program made non-blocking.
+    pub forced_errors: &'static [i32],
     /// Whether `--quick` leaves it out if nobody asks for it by name: it takes much output to show what it shows, or it
     /// shows the same as another case.
     pub full_only: bool,
@@ -167,6 +170,7 @@ impl Case {
             tries: Vec::new(),
             excused: Vec::new(),
             excused_because: "",
+            forced_errors: &[],
             full_only: false,
             at_once: 1,
             pid_namespace: true,
@@ -208,6 +212,19 @@ impl Case {
             ("", None) => None,
             (why, _) => Some(why.to_owned()),
         }
+    }
+
+    /// The errors with which the script or the stimulus makes the kernel refuse a write, whatever a capturer with these
+    /// needs does.
+    pub fn forced_errors(&self, needs: Needs) -> Vec<i32> {
+        let of_stimulus = self.stimulus.iter().flat_map(|stimulus| stimulus.0.forced_errors(needs));
+        self.forced_errors.iter().chain(of_stimulus).copied().collect()
+    }
+
+    /// Whether a capturer that declares these capabilities must lose some of the output here, whatever it does. It must
+    /// then say so in its account.
+    pub fn forces_loss(&self, declares: Capabilities) -> bool {
+        self.stimulus.is_some_and(|stimulus| stimulus.0.forces_loss(declares))
     }
 
     /// How much longer its run takes because of the stimulus.

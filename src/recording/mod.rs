@@ -1,5 +1,6 @@
 //! Recordings: everything that is known about one run, before it is judged.
 
+pub mod finished;
 pub mod run;
 pub mod store;
 
@@ -60,8 +61,10 @@ pub struct Recording {
     pub facts: Facts,
     /// The ground truth: what was written. None: the workload never started.
     pub journal: Option<Journal>,
-    /// The deliveries, in the order of arrival.
+    /// The deliveries, in the order of arrival, each with the time at which it arrived at the harness.
     pub deliveries: Vec<Delivered>,
+    /// The stamp that the capturer itself gave each delivery. None: it gave none.
+    pub stamps: Vec<Option<u64>>,
     /// The files that the capturer left for stdout and stderr. None: it left no such file.
     pub files: [Option<Vec<u8>>; 2],
 }
@@ -124,6 +127,9 @@ pub struct Facts {
     /// What the stimulus did, and when.
     #[serde(default)]
     pub notes: Vec<(u64, String)>,
+    /// The errors with which the case itself makes the kernel refuse a write, whatever takes the output.
+    #[serde(default)]
+    pub forced_errors: Vec<i32>,
     /// Why the stimulus could not do what it had to do.
     #[serde(default)]
     pub stimulus_error: Option<String>,

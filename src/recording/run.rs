@@ -44,6 +44,10 @@ pub struct Run {
     pub wall_ns: u64,
     /// Whether the run ended early, by the user or by an error. True as long as it runs.
     pub interrupted: bool,
+    /// How many cells it has finished: as many lines its list of them has. None as long as it runs, and if it could not
+    /// end in order.
+    #[serde(default)]
+    pub finished: Option<usize>,
     /// Processes that some cell left behind, nobody can tell which.
     pub left_behind: Vec<String>,
     /// For the command that runs a cell again: the word for each runtime, in their order, ready for a shell.
@@ -59,6 +63,8 @@ pub struct Run {
     /// The experiments and cases that `--quick` leaves out.
     #[serde(default)]
     pub left_out: Vec<String>,
+    /// How many cases each capturer would have on each runtime, if no experiment and no cell had been picked.
+    pub cases: usize,
     /// All cells.
     pub plan: Vec<Planned>,
 }
@@ -68,6 +74,8 @@ pub struct Run {
 pub struct RuntimeInfo {
     /// Its name in ids.
     pub name: String,
+    /// The kind of runtime that it is, whatever its name in ids is: `crun`.
+    pub kind: String,
     /// The version that it reports.
     pub version: String,
     /// The path of its program.
@@ -120,6 +128,9 @@ pub struct Planned {
     /// The capabilities that the cell tries: it shows whether the capturer has them.
     #[serde(default)]
     pub tries: Vec<Capability>,
+    /// Whether the capturer must lose some of the output here, whatever it does.
+    #[serde(default)]
+    pub forces_loss: bool,
     /// The findings that say nothing about the capturer here.
     #[serde(default)]
     pub excused: Vec<Finding>,
@@ -298,10 +309,11 @@ impl RuntimeInfo {
         let (wanted, found, missing) = (&sought.wanted, sought.found.as_ref().ok(), sought.found.as_ref().err());
         RuntimeInfo {
             name: wanted.label.clone(),
+            kind: found.map_or(wanted.runtime, |found| found.runtime).name().to_owned(),
             version: found.map(|found| found.version.clone()).unwrap_or_default(),
             path: found.map(|found| found.program.display().to_string()).unwrap_or_default(),
             mode: found.map(|found| found.mode_words()).unwrap_or_default(),
-            real: wanted.runtime.is_real(),
+            real: found.map_or(wanted.runtime, |found| found.runtime).is_real(),
             required: wanted.required,
             skipped: missing.map(|unusable| unusable.reason.clone()),
             mend: missing.map(|unusable| unusable.mend.clone()).filter(|mend| !mend.is_empty()),

@@ -1,7 +1,7 @@
 //! The format of recordings on disk. Only this module knows it.
 //!
-//! The folder of a cell is `cells/RUNTIME/STRATEGY/EXPERIMENT/CASE/RUN`. It holds `facts.json`, `deliveries` (frames),
-//! `journal`, and, if the capturer wrote files, `stdout` and `stderr`. `facts.json` is written last and renamed into
+//! The folder of a cell is `cells/RUNTIME/STRATEGY/EXPERIMENT/CASE/RUN`. It holds `facts.json`, `deliveries` (frames, with
+//! the times of their arrival), `stamps` (the capturer's own times, 8 bytes each), `journal`, and, if the capturer wrote files, `stdout` and `stderr`. `facts.json` is written last and renamed into
 //! place, so a folder that has it is whole.
 
 use super::{CellId, Facts, Recording};
@@ -58,6 +58,8 @@ pub fn write(folder: &Path, recording: &Recording) -> io::Result<()> {
         encode(delivered.origin, delivered.ending, Some(delivered.at_ns), &delivered.bytes, &mut frames);
     }
     replace(&folder.join("deliveries"), &frames)?;
+    let stamps: Vec<u8> = recording.stamps.iter().flat_map(|stamp| stamp.unwrap_or(NO_STAMP).to_le_bytes()).collect();
+    replace(&folder.join("stamps"), &stamps)?;
     for stream in Stream::BOTH.into_iter().filter(|stream| recording.file(*stream).is_none()) {
         // What could not be read as a file during the run could not be read for a report either. Usually nothing is
         // there.
@@ -82,6 +84,7 @@ pub fn read(folder: &Path) -> io::Result<Recording> {
         facts,
         journal: Journal::read(&folder.join("journal"))?,
         deliveries: deliveries(&folder.join("deliveries"))?,
+        stamps: stamps(&folder.join("stamps"))?,
         files: [read_file(folder, Stream::Stdout)?, read_file(folder, Stream::Stderr)?],
     })
 }
@@ -94,6 +97,15 @@ pub fn read_file(folder: &Path, stream: Stream) -> io::Result<Option<Vec<u8>>> {
     read_regular(&file(folder, stream))
 }
 
+/// The stamp of a delivery that has none.
+const NO_STAMP: u64 = u64::MAX;
+
+fn stamps(path: &Path) -> io::Result<Vec<Option<u64>>> {
+    let bytes = read_regular(path)?.ok_or_else(|| with_path(&io::ErrorKind::NotFound.into(), path))?;
+    let words = bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().expect("a chunk has 8 bytes")));
+    Ok(words.map(|word| (word != NO_STAMP).then_some(word)).collect())
+}
+
 fn deliveries(path: &Path) -> io::Result<Vec<Delivered>> {
     let bytes = read_regular(path)?.ok_or_else(|| with_path(&io::ErrorKind::NotFound.into(), path))?;
     let mut decoder = Decoder::default();
@@ -101,7 +113,7 @@ fn deliveries(path: &Path) -> io::Result<Vec<Delivered>> {
     let mut deliveries = Vec::new();
     loop {
         match decoder.next(0).map_err(|error| with_path(&io::Error::other(error), path))? {
-            Some(Frame::Delivered(delivered)) => deliveries.push(delivered),
+            Some(Frame::Delivered(delivered, _)) => deliveries.push(delivered),
             Some(Frame::Outcome(_)) => {}
             None if decoder.pending() == 0 => return Ok(deliveries),
             None => return Err(with_path(&io::ErrorKind::UnexpectedEof.into(), path)),

@@ -33,13 +33,17 @@ impl Report for Markdown {
         let counts = comparison.counts();
         writeln!(
             writer,
-            "\n{} cells: {} pass, {} fail ({} expected), {} unexpected results, {} unsupported, {} skipped.",
+            "\n{} cells: {} pass, {} fail ({} expected), {} told of a loss that nobody could prevent, {} cannot (not \
+             declared), {} unexpected results, {} unsupported, {} not measured, {} skipped.",
             counts.cells,
             counts.pass,
             counts.fail,
             counts.expected_failures,
+            counts.told,
+            counts.cannot,
             counts.unexpected,
             counts.unsupported,
+            counts.not_measured,
             counts.skipped
         )
     }

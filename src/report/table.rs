@@ -14,6 +14,10 @@ pub(super) struct Table;
 /// Colour marks a broken duty, and nothing else.
 const BROKEN: Style = AnsiColor::Red.on_default();
 
+/// From which cells the columns come.
+const LEGEND: &str = "LOST: lines lost or refused in all cells, N! without a word, +N told of. EXIT: right of tried, in exit-status.\n\
+                      ORDER and APART: interleave. LIVE, FILE, P50/P99: paced. MB/s and RSS: throughput. -: not tried.";
+
 /// How many of the cells that differ for the same reason are listed. The JSON has all.
 const LISTED_MAX: usize = 6;
 
@@ -83,7 +87,7 @@ fn rows(comparison: &Comparison, runtime: &RuntimeInfo, writer: &mut dyn Write) 
     if comparison.rows.iter().any(|row| row.recommended) {
         writeln!(writer, "* recommended by the spike.")?;
     }
-    Ok(())
+    writeln!(writer, "{LEGEND}")
 }
 
 fn agreements(comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()> {
@@ -130,8 +134,16 @@ fn footer(comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()> {
         (fail, 0) => format!("{fail} failures, all expected (fixtures/expected-failures.toml)"),
         (fail, unexpected) => format!("{fail} failures, {unexpected} UNEXPECTED results"),
     };
-    let (cells, unsupported, skipped) = (counts.cells, counts.unsupported, counts.skipped);
-    writeln!(writer, "\n{cells} cells · {failures} · {unsupported} unsupported · {skipped} skipped")?;
+    let rest = [
+        (counts.told, "with a loss that nobody could prevent and that was told"),
+        (counts.cannot, "lost or refused output for want of a capability that was never declared"),
+        (counts.unsupported, "unsupported"),
+        (counts.not_measured, "not measured"),
+        (counts.skipped, "skipped"),
+    ];
+    let rest: String =
+        rest.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!(" · {count} {what}")).collect();
+    writeln!(writer, "\n{} cells · {} passed · {failures}{rest}", counts.cells, counts.pass)?;
     if comparison.run.quick {
         write!(writer, "--quick: fewer and shorter lines, smaller crowds, and a deadline of 3 s instead of 10 s")?;
         match comparison.run.left_out.as_slice() {

@@ -22,6 +22,7 @@ source = "golang/go#11242"
 fn runtime(name: &str, real: bool, skipped: Option<&str>) -> RuntimeInfo {
     RuntimeInfo {
         name: name.into(),
+        kind: name.into(),
         version: "1.8.1".into(),
         path: format!("/usr/bin/{name}"),
         mode: "rootful".into(),
@@ -46,6 +47,7 @@ fn sound(live: bool) -> Findings {
     let quantiles = Quantiles { p50: 9_300, p90: 20_000, p99: 41_000, p999: None, max: 50_000 };
     Findings {
         cross_inversion_rate: Some(0.0),
+        attributed_streams: 2,
         latency_ns: live.then_some(quantiles),
         delivered_before_exit_fraction: Some(if live { 1.0 } else { 0.0 }),
         exit_reported: Some(0),
@@ -85,6 +87,7 @@ fn comparison(change: impl Fn(&CellId, &mut Findings)) -> Comparison {
                     expected,
                     paced: experiment == "paced",
                     tries,
+                    forces_loss: false,
                     excused: Vec::new(),
                     excused_because: None,
                 });
@@ -93,7 +96,7 @@ fn comparison(change: impl Fn(&CellId, &mut Findings)) -> Comparison {
     }
     let said = |live, file| Some(Said { live, apart: true, file });
     let run = Run {
-        schema_version: 1,
+        schema_version: Run::SCHEMA_VERSION,
         generated_at: "2026-01-02T03:04:05Z".into(),
         tool: "crun-capture 0".into(),
         machine: Machine {
@@ -109,6 +112,7 @@ fn comparison(change: impl Fn(&CellId, &mut Findings)) -> Comparison {
         quick: true,
         wall_ns: 41_000_000_000,
         interrupted: false,
+        finished: None,
         left_behind: Vec::new(),
         runtime_words: ["crun", "runc", "fake"].map(Into::into).to_vec(),
         other_words: String::new(),
@@ -123,9 +127,10 @@ fn comparison(change: impl Fn(&CellId, &mut Findings)) -> Comparison {
         ],
         expectations: EXPECTATIONS.into(),
         left_out: vec!["buffering".into()],
+        cases: cases.len(),
         plan,
     };
-    Comparison::new(run, &findings, &Expectations::parse(EXPECTATIONS).unwrap())
+    Comparison::new(run, &findings, &Expectations::parse(EXPECTATIONS, &[]).unwrap())
 }
 
 fn text(report: &str, comparison: &Comparison) -> String {

@@ -226,6 +226,11 @@ fn verdict(cell: &CellResult, writer: &mut dyn Write) -> io::Result<()> {
     match (cell.verdict, cell.expected) {
         (Verdict::Fail, true) => writeln!(writer, "{BROKEN}Fails, as expected{BROKEN:#}: {broken}")?,
         (Verdict::Fail, false) => writeln!(writer, "{BROKEN}FAILS, and nobody expected it{BROKEN:#}: {broken}")?,
+        (Verdict::Cannot, true) => {
+            let names: Vec<&str> = cell.cannot.iter().map(|one| one.name()).collect();
+            writeln!(writer, "Cannot, and never said that it can: {}", names.join(", "))?;
+        }
+        (Verdict::Told, true) => writeln!(writer, "Told: output was lost that nobody could keep here.")?,
         (_, true) => writeln!(
             writer,
             "Passes: it breaks no duty and nothing that it declares. It may still do what it never declared to avoid:"
@@ -246,7 +251,8 @@ fn numbers(found: &Findings, writer: &mut dyn Write) -> io::Result<()> {
     let facts = [
         count(found.accepted_lines, "lines accepted by the kernel"),
         count(found.lost_lines, &format!("lost ({} bytes)", found.lost_bytes)),
-        count(found.refused_bytes, "bytes refused by the kernel"),
+        count(found.refused_bytes, "bytes refused that a pipe would have taken"),
+        count(found.held_lines.unwrap_or(0), "held back while the program waited for them"),
         count(found.altered_lines, "altered"),
         count(found.duplicated_lines, "delivered twice"),
         count(found.foreign_lines, "that nobody wrote"),

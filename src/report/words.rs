@@ -34,10 +34,12 @@ pub(super) fn words(row: &Row) -> [Word; 10] {
                 false => format!("{:.0}% off", (off * 100.0).max(1.0)),
             }
         })),
-        match row.lost_lines {
-            None => plain("-"),
-            Some(0) => plain("0"),
-            Some(lost) => Word { text: format!("{lost}!"), broken: true },
+        match (row.lost_lines, row.told_lines.unwrap_or(0)) {
+            (None, _) => plain("-"),
+            (Some(0), 0) => plain("0"),
+            (Some(0), told) => plain(format!("0+{told}")),
+            (Some(lost), 0) => Word { text: format!("{lost}!"), broken: true },
+            (Some(lost), told) => Word { text: format!("{lost}!+{told}"), broken: true },
         },
         match row.long_line {
             None => plain("-"),
@@ -45,7 +47,10 @@ pub(super) fn words(row: &Row) -> [Word; 10] {
             Some(LongLine::Lost) => Word { text: "LOST".to_owned(), broken: true },
             Some(LongLine::Hangs) => Word { text: "HANGS".to_owned(), broken: true },
         },
-        Word { text: format!("{}/{}", row.exit_right, row.exit_total), broken: row.exit_right < row.exit_total },
+        match row.exit_total {
+            0 => plain("-"),
+            total => Word { text: format!("{}/{total}", row.exit_right), broken: row.exit_right < total },
+        },
         plain(match (row.latency_p50_ns, row.latency_p99_ns) {
             (Some(p50), Some(p99)) => format!("{} / {}", micros(p50), micros(p99)),
             _ if row.at_exit => "at exit".to_owned(),

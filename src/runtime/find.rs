@@ -146,7 +146,11 @@ pub fn find(
         (None, None) if runtime.is_oci() => programs.fake_crun.clone(),
         (None, None) => programs.emit.clone(),
     };
-    let (version, own_mode) = if runtime.is_oci() { version(&program, family)? } else { Default::default() };
+    let printed = if runtime.is_oci() { version(&program, family)? } else { Printed::default() };
+    // A path says nothing about what is there. Its name may be anything, but the program says what it is.
+    let own = super::ALL.iter().copied().find(|one| one.program() == Some(&*printed.name) && !one.detached());
+    let runtime = own.filter(|_| path.is_some()).unwrap_or(runtime);
+    let Printed { version, mode: own_mode, .. } = printed;
     let rootless = !machine::is_root();
     Ok(Found {
         runtime,
@@ -173,8 +177,18 @@ fn in_path(name: &str) -> Option<PathBuf> {
     })
 }
 
-/// The version and the mode that a program prints: X of `NAME version X` in the first line, and X of a line `mode: X`.
-fn version(program: &Path, family: &Family) -> Result<(String, String), Unusable> {
+/// What a runtime prints about itself.
+#[derive(Default)]
+struct Printed {
+    /// NAME of `NAME version X` in the first line.
+    name: String,
+    /// X of it.
+    version: String,
+    /// X of a line `mode: X`. Empty: there is none.
+    mode: String,
+}
+
+fn version(program: &Path, family: &Family) -> Result<Printed, Unusable> {
     let not_one = |why: String| Unusable {
         reason: format!("{} is not an OCI runtime: {why}", program.display()),
         mend: "give the path of a program that takes crun's command line".to_owned(),
@@ -188,5 +202,6 @@ fn version(program: &Path, family: &Family) -> Result<(String, String), Unusable
     let version = words.nth(1).filter(|_| output.status.success());
     let version = version.ok_or_else(|| not_one("`--version` does not print `NAME version X`".to_owned()))?;
     let own_mode = text.lines().find_map(|line| line.strip_prefix("mode: ")).unwrap_or_default();
-    Ok((version.to_owned(), own_mode.to_owned()))
+    let name = text.split_whitespace().next().unwrap_or_default();
+    Ok(Printed { name: name.to_owned(), version: version.to_owned(), mode: own_mode.to_owned() })
 }

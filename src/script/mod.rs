@@ -127,7 +127,8 @@ pub enum Step {
         bytes: usize,
     },
     /// Opens `/proc/self/fd/N` for writing and truncates it, as a shell does for `> /dev/stdout`. From this step on,
-    /// the stream's output goes there. If that fails, the workload writes as before, and exits with `NOT_REOPENED`.
+    /// the stream's output goes there. If that fails, the journal has each later write to the stream as refused, with the
+    /// error of open(2), because a shell goes on in the same way.
     Reopen {
         /// The stream to open again.
         stream: Stream,
@@ -246,9 +247,6 @@ pub const SURVIVED: u8 = 113;
 /// The exit code of a workload whose `Storm` of processes the kernel did not stop.
 pub const UNLIMITED: u8 = 114;
 
-/// The exit code of a workload that could not open a stream again.
-pub const NOT_REOPENED: u8 = 115;
-
 /// The exit code of a workload that was given a descriptor with O_NONBLOCK.
 pub const NONBLOCKING: u8 = 116;
 
@@ -332,6 +330,14 @@ impl Script {
     pub fn is_paced(&self) -> bool {
         let paced = |step: &Step| matches!(step, Step::Lines(lines) if lines.interval_ns > 0);
         self.buffering == Buffering::None && self.steps.iter().any(paced)
+    }
+
+    /// Whether the script writes one line at a time, and waits at a gate after each but the last.
+    pub fn is_one_at_a_time(&self) -> bool {
+        let line = |step: &Step| matches!(step, Step::Lines(lines) if lines.count == 1);
+        let waits = |step: &Step| matches!(step, Step::Wait { .. });
+        self.steps.len() > 2
+            && self.steps.iter().enumerate().all(|(at, step)| if at % 2 == 0 { line(step) } else { waits(step) })
     }
 
     /// Everything that the script intends to write, in order. Each item is one write(2) of an unbuffered workload.

@@ -41,8 +41,8 @@ pub(super) struct Options<'a> {
     pub(super) seed: u64,
     /// Whether this cell is known to wait for its deadline.
     pub(super) waits: &'a (dyn Fn(&Cell) -> bool + Sync),
-    /// Takes each recording as soon as it is stored.
-    pub(super) recorded: &'a (dyn Fn(Recording) + Sync),
+    /// Takes each recording as soon as it is stored. Its error ends the run.
+    pub(super) recorded: &'a (dyn Fn(Recording) -> io::Result<()> + Sync),
 }
 
 /// The result of a run of cells.
@@ -131,13 +131,10 @@ fn run_cell(
     // A panic is a bug of the harness. It ends the run as any failure does, and the scratch directory knows what is
     // left of the cell.
     let ran = catch_unwind(AssertUnwindSafe(|| cell::run(cell, expected, found, capturer, parts)));
-    match ran.unwrap_or_else(|_| Err(io::Error::other("the harness panicked, which is a bug in it: report it"))) {
-        Ok(Some(recording)) => (options.recorded)(recording),
-        Ok(None) => {}
-        Err(error) => {
-            let error = io::Error::new(error.kind(), format!("{}: {error}", cell.id));
-            lock(failure).get_or_insert(error);
-        }
+    let ran = ran.unwrap_or_else(|_| Err(io::Error::other("the harness panicked, which is a bug in it: report it")));
+    if let Err(error) = ran.and_then(|recording| recording.map_or(Ok(()), options.recorded)) {
+        let error = io::Error::new(error.kind(), format!("{}: {error}", cell.id));
+        lock(failure).get_or_insert(error);
     }
 }
 

@@ -3,14 +3,18 @@
 mod crew;
 mod host;
 mod request;
+mod stored;
 
 pub use host::{Host, HostError};
 pub use request::{Destination, Request, Runtimes};
+pub use stored::{StoredError, findings as stored_findings, read as read_stored};
 
 use crate::analysis::{self, Findings};
+use crate::comparison::Facing;
 use crate::experiment::{Conditions, ExpectedEnd};
 use crate::machine;
 use crate::plan::{self, Cell};
+use crate::recording::finished::{Finished, FinishedList};
 use crate::recording::run::{RunDirectory, RunError};
 use crate::recording::{CapturerInfo, CellId, NotRun, Planned, Recording, Run, RuntimeInfo};
 use crate::runtime::{Found, Sought};
@@ -59,12 +63,12 @@ pub struct Measured {
 /// Why a session has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// No cell's id contains any of the filters.
-    #[error("no cell's id (runtime/strategy/experiment/case) contains {:?}", .filters.join(", "))]
+    /// No cell's id contains this filter.
+    #[error("no cell's id (runtime/strategy/experiment/case) contains {filter:?}")]
     NoSuchCell {
-        /// The filters.
-        filters: Vec<String>,
-        /// The ids that the filters choose from.
+        /// The filter.
+        filter: String,
+        /// The ids that it chooses from.
         ids: Vec<CellId>,
     },
     /// The program at a path of the user is not a runtime, or does not work.
@@ -97,15 +101,14 @@ pub enum SessionError {
 /// As for [`run`].
 pub fn measure(request: &Request, host: &Host, observer: &dyn Observer) -> Result<Measured, SessionError> {
     let findings = Mutex::new(HashMap::new());
-    let take = |recording: Recording| {
-        let found = analysis::findings(&recording);
+    let take = |recording: Recording, found: Findings| {
         findings.lock().unwrap_or_else(PoisonError::into_inner).insert(recording.facts.id, found);
     };
     let ran = run(request, host, observer, &take)?;
     Ok(Measured { ran, findings: findings.into_inner().unwrap_or_else(PoisonError::into_inner) })
 }
 
-/// Runs a request. Each recording is on disk when `take` gets it. The host's directories are still there afterwards.
+/// Runs a request. Each recording is on disk, and in the list of finished cells, when `take` gets it with its findings. The host's directories are still there afterwards.
 /// Blocks until all cells have ended, or the user interrupts. Then nothing of the run is left running.
 ///
 /// # Errors
@@ -115,7 +118,7 @@ pub fn run(
     request: &Request,
     host: &Host,
     observer: &dyn Observer,
-    take: &(dyn Fn(Recording) + Sync),
+    take: &(dyn Fn(Recording, Findings) + Sync),
 ) -> Result<Ran, SessionError> {
     let runtimes = seek(request, host, observer)?;
     let labels: Vec<String> = runtimes.iter().map(|one| one.wanted.label.clone()).collect();
@@ -128,9 +131,10 @@ pub fn run(
     let ran = execute(request, host, &runtimes, &cells, &run, &output, observer, take);
     observer.ends();
     run.wall_ns = now_ns() - start_ns;
-    if let Ok(ran) = &ran {
-        run.interrupted = !ran.whole;
-        run.left_behind.clone_from(&ran.left_behind);
+    if let Ok((shift, finished)) = &ran {
+        run.interrupted = !shift.whole;
+        run.finished = Some(*finished);
+        run.left_behind.clone_from(&shift.left_behind);
     }
     // The user must know the first error: a full disk fails here too.
     let saved = run.save(&output);
@@ -165,15 +169,16 @@ fn execute(
     run: &Run,
     output: &std::path::Path,
     observer: &dyn Observer,
-    take: &(dyn Fn(Recording) + Sync),
-) -> io::Result<crew::Shift> {
+    take: &(dyn Fn(Recording, Findings) + Sync),
+) -> io::Result<(crew::Shift, usize)> {
     let pairs = cells.iter().zip(&run.plan);
     let runnable: Vec<(Cell, ExpectedEnd)> =
         pairs.filter_map(|(cell, planned)| Some((cell.clone(), planned.expected.clone().ok()?))).collect();
     observer.starts(run, runnable.len());
     // Cells name runtimes by their number, so a missing runtime keeps its number. None of its cells is run.
     let numbered: Vec<Option<Found>> = runtimes.iter().map(|one| one.found.as_ref().ok().cloned()).collect();
-    crew::run(
+    let list = Mutex::new((FinishedList::create(output)?, 0));
+    let shift = crew::run(
         runnable,
         &crew::Options {
             runtimes: &numbered,
@@ -183,13 +188,23 @@ fn execute(
             deadline: request.deadline,
             jobs: request.jobs,
             seed: request.seed,
-            waits: &|cell| request.expectations.waits_for_deadline(&cell.id),
+            waits: &|cell| request.expectations.waits_for_deadline(&Facing::of(&cell.id, run)),
             recorded: &|recording| {
+                let findings = analysis::findings(&recording);
+                let id = recording.facts.id.clone();
+                let finished = Finished { checksum: stored::checksum(&recording, &findings), id };
+                let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
+                list.0.add(&finished)?;
+                list.1 += 1;
+                drop(list);
                 observer.recorded(&recording);
-                take(recording);
+                take(recording, findings);
+                Ok(())
             },
         },
-    )
+    )?;
+    let (_, count) = list.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok((shift, count))
 }
 
 /// Describes the run, before any cell is run.
@@ -204,12 +219,14 @@ fn describe(request: &Request, runtimes: &[Sought], cells: &[Cell]) -> Run {
         quick: request.quick,
         wall_ns: 0,
         interrupted: true,
+        finished: None,
         left_behind: Vec::new(),
         runtime_words: runtimes.iter().map(words).collect(),
         other_words: request.repeat_options.clone(),
         runtimes: runtimes.iter().map(RuntimeInfo::of).collect(),
         capturers: request.capturers.iter().map(CapturerInfo::of).collect(),
         expectations: request.expectations.text().to_owned(),
+        cases: plan::cases(request.quick, request.seed),
         left_out: plan::left_out(&request.selection, request.quick, request.seed),
         plan: cells.iter().map(|cell| planned(request, &runtimes[cell.runtime], cell)).collect(),
     }
@@ -229,6 +246,7 @@ fn planned(request: &Request, sought: &Sought, cell: &Cell) -> Planned {
         expected,
         paced: cell.case.script.is_paced(),
         tries: cell.case.tries.clone(),
+        forces_loss: cell.case.forces_loss(capturer.declares),
         excused: cell.case.excused(capturer.declares),
         excused_because: cell.case.excused_because(),
     }

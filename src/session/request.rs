@@ -4,6 +4,7 @@ use super::{Host, SessionError};
 use crate::capturer::Capturer;
 use crate::comparison::Expectations;
 use crate::plan::{Cell, Matrix, Selection};
+use crate::recording::CellId;
 use crate::runtime;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -64,7 +65,7 @@ impl Request {
     /// All cells, on runtimes with these labels.
     ///
     /// # Errors
-    /// There are none, because no id fits the filters.
+    /// No id fits one of the filters.
     pub fn cells(&self, labels: &[String]) -> Result<Vec<Cell>, SessionError> {
         let matrix = Matrix {
             runtimes: labels,
@@ -75,15 +76,19 @@ impl Request {
             seed: self.seed,
         };
         let cells = matrix.cells();
-        if !cells.is_empty() {
-            return Ok(cells);
-        }
-        let filters = match &self.selection {
-            Selection::Named { filters, .. } => filters.clone(),
-            Selection::Matching(patterns) => patterns.clone(),
-            Selection::Everything | Selection::Bundle(_) => Vec::new(),
+        let picks = |id: &CellId, filter: &str| match &self.selection {
+            Selection::Matching(_) => id.fits(filter),
+            _ => id.to_string().contains(filter),
         };
-        Err(SessionError::NoSuchCell { filters, ids: matrix.all().into_iter().map(|cell| cell.id).collect() })
+        let filters: &[String] = match &self.selection {
+            Selection::Named { filters: all, .. } | Selection::Matching(all) => all,
+            Selection::Everything | Selection::Bundle(_) => &[],
+        };
+        // A filter that fits nothing is misspelt, and the cells that it should have picked would be missed.
+        let unused = filters.iter().find(|filter| !cells.iter().any(|cell| picks(&cell.id, filter)));
+        let Some(unused) = unused else { return Ok(cells) };
+        let ids = matrix.all().into_iter().map(|cell| cell.id).collect();
+        Err(SessionError::NoSuchCell { filter: unused.clone(), ids })
     }
 
     /// The labels of all runtimes that are asked for.

@@ -12,6 +12,9 @@ pub struct Tally {
     pub bytes: u64,
     /// Lines. A last line without a terminator counts, pieces of a line do not.
     pub lines: u64,
+    /// Bytes that the capturer knows to be lost; null if it does not know how many.
+    #[serde(default)]
+    pub lost_bytes: Option<u64>,
 }
 
 /// A sink that counts deliveries, and passes them on to another sink if there is one.

@@ -37,8 +37,8 @@ pub fn encode_outcome(json: &[u8], buffer: &mut Vec<u8>) {
 /// A frame that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// A delivery. It is stamped on arrival if the capturer did not stamp it.
-    Delivered(Delivered),
+    /// A delivery, and the stamp that its writer gave it. Without one, the delivery has the time of its arrival.
+    Delivered(Delivered, Option<u64>),
     /// The capturer's own account of the capture, as JSON.
     Outcome(Vec<u8>),
 }
@@ -75,11 +75,13 @@ impl Decoder {
         let Some(end) = memchr::memchr(b'\n', &rest[..rest.len().min(HEADER_MAX)]) else {
             return if rest.len() >= HEADER_MAX { Err(not_a_frame(rest)) } else { Ok(None) };
         };
-        let (kind, length) = header(&rest[..end], arrived_ns).ok_or_else(|| not_a_frame(rest))?;
+        let (kind, length) = header(&rest[..end]).ok_or_else(|| not_a_frame(rest))?;
         let Some(bytes) = rest.get(end + 1..end + 1 + length) else { return Ok(None) };
         let frame = match kind {
             None => Frame::Outcome(bytes.to_vec()),
-            Some((origin, ending, at_ns)) => Frame::Delivered(Delivered::new(origin, bytes, ending, at_ns)),
+            Some((origin, ending, stamp)) => {
+                Frame::Delivered(Delivered::new(origin, bytes, ending, stamp.unwrap_or(arrived_ns)), stamp)
+            }
         };
         self.start += end + 1 + length;
         Ok(Some(frame))
@@ -91,9 +93,9 @@ impl Decoder {
     }
 }
 
-type Kind = Option<(Origin, Ending, u64)>;
+type Kind = Option<(Origin, Ending, Option<u64>)>;
 
-fn header(line: &[u8], arrived_ns: u64) -> Option<(Kind, usize)> {
+fn header(line: &[u8]) -> Option<(Kind, usize)> {
     let mut words = std::str::from_utf8(line).ok()?.split(' ');
     let (origin, ending, at_ns, length) = (words.next()?, words.next()?, words.next()?, words.next()?);
     let length = length.parse().ok().filter(|&length: &usize| length <= LENGTH_MAX)?;
@@ -105,8 +107,8 @@ fn header(line: &[u8], arrived_ns: u64) -> Option<(Kind, usize)> {
     }
     let origin = Origin::ALL.into_iter().find(|candidate| candidate.word() == origin)?;
     let ending = Ending::ALL.into_iter().find(|candidate| candidate.word() == ending)?;
-    let at_ns = if at_ns == "-" { arrived_ns } else { at_ns.parse().ok()? };
-    Some((Some((origin, ending, at_ns)), length))
+    let stamp = if at_ns == "-" { None } else { Some(at_ns.parse().ok()?) };
+    Some((Some((origin, ending, stamp)), length))
 }
 
 fn not_a_frame(bytes: &[u8]) -> NotAFrame {
@@ -183,7 +185,9 @@ mod tests {
                 rest = after;
             }
             prop_assert_eq!(frames.pop(), Some(Frame::Outcome(b"{}".to_vec())));
-            prop_assert_eq!(frames, deliveries.into_iter().map(Frame::Delivered).collect::<Vec<_>>());
+            let stamped = |delivered: Delivered| (delivered.at_ns, delivered);
+            let expected = deliveries.into_iter().map(stamped).map(|(at_ns, one)| Frame::Delivered(one, Some(at_ns)));
+            prop_assert_eq!(frames, expected.collect::<Vec<_>>());
             prop_assert_eq!(decoder.pending(), 0);
         }
 
@@ -199,7 +203,7 @@ mod tests {
     fn a_frame_without_a_stamp_is_stamped_on_arrival() {
         let mut decoder = Decoder::default();
         decoder.push(b"stderr partial - 2\nab");
-        let Some(Frame::Delivered(delivered)) = decoder.next(99).unwrap() else { panic!("no delivery") };
+        let Some(Frame::Delivered(delivered, None)) = decoder.next(99).unwrap() else { panic!("no delivery") };
         assert_eq!((delivered.at_ns, delivered.bytes.as_slice()), (99, b"ab".as_slice()));
     }
 

@@ -31,11 +31,11 @@ fn both_lines_pass_through_and_the_summary_says_so(
     assert_eq!(summary["strategy"], strategy);
     if strategy == "combined" {
         assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("a\nb\n", ""));
-        assert_eq!(summary["merged"], serde_json::json!({"bytes": 4, "lines": 2}));
+        assert_eq!(summary["merged"], serde_json::json!({"bytes": 4, "lines": 2, "lost_bytes": 0}));
     } else {
         assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("a\n", "b\n"));
         for stream in ["stdout", "stderr"] {
-            assert_eq!(summary[stream], serde_json::json!({"bytes": 2, "lines": 1}), "{stream}");
+            assert_eq!(summary[stream], serde_json::json!({"bytes": 2, "lines": 1, "lost_bytes": 0}), "{stream}");
         }
     }
 }

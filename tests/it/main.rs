@@ -15,5 +15,6 @@ mod on_the_reactor; // the strategies of the reactor's crate
 mod own_bundle; // `compare --bundle`: the user's own
 mod reports; // `report`, `list`, `doctor`, schemas
 mod run; // the builder for runs of the CLI
-mod stop; // stopped means gone
+mod stop;
+mod stored; // stopped means gone
 mod tidy; // the layout and the lists

@@ -29,6 +29,8 @@ fn say(text: &str) {
 struct Deliveries {
     kept: Vec<Delivered>,
     live: File,
+    /// What the capturer has lost of stdout.
+    lost_bytes: u64,
 }
 
 pub(crate) fn run(words: &[OsString]) -> ExitCode {
@@ -46,7 +48,7 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
         },
         _ => {}
     }
-    let deliveries = Mutex::new(Deliveries { kept: Vec::new(), live });
+    let deliveries = Mutex::new(Deliveries { kept: Vec::new(), live, lost_bytes: 0 });
     let mut prepared = Command::new(command[0]);
     prepared.args(&command[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let (mut reader, writer) = std::io::pipe().expect("there are descriptors");
@@ -109,6 +111,7 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
         let tally = |stream: Stream| Tally {
             bytes: written(&paths[stream.index()]).0,
             lines: written(&paths[stream.index()]).1,
+            lost_bytes: Some(0),
         };
         let (stdout, stderr) = (tally(Stream::Stdout), tally(Stream::Stderr));
         let summary = Summary { max_rss_bytes, stdout, stderr, ..Summary::default() };
@@ -116,12 +119,9 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     }
     match fault {
         "babble" => deliveries.live.write_all(b"this is no frame\n").expect("the harness reads"),
-        "apologises" => {
-            let summary = Summary { truncated: true, ..Summary::default() };
-            let mut frame = Vec::new();
-            encode_outcome(&serde_json::to_vec(&summary).expect("it is JSON"), &mut frame);
-            deliveries.live.write_all(&frame).expect("the harness reads");
-        }
+        "apologises" | "cries-wolf" => account(&mut deliveries.live, None, true),
+        "told-right" => account(&mut deliveries.live, Some(deliveries.lost_bytes), true),
+        "told-wrong" => account(&mut deliveries.live, Some(deliveries.lost_bytes - 1), true),
         "slow-end" => thread::sleep(std::time::Duration::from_millis(2_600)),
         "hang" => thread::park(),
         "chatterbox" => (0..2_000).for_each(|_| say("resource temporarily unavailable, and so on and so forth")),
@@ -135,6 +135,16 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     }
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
     ExitCode::from(if fault == "status" { 0 } else { code as u8 })
+}
+
+/// Gives the account as the last frame.
+fn account(live: &mut File, lost_bytes: Option<u64>, truncated: bool) {
+    let tally = |lost_bytes| Tally { lost_bytes, ..Tally::default() };
+    let (stdout, stderr) = (tally(lost_bytes), tally(lost_bytes.map(|_| 0)));
+    let summary = Summary { stdout, stderr, truncated, ..Summary::default() };
+    let mut frame = Vec::new();
+    encode_outcome(&serde_json::to_vec(&summary).expect("it is JSON"), &mut frame);
+    live.write_all(&frame).expect("the harness reads");
 }
 
 /// Reads line by line. A fault that needs all lines keeps them until the end.
@@ -162,8 +172,25 @@ fn read(fault: &str, stream: Stream, pipe: impl Read, mut file: &File, deliverie
         let ending = if fault == "newline" { Ending::Lf } else { ending };
         let delivered = Delivered::new(Origin::from(stream), content, ending, at_ns);
         let mut deliveries = deliveries.lock().expect("no reader panics");
-        deliveries.kept.push(delivered);
-        if matches!(fault, "none" | "hang" | "leak" | "status" | "newline" | "talkative" | "blocks" | "silent-disk") {
+        if fault == "holds-one" {
+            flush(&mut deliveries);
+        }
+        if fault.starts_with("told") && stream == Stream::Stdout && written == 3 {
+            deliveries.lost_bytes = line.len() as u64;
+        } else {
+            deliveries.kept.push(delivered);
+        }
+        if fault == "holds-4k" && deliveries.kept.iter().map(|kept| kept.bytes.len()).sum::<usize>() >= 4_096 {
+            flush(&mut deliveries);
+        }
+        // The fault: the capturer gives up a stream that the program still writes to.
+        if fault == "closes-early" && written == 3 {
+            return;
+        }
+        if matches!(
+            fault,
+            "none" | "hang" | "leak" | "status" | "newline" | "talkative" | "blocks" | "silent-disk" | "cries-wolf"
+        ) {
             flush(&mut deliveries);
         }
         line.clear();
@@ -223,6 +250,8 @@ fn plant(fault: &str, kept: &mut Vec<Delivered>) {
         "merged" => kept.iter_mut().for_each(|delivered| delivered.origin = Origin::Merged),
         "reordered" => kept.sort_by_key(|delivered| delivered.origin == Origin::Stderr),
         "stamps" => kept[3].at_ns = u64::MAX,
+        // All is delivered at the exit, with stamps from before the writes.
+        "backdates" => kept.iter_mut().for_each(|delivered| delivered.at_ns -= 10_000_000),
         "late" => kept.iter_mut().for_each(|delivered| delivered.at_ns = end_ns),
         _ => {}
     }

@@ -15,11 +15,13 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// A fault, the cell in which it is looked for, and the finding that must catch it. None: nothing may be caught.
+/// A fault, the cell in which it is looked for, and the finding that must catch it. None: nothing may be caught, and the
+/// verdict is `verdict`.
 struct Planted {
     fault: &'static str,
     cell: &'static str,
     caught_by: Option<&'static str>,
+    verdict: &'static str,
     /// The capabilities that the capturer declares.
     declares: &'static [&'static str],
     /// The runtimes on which it is tried.
@@ -32,11 +34,11 @@ const HONEST: &[&str] = &["live", "apart", "file", "exact-bytes"];
 const EVERYWHERE: &[&str] = &["fake", "crun"];
 
 const fn sound(cell: &'static str) -> Planted {
-    Planted { fault: "none", cell, caught_by: None, declares: HONEST, on: EVERYWHERE }
+    Planted { fault: "none", cell, caught_by: None, verdict: "pass", declares: HONEST, on: EVERYWHERE }
 }
 
 const fn planted(fault: &'static str, cell: &'static str, caught_by: &'static str) -> Planted {
-    Planted { fault, cell, caught_by: Some(caught_by), declares: HONEST, on: EVERYWHERE }
+    Planted { fault, cell, caught_by: Some(caught_by), verdict: "fail", declares: HONEST, on: EVERYWHERE }
 }
 
 /// The fault is a false declaration. It is caught in the cells that try what is declared.
@@ -46,7 +48,17 @@ const fn boasts(
     cell: &'static str,
     caught_by: &'static str,
 ) -> Planted {
-    Planted { fault, cell, caught_by: Some(caught_by), declares: what, on: EVERYWHERE }
+    Planted { fault, cell, caught_by: Some(caught_by), verdict: "fail", declares: what, on: EVERYWHERE }
+}
+
+/// A capturer that declares nothing has every duty all the same.
+const fn undeclared(fault: &'static str, cell: &'static str, caught_by: &'static str) -> Planted {
+    boasts(fault, &[], cell, caught_by)
+}
+
+/// A loss in a case that tries what the capturer does not declare, and nothing else.
+const fn cannot(fault: &'static str, cell: &'static str) -> Planted {
+    Planted { fault, cell, caught_by: None, verdict: "cannot", declares: &[], on: EVERYWHERE }
 }
 
 const ALL: &[Planted] = &[
@@ -55,6 +67,8 @@ const ALL: &[Planted] = &[
     sound("paced/1ms"),
     sound("long-line/1048576"),
     sound("bytes/crlf"),
+    sound("framing/one-at-a-time"),
+    sound("grandchild/brief"),
     planted("lost", "interleave/in-turn", "lost_bytes"),
     planted("swapped", "interleave/in-turn", "stream_inversions"),
     planted("altered", "interleave/in-turn", "altered_lines"),
@@ -77,24 +91,55 @@ const ALL: &[Planted] = &[
     planted("file-missing", "interleave/in-turn", "file_lost_bytes"),
     planted("file-fifo", "interleave/in-turn", "protocol_error"),
     planted("flood", "interleave/in-turn", "deadline_hit"),
-    planted("stamps", "interleave/in-turn", "protocol_error"),
+    planted("stamps", "interleave/in-turn", "impossible_stamps"),
+    planted("backdates", "paced/1ms", "impossible_stamps"),
+    planted("backdates-little", "paced/1ms", "delivered_before_exit_fraction"),
     // A capturer that declares nothing still has the duties of every capturer.
     Planted { declares: &[], ..sound("interleave/in-turn") },
     boasts("mute", &[], "interleave/in-turn", "lost_bytes"),
     planted("exit-first", "late-reader/ended", "lost_bytes"),
     planted("exit-first", "short-life/one-line", "lost_bytes"),
     planted("one-stream-first", "flood/stderr-first", "deadline_hit"),
-    boasts("none", &["live"], "framing/prompt", "prompt_held"),
+    boasts("none", &["prompts"], "framing/prompt", "prompt_held"),
     boasts("blocks", &["free-flow"], "flow/stops", "workload_stalled_ns"),
     boasts("none", &["survives-death"], "death/capturer-killed", "workload_survived"),
     boasts("hoards", &["bounded-memory"], "memory/24-mb", "max_rss_bytes"),
-    Planted { on: &["bare"], ..boasts("none", &["prompt-despite-grandchild"], "grandchild/silent", "exit_latency_ns") },
-    Planted { on: &["bare"], ..planted("busy", "grandchild/silent", "capturer_cpu_ns") },
+    Planted { on: &["bare"], ..undeclared("none", "grandchild/silent", "deadline_hit") },
+    Planted { on: &["bare"], ..undeclared("none", "grandchild/chatty", "deadline_hit") },
     boasts("hoards", &["bounded-memory"], "flow/never-reads-much", "max_rss_bytes"),
     boasts("apologises", &["any-line"], "long-line/65537", "lost_bytes"),
     boasts("apologises", &["any-write"], "descriptors/write-4-mib", "lost_bytes"),
     boasts("messages", &["any-write"], "descriptors/write-4-mib", "refused_bytes"),
-    Planted { caught_by: None, ..boasts("apologises", &[], "long-line/65537", "") },
+    // To say that everything is lost excuses nothing.
+    undeclared("apologises", "interleave/in-turn", "lost_bytes"),
+    undeclared("apologises", "exit-status/code-7", "lost_bytes"),
+    cannot("apologises", "long-line/65537"),
+    cannot("apologises", "descriptors/write-4-mib"),
+    cannot("messages", "descriptors/write-4-mib"),
+    cannot("messages", "burst/write-1-mib"),
+    cannot("messages", "long-line/1048576"),
+    cannot("socket", "descriptors/reopened"),
+    planted("told-wrong", "interleave/in-turn", "told_wrong_bytes"),
+    planted("told-right", "interleave/in-turn", "lost_bytes"),
+    planted("cries-wolf", "interleave/in-turn", "false_alarm"),
+    planted("cries-wolf", "grandchild/brief", "false_alarm"),
+    undeclared("cries-wolf", "exit-status/code-7", "false_alarm"),
+    // Its own channel refuses what the program writes.
+    undeclared("closes-early", "flood/stdout-first", "refused_bytes"),
+    undeclared("swapped", "interleave/in-turn", "stream_inversions"),
+    undeclared("altered", "interleave/in-turn", "altered_lines"),
+    undeclared("altered", "long-line/65535", "altered_lines"),
+    undeclared("duplicated", "interleave/in-turn", "duplicated_lines"),
+    undeclared("made-up", "interleave/in-turn", "foreign_lines"),
+    undeclared("mislabelled", "interleave/in-turn", "misattributed_lines"),
+    undeclared("status", "exit-status/code-7", "exit_reported"),
+    undeclared("hang", "descriptors/write-4-mib", "deadline_hit"),
+    undeclared("leak", "programs/sh-reopens", "left_behind"),
+    undeclared("babble", "interleave/in-turn", "protocol_error"),
+    // Lines are kept back until there are more of them, or until the next one comes.
+    planted("holds-4k", "framing/one-at-a-time", "held_lines"),
+    planted("holds-one", "framing/one-at-a-time", "held_lines"),
+    planted("late", "framing/one-at-a-time", "held_lines"),
     planted("perbyte", "framing/byte-at-a-time", "deliveries"),
     planted("slow-end", "exit-status/code-7", "exit_latency_ns"),
     planted("fifo-skip", "files/fifo-with-reader", "lost_bytes"),
@@ -103,7 +148,7 @@ const ALL: &[Planted] = &[
     planted("talkative", "descriptors/own-stderr-dead", "exit_reported"),
     planted("silent-disk", "files/disk-full", "file_loss_told"),
     planted("nonblock", "descriptors/blocking", "exit_reported"),
-    planted("socket", "descriptors/reopened", "exit_reported"),
+    boasts("socket", &["reopen"], "descriptors/reopened", "refused_bytes"),
 ];
 
 fn main() -> ExitCode {
@@ -143,8 +188,8 @@ fn check(runtime: &str, planted: &Planted) -> Result<(), Failed> {
     let result = run(runtime, planted.cell, &declaration, directory.path())?;
     let caught: Vec<&str> = result["broken"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     match planted.caught_by {
-        None if result["verdict"] == "pass" && caught.is_empty() => Ok(()),
-        None => Err(format!("a sound capturer was found to break {caught:?}: {result:#}").into()),
+        None if result["verdict"] == planted.verdict && caught.is_empty() => Ok(()),
+        None => Err(format!("{caught:?} is broken, in place of {}: {result:#}", planted.verdict).into()),
         Some(finding) if result["verdict"] == "fail" && caught.contains(&finding) => Ok(()),
         Some(finding) => Err(format!("{finding} did not catch it, but {caught:?}: {result:#}").into()),
     }
@@ -166,7 +211,7 @@ fn run(runtime: &str, cell: &str, declaration: &Path, directory: &Path) -> Resul
     // A crowd has several cells.
     let failed = cells.iter().find(|cell| cell["verdict"] != "pass");
     let result = failed.or(cells.first()).ok_or("no cell was run")?;
-    let unexpected = result["verdict"] != "pass";
+    let unexpected = result["verdict"] == "fail";
     if output.status.code() != Some(if unexpected { 100 } else { 0 }) {
         return Err(format!("exit code {:?} for {result:#}", output.status.code()).into());
     }

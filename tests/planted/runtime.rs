@@ -78,7 +78,7 @@ pub(crate) const ALL: &[Fault] = &[
             &["workload_started", "exit_reported", "runtime_error", "left_behind"],
         ]),
     ),
-    fault("nonblock", "true", "buffered", "throughput/64k-writes", Says::AtLeast("refused_bytes", 1)),
+    fault("nonblock", "true", "buffered", "throughput/64k-writes", Says::Broken(&["refused_bytes"])),
     fault("keep-open", "300", "scanner", "exit-status/code-7", Says::AtLeast("exit_latency_ns", 200_000_000)),
     fault("keep-open", "60000", "scanner", "exit-status/code-7", Says::Broken(&["deadline_hit", "left_behind"])),
     fault("keep-open", "60000", "file", "exit-status/code-7", Says::Broken(&["left_behind"])),

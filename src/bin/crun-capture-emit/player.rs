@@ -4,7 +4,7 @@ use crate::surroundings;
 use crun_capture::script::journal::{Keeper, entries_of};
 use crun_capture::script::line::{StampedLine, encode};
 use crun_capture::script::{
-    Buffering, End, Lines, NONBLOCKING, NOT_REOPENED, PAIR_FAILED, SURVIVED, Script, Sigpipe, Step, UNLIMITED, events,
+    Buffering, End, Lines, NONBLOCKING, PAIR_FAILED, SURVIVED, Script, Sigpipe, Step, UNLIMITED, events,
 };
 use crun_capture::sys::{self, Disposition};
 use crun_capture_reactor::Stream;
@@ -36,6 +36,8 @@ pub(crate) struct Player {
     ended: [bool; 2],
     /// Per stream: the descriptor that a `Reopen` step opened.
     reopened: [Option<OwnedFd>; 2],
+    /// Per stream: why it could not be opened again. Its writes are refused from then on, for the same reason.
+    refused: [Option<i32>; 2],
     /// Whether the numbers of the two streams are swapped.
     exchanged: bool,
     /// The exit code that replaces the script's own end.
@@ -81,6 +83,7 @@ impl Player {
             policies: Stream::BOTH.map(|stream| policy(script.buffering, stream)),
             buffers: [Vec::new(), Vec::new()],
             ended: [false, false],
+            refused: [None, None],
             reopened: [None, None],
             exchanged: false,
             found: None,
@@ -206,7 +209,8 @@ impl Player {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
         match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
             Ok(descriptor) => self.reopened[stream.index()] = Some(descriptor),
-            Err(_) => self.found = Some(NOT_REOPENED),
+            // A shell goes on, too, and what its next command writes to that stream is refused.
+            Err(errno) => self.refused[stream.index()] = Some(errno.raw_os_error()),
         }
     }
 
@@ -311,6 +315,9 @@ impl Player {
         while !bytes.is_empty() && !self.ended[stream.index()] {
             if let Some(journal) = &mut self.journal {
                 journal.begin(stream, before_ns, bytes.len());
+            }
+            if let Some(errno) = self.refused[stream.index()] {
+                return self.accepted(0, errno);
             }
             match rustix::io::write(self.descriptor(stream), bytes) {
                 Ok(accepted) => {

@@ -2,7 +2,7 @@
 
 use super::{Cue, GATE, Hands, Stimulus};
 use crate::finding::Finding;
-use crate::strategy::Capabilities;
+use crate::strategy::{Capabilities, Needs};
 use std::io;
 
 pub(crate) static CONSUMER_GONE: ConsumerGone = ConsumerGone;
@@ -25,8 +25,15 @@ impl Stimulus for ConsumerGone {
             Finding::AlteredLines,
             Finding::ForeignLines,
             Finding::DeliveredBeforeExitFraction,
+            Finding::ToldWrongBytes,
+            Finding::FalseAlarm,
             Finding::ProtocolError,
         ]
+    }
+
+    /// Where the consumer reads the program's own streams, nobody reads them any more.
+    fn forced_errors(&self, needs: Needs) -> &'static [i32] {
+        if needs.needs_reader { &[libc::EPIPE] } else { &[] }
     }
 
     fn react(&self, event: Cue, run: &mut dyn Hands) -> io::Result<()> {

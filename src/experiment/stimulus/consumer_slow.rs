@@ -2,7 +2,7 @@
 
 use super::{Cue, GATE, Hands, Stimulus};
 use crate::finding::Finding;
-use crate::strategy::Capabilities;
+use crate::strategy::{Capabilities, Capability};
 use std::io;
 use std::time::Duration;
 
@@ -24,6 +24,11 @@ impl Stimulus for ConsumerSlow {
 
     fn excuses(&self, _declares: Capabilities) -> &'static [Finding] {
         &[Finding::DeliveredBeforeExitFraction, Finding::ExitLatencyNs]
+    }
+
+    /// A capturer that lets the program flow freely cannot keep everything that the consumer does not take.
+    fn forces_loss(&self, declares: Capabilities) -> bool {
+        declares.has(Capability::FreeFlow)
     }
 
     fn lasts(&self) -> Duration {

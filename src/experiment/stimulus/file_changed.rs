@@ -54,15 +54,14 @@ impl Stimulus for FileChanged {
     }
 
     /// No capturer can keep what a file held when somebody emptied it. What comes later and what was delivered are not
-    /// excused. Where the program writes the file itself, what was not read yet is excused, too.
-    fn excuses(&self, declares: Capabilities) -> &'static [Finding] {
-        match self.change {
-            Change::Truncated if declares.has(Capability::SurvivesDeath) => {
-                &[Finding::FileLostBytes, Finding::LostBytes]
-            }
-            Change::Truncated => &[Finding::FileLostBytes],
-            _ => &[],
-        }
+    /// excused.
+    fn excuses(&self, _declares: Capabilities) -> &'static [Finding] {
+        if self.change == Change::Truncated { &[Finding::FileLostBytes] } else { &[] }
+    }
+
+    /// Where the program writes the file itself, what was not read yet is lost, too.
+    fn forces_loss(&self, declares: Capabilities) -> bool {
+        self.change == Change::Truncated && declares.has(Capability::SurvivesDeath)
     }
 
     fn unsupported(&self, _place: Conditions, declares: Capabilities) -> Option<String> {

@@ -1,18 +1,18 @@
-//! A child of the workload outlives it and holds its streams. The child ends when the capturer has ended, or when a
-//! capturer that waits for the child has waited longer than any drain deadline in use.
+//! A child of the workload outlives it and holds its streams. The child stays until the capturer has ended, so that a
+//! capturer that waits for it without a bound reaches the deadline.
 
 use super::{Cue, Hands, Stimulus};
 use crate::finding::Finding;
-use crate::strategy::{Capabilities, Capability};
+use crate::strategy::Capabilities;
 use std::io;
 use std::time::Duration;
 
 /// The gate that the child waits at.
 pub(crate) const CHILD_GATE: &str = "child";
 
-/// A little more than the two seconds for which capturers drain (Nomad's processOutputCloseTolerance, and this
-/// crate's).
-const AFTER_DRAIN: Duration = Duration::from_millis(2_500);
+/// The two seconds for which capturers drain (Nomad's processOutputCloseTolerance, and this crate's). Some of the
+/// deadline is left for the rest.
+const DRAIN: Duration = Duration::from_secs(2);
 
 pub(crate) static HELD_STREAMS: HeldStreams = HeldStreams;
 
@@ -24,26 +24,20 @@ impl Stimulus for HeldStreams {
     }
 
     fn summary(&self) -> &'static str {
-        "a child of the workload holds the streams until the capturer has ended, for at most 2.5 s"
+        "a child of the workload holds the streams until the capturer has ended"
     }
 
     /// The child belongs to the workload. It is not a leak of the capturer.
-    fn excuses(&self, declares: Capabilities) -> &'static [Finding] {
-        // A capturer that does not declare that it ends before the child may wait for the child.
-        let prompt = declares.has(Capability::PromptDespiteGrandchild);
-        if prompt { &[Finding::LeftBehind] } else { &[Finding::LeftBehind, Finding::ExitLatencyNs] }
+    /// Nobody knows what the child would have written, so a capturer that gives up may say that output is missing.
+    fn excuses(&self, _declares: Capabilities) -> &'static [Finding] {
+        &[Finding::LeftBehind, Finding::FalseAlarm]
     }
 
     fn lasts(&self) -> Duration {
-        AFTER_DRAIN
+        DRAIN
     }
 
     fn react(&self, event: Cue, run: &mut dyn Hands) -> io::Result<()> {
-        match event {
-            Cue::Played => run.wake_after(AFTER_DRAIN),
-            Cue::Woken | Cue::CapturerEnded => run.open_gate(CHILD_GATE)?,
-            _ => {}
-        }
-        Ok(())
+        if event == Cue::CapturerEnded { run.open_gate(CHILD_GATE) } else { Ok(()) }
     }
 }

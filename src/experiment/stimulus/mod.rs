@@ -6,7 +6,7 @@
 use super::Conditions;
 use crate::finding::Finding;
 use crate::process::Stranger;
-use crate::strategy::Capabilities;
+use crate::strategy::{Capabilities, Needs};
 use crun_capture_reactor::{Delivered, Stream};
 use rustix::process::Signal;
 use std::any::Any;
@@ -28,6 +28,7 @@ mod file_refused;
 mod files_placed;
 mod held_streams;
 mod loaded_cpu;
+mod one_at_a_time;
 mod prompt;
 mod signal;
 mod streams_closed;
@@ -44,6 +45,7 @@ pub(super) use file_refused::{FILE_DIRECTORY, FILE_READ_ONLY, FILE_UNWRITABLE};
 pub(super) use files_placed::{FILES_IN_MEMORY, FILES_ON_DISK};
 pub(super) use held_streams::{CHILD_GATE, HELD_STREAMS};
 pub(super) use loaded_cpu::LOADED_CPU;
+pub(super) use one_at_a_time::{ONE_AT_A_TIME, STEPS};
 pub(super) use prompt::PROMPT;
 pub(super) use signal::{
     CAPTURER_KILLED, CAPTURER_TERMINATED, FRONT_KILLED, FRONT_TERMINATED, WORKLOAD_KILLED, WORKLOAD_TERMINATED,
@@ -58,6 +60,7 @@ pub static ALL: &[&dyn Stimulus] = &[
     &CONSUMER_SLOW,
     &CONSUMER_GONE,
     &PROMPT,
+    &ONE_AT_A_TIME,
     &SUSPENDED,
     &SUSPENDED_TO_THE_END,
     &CAPTURER_KILLED,
@@ -99,6 +102,19 @@ pub trait Stimulus: Sync {
     /// The findings that say nothing about a capturer that declares these capabilities, because nobody could do better
     /// under this stimulus.
     fn excuses(&self, _declares: Capabilities) -> &'static [Finding] {
+        &[]
+    }
+
+    /// Whether a capturer that declares these capabilities must lose some of the output under this stimulus. The loss is
+    /// free of blame if its account says so.
+    fn forces_loss(&self, _declares: Capabilities) -> bool {
+        false
+    }
+
+    /// The errors (errno) with which the kernel refuses the program's writes because of the stimulus, whatever a capturer
+    /// with these needs does.
+    /// A stimulus on the capturer's file forces none: a pipe would have taken the write.
+    fn forced_errors(&self, _needs: Needs) -> &'static [i32] {
         &[]
     }
 
@@ -184,6 +200,8 @@ pub struct Start<'a> {
 pub trait Hands {
     /// Lets the workload through a gate, whether it is there already or not.
     fn open_gate(&mut self, gate: &str) -> io::Result<()>;
+    /// How many gates are open.
+    fn opened_gates(&self) -> usize;
     /// Stops reading the frames, or goes on.
     fn hold_frames(&mut self, hold: bool);
     /// Reads at most this many bytes of frames per millisecond.

@@ -3,7 +3,7 @@
 use super::super::Conditions;
 use super::{Cue, GATE, Hands, Stimulus};
 use crate::finding::Finding;
-use crate::strategy::{Capabilities, Capability};
+use crate::strategy::{Capabilities, Capability, Needs};
 use rustix::process::Signal;
 use std::io;
 
@@ -91,6 +91,8 @@ impl Stimulus for Sent {
             Finding::AlteredLines,
             Finding::ForeignLines,
             Finding::DeliveredBeforeExitFraction,
+            Finding::ToldWrongBytes,
+            Finding::FalseAlarm,
             Finding::ExitReported,
             Finding::LeftBehind,
             Finding::RuntimeError,
@@ -106,6 +108,11 @@ impl Stimulus for Sent {
             Whom::Front if self.signal == Signal::KILL => &[Finding::LeftBehind, Finding::DeliveredBeforeExitFraction],
             Whom::Front | Whom::Workload => &[],
         }
+    }
+
+    /// The reader of a pipe dies with the capturer.
+    fn forced_errors(&self, _needs: Needs) -> &'static [i32] {
+        if self.whom == Whom::Capturer { &[libc::EPIPE] } else { &[] }
     }
 
     fn unsupported(&self, conditions: Conditions, _declares: Capabilities) -> Option<String> {

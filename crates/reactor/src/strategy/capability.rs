@@ -6,8 +6,10 @@
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub enum Capability {
-    /// It delivers while the command runs. An unterminated prompt comes after a short quiet time.
+    /// It delivers each line while the command runs, without waiting for the next one.
     Live,
+    /// It delivers text that has no line feed yet, such as a prompt, after a short quiet time.
+    Prompts,
     /// It tells which stream a delivery came from.
     Apart,
     /// It leaves the bytes on disk.
@@ -38,8 +40,9 @@ pub enum Capability {
 
 impl Capability {
     /// All capabilities, in the order in which every report lists them.
-    pub const ALL: [Capability; 14] = [
+    pub const ALL: [Capability; 15] = [
         Capability::Live,
+        Capability::Prompts,
         Capability::Apart,
         Capability::File,
         Capability::Order,
@@ -59,6 +62,7 @@ impl Capability {
     pub fn name(self) -> &'static str {
         match self {
             Capability::Live => "live",
+            Capability::Prompts => "prompts",
             Capability::Apart => "apart",
             Capability::File => "file",
             Capability::Order => "order",
@@ -78,7 +82,8 @@ impl Capability {
     /// What it means, in one line of plain words.
     pub fn summary(self) -> &'static str {
         match self {
-            Capability::Live => "delivers while the command runs",
+            Capability::Live => "delivers each line while the command runs, without waiting for the next one",
+            Capability::Prompts => "delivers text that has no line feed yet, such as a prompt",
             Capability::Apart => "tells which stream a delivery came from",
             Capability::File => "leaves the bytes on disk",
             Capability::Order => "delivers the writes of both streams in their exact order",

@@ -83,10 +83,12 @@ impl Strategy for Follow {
 
     fn declares(&self) -> Capabilities {
         use Capability::{
-            AnyLine, AnyWrite, Apart, BoundedMemory, ExactBytes, FreeFlow, Live, PromptDespiteGrandchild, SurvivesDeath,
+            AnyLine, AnyWrite, Apart, BoundedMemory, ExactBytes, FreeFlow, Live, PromptDespiteGrandchild, Prompts,
+            SurvivesDeath,
         };
         Capabilities::of(&[
             Live,
+            Prompts,
             Apart,
             Capability::File,
             ExactBytes,

@@ -52,10 +52,12 @@ impl Strategy for Lines {
 
     fn declares(&self) -> Capabilities {
         use Capability::{
-            AnyLine, AnyProgram, AnyWrite, Apart, BoundedMemory, ExactBytes, Live, PromptDespiteGrandchild, Reopen,
+            AnyLine, AnyProgram, AnyWrite, Apart, BoundedMemory, ExactBytes, Live, PromptDespiteGrandchild, Prompts,
+            Reopen,
         };
         Capabilities::of(&[
             Live,
+            Prompts,
             Apart,
             ExactBytes,
             AnyLine,

@@ -14,6 +14,7 @@
 //! | capability | [`Lines`] | [`Splice`] | [`Follow`] | [`Passthrough`] | [`Sequenced`] | [`Pty`] |
 //! |---|---|---|---|---|---|---|
 //! | live | yes | yes | yes | yes | yes | yes |
+//! | prompts | yes | yes | yes | yes | yes | yes |
 //! | apart | yes | yes | yes | yes | yes |  |
 //! | file |  | yes | yes |  |  |  |
 //! | order |  |  |  |  | yes | yes |

@@ -66,11 +66,12 @@ impl Strategy for Passthrough {
 
     fn declares(&self) -> Capabilities {
         use Capability::{
-            AnyLine, AnyProgram, AnyWrite, Apart, BoundedMemory, ExactBytes, Live, PromptDespiteGrandchild, Reopen,
-            SurvivesDeath,
+            AnyLine, AnyProgram, AnyWrite, Apart, BoundedMemory, ExactBytes, Live, PromptDespiteGrandchild, Prompts,
+            Reopen, SurvivesDeath,
         };
         Capabilities::of(&[
             Live,
+            Prompts,
             Apart,
             ExactBytes,
             AnyLine,

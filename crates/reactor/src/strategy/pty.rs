@@ -95,10 +95,12 @@ impl Strategy for Pty {
 
     fn declares(&self) -> Capabilities {
         use Capability::{
-            AnyLine, AnyProgram, AnyWrite, BoundedMemory, ExactBytes, Live, Order, PromptDespiteGrandchild, Reopen,
+            AnyLine, AnyProgram, AnyWrite, BoundedMemory, ExactBytes, Live, Order, PromptDespiteGrandchild, Prompts,
+            Reopen,
         };
         Capabilities::of(&[
             Live,
+            Prompts,
             Order,
             ExactBytes,
             AnyLine,

@@ -73,8 +73,8 @@ impl Strategy for Sequenced {
     }
 
     fn declares(&self) -> Capabilities {
-        use Capability::{AnyLine, Apart, BoundedMemory, ExactBytes, Live, Order, PromptDespiteGrandchild};
-        Capabilities::of(&[Live, Apart, Order, ExactBytes, AnyLine, BoundedMemory, PromptDespiteGrandchild])
+        use Capability::{AnyLine, Apart, BoundedMemory, ExactBytes, Live, Order, PromptDespiteGrandchild, Prompts};
+        Capabilities::of(&[Live, Prompts, Apart, Order, ExactBytes, AnyLine, BoundedMemory, PromptDespiteGrandchild])
     }
 
     fn reactive(&self) -> Option<&dyn Reactive> {

@@ -72,10 +72,11 @@ impl Strategy for Splice {
     fn declares(&self) -> Capabilities {
         use Capability::{
             AnyLine, AnyProgram, AnyWrite, Apart, BoundedMemory, ExactBytes, IndependentSinks, Live,
-            PromptDespiteGrandchild, Reopen,
+            PromptDespiteGrandchild, Prompts, Reopen,
         };
         Capabilities::of(&[
             Live,
+            Prompts,
             Apart,
             Capability::File,
             ExactBytes,
