@@ -226,13 +226,15 @@ findings! {
     FileLossTold "file_loss_told", YesNo, duty(NoSilentLoss), "Whether the capturer's account tells of what is wrong with its files.";
     FileOwnerChanged "file_owner_changed", YesNo, of(Capability::File), "Whether a file belongs to somebody else than who runs the capturer.";
     FileOwner "file_owner", Text, Report, "Owner, group and mode of the first file.";
-    CapturerCpuNs "capturer_cpu_ns", Ns, duty(NoHang), "CPU time of the capturer, in steps of 10 ms; much of it while it waits is a busy loop.";
+    CapturerCpuNs "capturer_cpu_ns", Ns, Report, "CPU time of the capturer and its helpers, from its start.";
+    WaitedNs "waited_ns", Ns, Report, "The longest time in which the capturer had nothing to do.";
+    WaitedCpuNs "waited_cpu_ns", Ns, duty(NoHang), "CPU time that the capturer used while it had nothing to do; much of it is a busy loop.";
     DiagnosticsBytes "diagnostics_bytes", Bytes, Cell, "How much the capturer wrote to its own stdout and stderr.";
     StimulusError "stimulus_error", Text, Cell, "Why what had to be done to the run could not be done.";
-    ThroughputBytesPerS "throughput_bytes_per_s", BytesPerSecond, Report, "Output a second, from the first write to the end of the capture.";
-    CpuUserNs "cpu_user_ns", Ns, Report, "CPU time of the capturer in user mode.";
-    CpuSystemNs "cpu_system_ns", Ns, Report, "CPU time of the capturer in the kernel.";
-    MaxRssBytes "max_rss_bytes", Bytes, of(BoundedMemory), "The capturer's peak resident memory.";
+    ThroughputBytesPerS "throughput_bytes_per_s", BytesPerSecond, Report, "Output a second, from the first write to the end of the capturer.";
+    CpuUserNs "cpu_user_ns", Ns, Report, "CPU time in user mode by the capturer's own account.";
+    CpuSystemNs "cpu_system_ns", Ns, Report, "CPU time in the kernel by the capturer's own account.";
+    MaxRssBytes "max_rss_bytes", Bytes, of(BoundedMemory), "The peak resident memory of the capturer and its helpers, seen from outside.";
     Threads "threads", Count, Report, "The capturer's threads when the program ended.";
     Syscalls "syscalls", Count, Report, "The capturer's read and write system calls.";
 }

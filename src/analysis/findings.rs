@@ -120,20 +120,24 @@ pub struct Findings {
     pub file_owner_changed: Option<bool>,
     /// Owner, group and mode of the first file: `0:0 0600`.
     pub file_owner: Option<String>,
-    /// CPU time of the capturer with all its threads, in steps of 10 ms.
+    /// CPU time of the capturer with all its threads and helpers, without the command, from its start.
     pub capturer_cpu_ns: Option<u64>,
+    /// The longest time of at least 0.3 s in which the capturer had nothing to do; null if there was none.
+    pub waited_ns: Option<u64>,
+    /// CPU time that the capturer used meanwhile.
+    pub waited_cpu_ns: Option<u64>,
     /// The number of bytes that the capturer wrote to its own stdout and stderr.
     pub diagnostics_bytes: u64,
     /// Why the stimulus could not do what it had to do to the run.
     pub stimulus_error: Option<String>,
-    /// Output in bytes per second, from the first write to the end of the capture; null if cost is not measured.
+    /// Output in bytes per second, from the first write until the harness had the last byte or the count: until the
+    /// capturer had ended; null if cost is not measured.
     pub throughput_bytes_per_s: Option<u64>,
-    /// CPU time of the capturer alone, in user mode; null if cost is not measured.
+    /// CPU time in user mode by the capturer's own account; null if cost is not measured.
     pub cpu_user_ns: Option<u64>,
-    /// CPU time of the capturer alone, in the kernel; null if cost is not measured.
+    /// CPU time in the kernel by the capturer's own account.
     pub cpu_system_ns: Option<u64>,
-    /// Peak resident set of the capturer, if cost is measured. If its consumer never reads: the peak when the workload
-    /// ended.
+    /// Peak resident set of the capturer and its helpers, without the command, seen from outside.
     pub max_rss_bytes: Option<u64>,
     /// The number of threads of the capturer when the workload ended.
     pub threads: Option<u64>,

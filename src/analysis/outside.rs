@@ -14,6 +14,8 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
         findings.workload_survived = recording.journal.as_ref().map(|journal| journal.ended_ns != 0 && unharmed);
     }
     findings.capturer_cpu_ns = facts.capturer_cpu_ns;
+    findings.waited_ns = facts.waited.map(|(waited_ns, _)| waited_ns);
+    findings.waited_cpu_ns = facts.waited.map(|(_, cpu_ns)| cpu_ns);
     findings.diagnostics_bytes = facts.diagnostics_bytes;
     findings.file_owner = facts.file_owner.clone();
     findings.file_owner_changed = facts.file_owner_changed;

@@ -45,6 +45,7 @@ impl Hands for Watch {
             return Ok(());
         }
         let path = self.grip.exchange.join(format!("gate-{gate}"));
+        self.seen.waits_until(now_ns(), self.child.id());
         let opened = File::options().read(true).write(true).open(&path);
         let mut fifo = opened.map_err(|error| with_path(&error, &path))?;
         io::Write::write_all(&mut fifo, b"g")?;

@@ -73,6 +73,10 @@ pub fn run(
     // What a capturer says while it is being killed counts as little as what it delivers then.
     if end == End::Capturer {
         watch.inbox.read_account(&home.summary);
+        // What is not counted cannot be believed to have been delivered.
+        if cell.case.measures_cost && watch.inbox.summary.is_none() {
+            watch.inbox.fault("it had no live descriptor, and gave no account of what it counted".to_owned());
+        }
         watch.take_over_counts();
     }
     let (left_behind, cleared) = home.clear_away(found, run);
@@ -154,6 +158,7 @@ fn facts(cell: &Cell, expected: ExpectedEnd, found: &Found, watch: Watch, ended:
         notes: grip.notes,
         stimulus_error: grip.error,
         capturer_cpu_ns: seen.cpu_ns,
+        waited: seen.waited,
         diagnostics_bytes: 0,
         capturer_rss_bytes: seen.rss_bytes,
         file_owner: None,

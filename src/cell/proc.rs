@@ -1,8 +1,17 @@
-//! The facts about the capturer that /proc shows.
+//! The facts about the capturer that /proc and the kernel's clocks show.
 
 use crate::capturer::status_field;
+use crate::process::children;
 use crate::recording::Syscalls;
+use crate::sys::cpu_ns_of;
+use crun_capture_reactor::clock::now_ns;
 use std::fs;
+use std::path::PathBuf;
+
+/// A time without work that is shorter than this says nothing about how the capturer waits: at a gate, where it has
+/// nothing to do, and after the program, where it may have much to deliver first.
+pub(super) const AT_GATE_NS: u64 = 300_000_000;
+pub(super) const AFTER_PROGRAM_NS: u64 = 1_000_000_000;
 
 /// The observations of the capturer and the workload from outside. Times are CLOCK_MONOTONIC ns.
 #[derive(Debug, Default)]
@@ -14,41 +23,92 @@ pub(super) struct Seen {
     pub(super) capturer_ended_ns: u64,
     pub(super) threads: Option<u64>,
     pub(super) syscalls: Option<Syscalls>,
+    /// CPU time of the capturer and its helpers.
     pub(super) cpu_ns: Option<u64>,
+    /// The largest sum of their peaks.
     pub(super) rss_bytes: Option<u64>,
+    /// The longest time in which the capturer had nothing to do, and the CPU time that it used meanwhile.
+    pub(super) waited: Option<(u64, u64)>,
+    /// The present time without work: its shortest length that counts, when it began, and the CPU time until then.
+    waits_from: Option<(u64, u64, u64)>,
+    /// CPU time of the helpers, when they were looked at last.
+    helpers_cpu_ns: u64,
+    /// The programs of the command. What they start is no helper of the capturer.
+    of_the_command: Vec<PathBuf>,
 }
 
 impl Seen {
-    /// Looks at the capturer when the workload has ended, while the capturer still has all its resources. `weighs`:
-    /// whether its memory matters.
-    pub(super) fn look_at_end_of_workload(&mut self, capturer: u32, weighs: bool) {
-        let field = |name| status_field(&capturer.to_string(), name);
-        self.threads = field("Threads");
-        if weighs {
-            self.rss_bytes = field("VmHWM").map(|kib| kib * 1024);
-        }
+    /// Of a capturer that was started at this time. `of_the_command`: the programs of its command.
+    pub(super) fn new(started_ns: u64, of_the_command: Vec<PathBuf>) -> Seen {
+        Seen { started_ns, of_the_command, ..Seen::default() }
+    }
+
+    /// Looks at the capturer when the workload has ended, while the capturer still has all its resources.
+    pub(super) fn look_at_end_of_workload(&mut self, capturer: u32) {
+        self.threads = status_field(&capturer.to_string(), "Threads");
+        self.weigh(capturer);
     }
 
     /// Looks at a capturer that has ended and was not reaped yet.
     pub(super) fn look_at_end_of_capturer(&mut self, capturer: u32) {
         self.syscalls = syscalls(capturer);
-        self.cpu_ns = cpu_ns(capturer);
+        self.cpu_ns = cpu_ns_of(capturer).map(|own| own + self.helpers_cpu_ns);
+        self.waits_until(now_ns(), capturer);
     }
 
     /// Looks at a capturer that still runs at the deadline.
     pub(super) fn look_at_deadline(&mut self, capturer: u32) {
-        self.cpu_ns = cpu_ns(capturer);
+        self.weigh(capturer);
+        self.waits_until(now_ns(), capturer);
     }
-}
 
-/// CPU time of a process with all its threads, in ns (proc_pid_stat(5), utime and stime). The process may have ended,
-/// if it was not reaped yet.
-fn cpu_ns(pid: u32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field may contain anything. It ends with the last parenthesis.
-    let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let mut ticks = || fields.next()?.parse::<u64>().ok();
-    Some((ticks()? + ticks()?) * 1_000_000_000 / rustix::param::clock_ticks_per_second())
+    /// Looks at the memory and the CPU time of the capturer and its helpers. A peak is never forgotten by the kernel, so
+    /// a later look misses none, but a process that has ended has none any more.
+    pub(super) fn weigh(&mut self, capturer: u32) {
+        let helpers = self.helpers(capturer);
+        let peak = |pid: &u32| status_field(&pid.to_string(), "VmHWM").map(|kib| kib * 1024);
+        let peaks: u64 = std::iter::once(&capturer).chain(&helpers).filter_map(peak).sum();
+        if peaks > 0 {
+            self.rss_bytes = self.rss_bytes.max(Some(peaks));
+        }
+        let of_helpers: u64 = helpers.iter().filter_map(|&pid| cpu_ns_of(pid)).sum();
+        self.helpers_cpu_ns = self.helpers_cpu_ns.max(of_helpers);
+        self.cpu_ns = cpu_ns_of(capturer).map(|own| own + self.helpers_cpu_ns).or(self.cpu_ns);
+    }
+
+    /// From now on the capturer has nothing to do. It counts if that lasts for at least `least_ns`.
+    pub(super) fn waits(&mut self, capturer: u32, least_ns: u64) {
+        self.weigh(capturer);
+        self.waits_from = self.cpu_ns.map(|cpu_ns| (least_ns, now_ns(), cpu_ns));
+    }
+
+    /// The capturer has something to do again, or has ended.
+    pub(super) fn waits_until(&mut self, at_ns: u64, capturer: u32) {
+        let Some((least_ns, from_ns, before_ns)) = self.waits_from.take() else { return };
+        let waited_ns = at_ns.saturating_sub(from_ns);
+        if waited_ns < least_ns || self.waited.is_some_and(|(longest_ns, _)| longest_ns > waited_ns) {
+            return;
+        }
+        self.weigh(capturer);
+        self.waited = self.cpu_ns.map(|cpu_ns| (waited_ns, cpu_ns.saturating_sub(before_ns)));
+    }
+
+    /// The processes that the capturer has started, without the command and what belongs to it.
+    fn helpers(&self, capturer: u32) -> Vec<u32> {
+        let is_command = |pid: u32| {
+            let program = fs::read_link(format!("/proc/{pid}/exe"));
+            // A process that is gone, or not ours to look at, is none of the capturer's.
+            program.map_or(true, |program| self.of_the_command.contains(&program))
+        };
+        let (mut found, mut parents) = (Vec::new(), vec![capturer]);
+        while let Some(parent) = parents.pop() {
+            for child in children(&parent.to_string()).into_iter().filter(|&child| !is_command(child)) {
+                found.push(child);
+                parents.push(child);
+            }
+        }
+        found
+    }
 }
 
 /// `/proc/PID/io` of a process that has ended and was not reaped yet: only then is it complete.

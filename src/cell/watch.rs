@@ -7,7 +7,7 @@ use super::inbox::{Inbox, READ_MAX_BYTES};
 use super::launch::Launched;
 use super::partner::Partner;
 use super::poll::Sources;
-use super::proc::Seen;
+use super::proc::{AFTER_PROGRAM_NS, AT_GATE_NS, Seen};
 use crate::capturer::Capturer;
 use crate::experiment::Stimulus;
 use crate::experiment::stimulus::Cue;
@@ -25,6 +25,9 @@ use rustix::process::{Signal, pidfd_send_signal};
 use std::io;
 use std::process::Child;
 use std::time::Duration;
+
+/// The interval at which the capturer's memory is looked at where it matters.
+const WEIGH: Duration = Duration::from_millis(20);
 
 /// How long the workload may live on after its capturer, before it counts as left behind.
 const WORKLOAD_GRACE: Duration = Duration::from_millis(200);
@@ -52,7 +55,7 @@ pub(super) struct Watch {
     pub(super) partner_consumes: bool,
     alive: Option<OwnedFd>,
     events: Option<OwnedFd>,
-    /// Whether the capturer's memory is measured from outside.
+    /// Whether the capturer's memory and CPU time matter, so that they are looked at all the time.
     weighs: bool,
 }
 
@@ -72,13 +75,13 @@ impl Watch {
             child: launched.child,
             pidfd: launched.pidfd,
             inbox: launched.inbox,
-            seen: Seen { started_ns: launched.started_ns, ..Seen::default() },
+            seen: Seen::new(launched.started_ns, found.programs()),
             grip,
             partner: launched.partner,
             partner_consumes: capturer.needs.needs_reader,
             alive: launched.alive,
             events: launched.events,
-            weighs: cell.case.tries.contains(&Capability::BoundedMemory),
+            weighs: cell.case.measures_cost || cell.case.tries.contains(&Capability::BoundedMemory),
         }
     }
 
@@ -89,6 +92,9 @@ impl Watch {
         loop {
             let left = Duration::from_nanos(deadline_ns.saturating_sub(now_ns()));
             let ready = self.sources(run).wait(self.patience(left))?;
+            if self.weighs && !self.has_ended() {
+                self.seen.weigh(self.child.id());
+            }
             if ready.events {
                 self.read_events();
             }
@@ -148,7 +154,7 @@ impl Watch {
     fn workload_ended(&mut self) {
         self.seen.init_ended_ns = Some(now_ns());
         self.alive = None;
-        self.seen.look_at_end_of_workload(self.child.id(), self.weighs);
+        self.seen.look_at_end_of_workload(self.child.id());
         self.react(Cue::Ended);
     }
 
@@ -181,8 +187,9 @@ impl Watch {
         let until = |at_ns: u64| Duration::from_nanos(at_ns.saturating_sub(now_ns()));
         let wakes = self.grip.wake_at_ns.map(until);
         let slow = self.grip.bytes_per_ms.map(|_| SLOW_READ);
+        let weighs = (self.weighs && !self.has_ended()).then_some(WEIGH);
         let quiet = self.partner.as_ref().filter(|_| !self.grip.held).and_then(Partner::quiet_at_ns).map(until);
-        [wakes, slow, quiet].into_iter().flatten().fold(left, Duration::min)
+        [wakes, slow, weighs, quiet].into_iter().flatten().fold(left, Duration::min)
     }
 
     /// Reads the events of the workload.
@@ -194,9 +201,13 @@ impl Watch {
             Ok(count) => bytes[..count].iter().for_each(|&byte| match byte {
                 events::AT_GATE => {
                     self.grip.front = self.find_front();
+                    self.seen.waits(self.child.id(), AT_GATE_NS);
                     self.react(Cue::AtGate);
                 }
-                events::PLAYED => self.react(Cue::Played),
+                events::PLAYED => {
+                    self.react(Cue::Played);
+                    self.seen.waits(self.child.id(), AFTER_PROGRAM_NS);
+                }
                 _ => {}
             }),
             Err(Errno::INTR | Errno::AGAIN) => {}

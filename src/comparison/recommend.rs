@@ -112,9 +112,7 @@ fn candidate(row: &Row, comparison: &Comparison, needs: &[Capability]) -> Candid
         needs.iter().filter(|&&need| has(need) != Some(true)).map(|&need| lacks(need, &own)).collect();
     let cannot = Capability::ALL.into_iter().filter(|one| !needs.contains(one) && has(*one) == Some(false));
     let measured = own.iter().filter(|cell| cell.experiment == COST).filter_map(|cell| cell.findings.as_ref());
-    let cost = measured
-        .filter_map(|found| Some((found.cpu_user_ns? + found.cpu_system_ns?) / found.accepted_lines.max(1)))
-        .next_back();
+    let cost = measured.filter_map(|found| Some(found.capturer_cpu_ns? / found.accepted_lines.max(1))).next_back();
     Candidate {
         strategy: row.strategy.clone(),
         recommended_by_spike: row.recommended,

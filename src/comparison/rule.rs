@@ -12,9 +12,6 @@ const DIAGNOSTICS_MAX_BYTES: u64 = 64 << 10;
 const DELIVERIES_MIN: u64 = 200;
 const RECORD_MIN_BYTES: u64 = 4;
 
-/// A capturer that waits for this long and uses a CPU for more than a third of that time is in a busy loop.
-const WAITED_MIN_NS: u64 = 1_000_000_000;
-
 /// The data that a rule looks at.
 pub(super) struct Subject<'a> {
     findings: &'a Findings,
@@ -112,9 +109,9 @@ pub(super) const RULES: [Rule; 35] = [
     }),
     (Finding::FileOwnerChanged, |it| it.declares(Capability::File) && it.findings.file_owner_changed == Some(true)),
     (Finding::DiagnosticsBytes, |it| it.findings.diagnostics_bytes >= DIAGNOSTICS_MAX_BYTES),
-    (Finding::CapturerCpuNs, |it| {
-        let waited_ns = it.findings.exit_latency_ns.filter(|&waited_ns| waited_ns >= WAITED_MIN_NS);
-        waited_ns.is_some_and(|waited_ns| it.findings.capturer_cpu_ns.is_some_and(|cpu_ns| cpu_ns > waited_ns / 3))
+    (Finding::WaitedCpuNs, |it| {
+        let (waited, cpu) = (it.findings.waited_ns, it.findings.waited_cpu_ns);
+        waited.zip(cpu).is_some_and(|(waited_ns, cpu_ns)| cpu_ns > waited_ns / 3)
     }),
     (Finding::DeliveredBeforeExitFraction, |it| {
         let late = it.findings.delivered_before_exit_fraction.is_some_and(|fraction| fraction < LIVE_FRACTION);

@@ -221,10 +221,10 @@ fn what_was_not_done_proves_nothing() {
 fn who_waits_busily_is_caught() {
     let waited = |cpu_ns| {
         move |found: &mut Findings| {
-            (found.exit_latency_ns, found.capturer_cpu_ns) = (Some(2_000_000_000), Some(cpu_ns));
+            (found.waited_ns, found.waited_cpu_ns) = (Some(2_000_000_000), Some(cpu_ns));
         }
     };
-    check(&[], waited(900_000_000), &[Finding::CapturerCpuNs]);
+    check(&[], waited(900_000_000), &[Finding::WaitedCpuNs]);
     check(&[], waited(20_000_000), &[]);
     check(&[], |found| found.diagnostics_bytes = 1 << 20, &[Finding::DiagnosticsBytes]);
 }

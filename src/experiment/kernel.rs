@@ -1,13 +1,14 @@
 //! Limits of the kernel: small and large pipes, a capturer that does not run, busy CPUs.
 
-use super::stimulus::{GATE, LOADED_CPU, SUSPENDED};
+use super::stimulus::{GATE, IDLE, LOADED_CPU, SUSPENDED};
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
 use crun_capture_reactor::Stream;
 
 pub(super) static KERNEL: Experiment = Experiment {
     name: "kernel",
-    question: "Does the capture work with the smallest pipe and a large one, when the capturer is stopped, and on busy CPUs?",
+    question: "Does the capture work with the smallest pipe and a large one, when the capturer is stopped, on busy CPUs, and when \
+               the program is silent for a while?",
     sources: &["pipe(7), F_SETPIPE_SZ", "containerd#9342", "containerd#7289", "conmon#87", "podman#15643"],
     measures_time: false,
     quick: true,
@@ -24,6 +25,8 @@ pub(super) static KERNEL: Experiment = Experiment {
             Case::new("stopped", script().then(lines(10)).then(Step::Wait { gate: GATE.into() }).then(many()))
                 .under(&SUSPENDED),
             Case::new("loaded", script().then(many())).under(&LOADED_CPU),
+            Case::new("idle", script().then(lines(10)).then(Step::Wait { gate: GATE.into() }).then(lines(10)))
+                .under(&IDLE),
         ]
     },
 };

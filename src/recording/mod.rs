@@ -133,13 +133,16 @@ pub struct Facts {
     /// Why the stimulus could not do what it had to do.
     #[serde(default)]
     pub stimulus_error: Option<String>,
-    /// CPU time of the capturer with all its threads, in ticks of a hundredth of a second (proc_pid_stat(5)).
+    /// CPU time of the capturer with all its threads and helpers, without the command, in ns.
     #[serde(default)]
     pub capturer_cpu_ns: Option<u64>,
+    /// The longest time in which the capturer had nothing to do, and the CPU time that it used meanwhile, in ns.
+    #[serde(default)]
+    pub waited: Option<(u64, u64)>,
     /// The number of bytes that the capturer wrote to its own stdout and stderr.
     #[serde(default)]
     pub diagnostics_bytes: u64,
-    /// Peak resident set of the capturer when the workload had ended, if the case asks for it.
+    /// Peak resident set of the capturer and its helpers, without the command, as last seen.
     #[serde(default)]
     pub capturer_rss_bytes: Option<u64>,
     /// Owner, group and mode of the first file.

@@ -119,6 +119,12 @@ impl Found {
         words.join(", ")
     }
 
+    /// The programs of the command that runs a container: its own, and those of the harness.
+    pub fn programs(&self) -> Vec<PathBuf> {
+        let all = [&self.program, &self.crun_capture, &self.emit];
+        all.into_iter().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())).collect()
+    }
+
     /// Whether a container can have a pid namespace of its own.
     pub fn has_pid_namespace(&self) -> bool {
         self.runtime.is_oci() && self.own_mode != "plain"

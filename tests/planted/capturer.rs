@@ -106,7 +106,7 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     let mut deliveries = deliveries.into_inner().expect("no reader panics");
     plant(fault, &mut deliveries.kept);
     flush(&mut deliveries);
-    if let Some(path) = assignment.summary_file.filter(|_| counts) {
+    if let Some(path) = assignment.summary_file.filter(|_| counts && fault != "no-account") {
         let max_rss_bytes = Some(Cost::of_this_process().max_rss_bytes);
         let tally = |stream: Stream| Tally {
             bytes: written(&paths[stream.index()]).0,

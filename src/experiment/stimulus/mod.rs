@@ -27,6 +27,7 @@ mod file_changed;
 mod file_refused;
 mod files_placed;
 mod held_streams;
+mod idle;
 mod loaded_cpu;
 mod one_at_a_time;
 mod prompt;
@@ -44,6 +45,7 @@ pub(super) use file_changed::{FILE_REMOVED, FILE_RENAMED, FILE_TRUNCATED};
 pub(super) use file_refused::{FILE_DIRECTORY, FILE_READ_ONLY, FILE_UNWRITABLE};
 pub(super) use files_placed::{FILES_IN_MEMORY, FILES_ON_DISK};
 pub(super) use held_streams::{CHILD_GATE, HELD_STREAMS};
+pub(super) use idle::IDLE;
 pub(super) use loaded_cpu::LOADED_CPU;
 pub(super) use one_at_a_time::{ONE_AT_A_TIME, STEPS};
 pub(super) use prompt::PROMPT;
@@ -86,6 +88,7 @@ pub static ALL: &[&dyn Stimulus] = &[
     &STDOUT_CLOSED,
     &OWN_STDERR_DEAD,
     &LOADED_CPU,
+    &IDLE,
 ];
 
 /// The gate at which a workload waits for the stimulus.
