@@ -37,6 +37,9 @@ Examples:
 
 Exit code 100: a verdict differs from the recorded one.";
 
+/// The seed if none is given: that of the recorded verdicts.
+const SEED: u64 = 7;
+
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// Only claims whose id contains this; `crun-capture list claims` lists them all
@@ -52,7 +55,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     quick: bool,
     /// The seed of the scripts and of the order of the cells
-    #[arg(long, default_value_t = prepare::SEED)]
+    #[arg(long, default_value_t = SEED)]
     seed: u64,
     /// The directory for the recordings [default: .crun-capture/UTC-SEED]
     #[arg(long, value_name = "DIR")]
@@ -237,7 +240,7 @@ fn fill(evidence: &mut Evidence, measured: &Measured) {
 fn options(arguments: &Arguments) -> String {
     let runtime = arguments.runtime.as_ref().map(|name| format!(" --runtime {name}")).unwrap_or_default();
     let quick = if arguments.quick { " --quick" } else { "" };
-    let seed = if arguments.seed == prepare::SEED { String::new() } else { format!(" --seed {}", arguments.seed) };
+    let seed = if arguments.seed == SEED { String::new() } else { format!(" --seed {}", arguments.seed) };
     format!("{runtime}{quick}{seed}")
 }
 

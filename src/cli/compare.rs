@@ -44,9 +44,9 @@ pub(super) struct Arguments {
     /// Write fewer lines, leave out some cases, and shorten the deadline
     #[arg(long)]
     pub(super) quick: bool,
-    /// The seed of the scripts and of the order of the cells
-    #[arg(long, default_value_t = prepare::SEED)]
-    pub(super) seed: u64,
+    /// The seed of the scripts and of the order of the cells [default: another one each time; the report says which]
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
     /// Fail if this runtime is missing, instead of skipping it
     #[arg(long, value_name = "RUNTIME", value_delimiter = ',', env = "CRUN_CAPTURE_REQUIRE")]
     pub(super) require: Vec<String>,
@@ -93,7 +93,7 @@ pub(super) fn request(
         selection,
         runs: arguments.runs,
         quick: arguments.quick,
-        seed: arguments.seed,
+        seed: prepare::seed(arguments.seed),
         deadline: arguments.deadline.map_or(deadline, Duration::from_secs),
         jobs,
         output: arguments.output.clone().map_or(Destination::Default, Destination::Directory),

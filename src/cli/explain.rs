@@ -38,9 +38,9 @@ pub(super) struct Arguments {
     /// Run the cell at full size, as `compare` does without --quick
     #[arg(long)]
     full: bool,
-    /// The seed of the script
-    #[arg(long, default_value_t = prepare::SEED)]
-    seed: u64,
+    /// The seed of the script [default: another one each time; the drawing says which]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// The time that the cell may take, in seconds [default: 3; with --full 10; 1 if the cell is known to hang]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     deadline: Option<u64>,
@@ -115,7 +115,7 @@ fn request(arguments: &Arguments) -> anyhow::Result<Request> {
         selection: Selection::Named { experiments: vec![found?], filters: vec![arguments.cell.clone()] },
         runs: 1,
         quick: !arguments.full,
-        seed: arguments.seed,
+        seed: prepare::seed(arguments.seed),
         deadline: arguments.deadline.map_or(deadline, Duration::from_secs),
         jobs: 1,
         expectations: expectations(None, &capturers)?,

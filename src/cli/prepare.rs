@@ -19,8 +19,13 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 /// The time that a cell may take with `--quick`.
 pub(super) const DEADLINE_QUICK: Duration = Duration::from_secs(3);
 
-/// The seed if none is given.
-pub(super) const SEED: u64 = 7;
+/// The seeds that are chosen if none is given are below this, so that they are easy to type.
+const SEEDS: u64 = 1_000_000;
+
+/// The given seed. If none is given: another one each time, because a capturer may behave with one seed only.
+pub(super) fn seed(given: Option<u64>) -> u64 {
+    given.unwrap_or_else(|| fastrand::u64(1..SEEDS))
+}
 
 /// The path of this program.
 pub(super) fn own_path() -> anyhow::Result<PathBuf> {

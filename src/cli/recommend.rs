@@ -82,7 +82,7 @@ fn measured(arguments: &Arguments) -> anyhow::Result<Option<Comparison>> {
         selection: Selection::Everything,
         runs: 1,
         quick: true,
-        seed: prepare::SEED,
+        seed: prepare::seed(None),
         deadline: DEADLINE_QUICK,
         jobs: Request::jobs_of_this_machine(),
         expectations: expectations(None, &[])?,
