@@ -6,12 +6,15 @@ use crate::recording::Syscalls;
 use crate::sys::cpu_ns_of;
 use crun_capture_reactor::clock::now_ns;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A time without work that is shorter than this says nothing about how the capturer waits: at a gate, where it has
 /// nothing to do, and after the program, where it may have much to deliver first.
 pub(super) const AT_GATE_NS: u64 = 300_000_000;
 pub(super) const AFTER_PROGRAM_NS: u64 = 1_000_000_000;
+
+/// The beginning of the path of a program that runs from memfd_create(2).
+const IN_MEMORY: &str = "/memfd:";
 
 /// The observations of the capturer and the workload from outside. Times are CLOCK_MONOTONIC ns.
 #[derive(Debug, Default)]
@@ -97,8 +100,13 @@ impl Seen {
     fn helpers(&self, capturer: u32) -> Vec<u32> {
         let is_command = |pid: u32| {
             let program = fs::read_link(format!("/proc/{pid}/exe"));
-            // A process that is gone, or not ours to look at, is none of the capturer's.
-            program.map_or(true, |program| self.of_the_command.contains(&program))
+            // A process that is gone, or not ours to look at, is none of the capturer's. crun and runc run from a copy of
+            // themselves in memory or in a mount of their own, which has no path here.
+            program.map_or(true, |program| {
+                program == Path::new("/")
+                    || program.to_string_lossy().starts_with(IN_MEMORY)
+                    || self.of_the_command.contains(&program)
+            })
         };
         let (mut found, mut parents) = (Vec::new(), vec![capturer]);
         while let Some(parent) = parents.pop() {
