@@ -11,6 +11,7 @@ use crun_capture::experiment::ExpectedEnd;
 use crun_capture::files;
 use crun_capture::plan::{Matrix, Selection};
 use crun_capture::process::{Family, Interrupt};
+use crun_capture::pulse::Pulse;
 use crun_capture::runtime::{self, Parents, Programs};
 use crun_capture::script::{End, Script};
 use crun_capture::strategy;
@@ -38,6 +39,7 @@ fn cell_overhead(criterion: &mut Criterion) {
         deadline: Duration::from_secs(10),
         interrupt: &interrupt,
         family: &family,
+        pulse: &Pulse::start().unwrap(),
     };
     let bare = runtime::ALL.iter().copied().find(|one| !one.is_oci()).unwrap();
     let found = runtime::find(bare, None, None, &programs, &family).unwrap();

@@ -11,7 +11,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Duty {
-    /// Every byte is delivered, or the account says that some are not.
+    /// Every byte is delivered, except where nobody could and the account says so. A loss for want of a capability that the
+    /// capturer does not declare counts, but breaks no duty.
     NoSilentLoss,
     /// Nothing is duplicated, changed, made up, or out of order within a stream.
     NoAlteration,
@@ -42,7 +43,9 @@ impl Duty {
     /// What it asks, in one line.
     pub fn summary(self) -> &'static str {
         match self {
-            Duty::NoSilentLoss => "every byte is delivered, or the capturer's account says that some are not",
+            Duty::NoSilentLoss => {
+                "every byte is delivered; where nobody could deliver it, the capturer's account says so"
+            }
             Duty::NoAlteration => "nothing is duplicated, changed, made up, or out of order within a stream",
             Duty::RightStatus => "the exit code or signal is the one that the runtime gave",
             Duty::NoHang => "the capture ends soon after the container, and waits without using the CPU",
@@ -230,6 +233,7 @@ findings! {
     WaitedNs "waited_ns", Ns, Report, "The longest time in which the capturer had nothing to do.";
     WaitedCpuNs "waited_cpu_ns", Ns, duty(NoHang), "CPU time that the capturer used while it had nothing to do; much of it is a busy loop.";
     DiagnosticsBytes "diagnostics_bytes", Bytes, Cell, "How much the capturer wrote to its own stdout and stderr.";
+    MachineBusy "machine_busy", Text, Report, "What the machine did to the cell, if that may explain a failure.";
     StimulusError "stimulus_error", Text, Cell, "Why what had to be done to the run could not be done.";
     ThroughputBytesPerS "throughput_bytes_per_s", BytesPerSecond, Report, "Output a second, from the first write to the end of the capturer.";
     CpuUserNs "cpu_user_ns", Ns, Report, "CPU time in user mode by the capturer's own account.";

@@ -13,6 +13,7 @@ pub mod text;
 
 pub mod phase;
 pub mod process;
+pub mod pulse;
 
 // Script and strategy.
 pub mod script;

@@ -80,6 +80,23 @@ pub fn load() -> String {
     text.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
 }
 
+/// How much CPU time all CPUs together have used, in ns: everything but idle and waiting, the time that the hypervisor gave
+/// to others included (proc_stat(5)).
+pub fn busy_ns() -> u64 {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields = text.lines().next().unwrap_or_default().split_whitespace().skip(1);
+    let ticks: Vec<u64> = fields.filter_map(|field| field.parse().ok()).collect();
+    // user, nice, system, (idle, iowait), irq, softirq, steal. Guests count as user already.
+    let busy = [0, 1, 2, 5, 6, 7].iter().filter_map(|&at| ticks.get(at)).sum::<u64>();
+    busy * 1_000_000_000 / rustix::param::clock_ticks_per_second()
+}
+
+/// How long tasks have waited for a CPU: the line `some` of /proc/pressure/cpu (PSI). Empty: this kernel has none.
+pub fn cpu_pressure() -> String {
+    let text = fs::read_to_string("/proc/pressure/cpu").unwrap_or_default();
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
 fn cpu_model() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;

@@ -128,6 +128,8 @@ pub struct Findings {
     pub waited_cpu_ns: Option<u64>,
     /// The number of bytes that the capturer wrote to its own stdout and stderr.
     pub diagnostics_bytes: u64,
+    /// What the machine did to the cell, if that may explain a failure.
+    pub machine_busy: Option<String>,
     /// Why the stimulus could not do what it had to do to the run.
     pub stimulus_error: Option<String>,
     /// Output in bytes per second, from the first write until the harness had the last byte or the count: until the

@@ -1,7 +1,7 @@
 //! What was done to the run from outside, and what became of the capturer, the workload and the files.
 
 use super::Findings;
-use crate::recording::Recording;
+use crate::recording::{Crowded, Recording};
 
 pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
     let facts = &recording.facts;
@@ -13,6 +13,7 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
         let unharmed = findings.refused_bytes == 0;
         findings.workload_survived = recording.journal.as_ref().map(|journal| journal.ended_ns != 0 && unharmed);
     }
+    findings.machine_busy = facts.crowded.as_ref().map(Crowded::words);
     findings.capturer_cpu_ns = facts.capturer_cpu_ns;
     findings.waited_ns = facts.waited.map(|(waited_ns, _)| waited_ns);
     findings.waited_cpu_ns = facts.waited.map(|(_, cpu_ns)| cpu_ns);

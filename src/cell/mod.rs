@@ -4,6 +4,7 @@
 //! workload's end by a FIFO that only the workload holds open. Unlike a pid file, the FIFO is exact even for a
 //! container that lives under a millisecond. It sees the capturer's end by a pidfd.
 
+mod crowded;
 mod grip;
 mod hands;
 mod home;
@@ -21,9 +22,11 @@ use crate::files::{read_regular, replace, with_path};
 use crate::phase::{Phase, reached};
 use crate::plan::Cell;
 use crate::process::{Family, Interrupt};
+use crate::pulse::Pulse;
 use crate::recording::{Facts, Recording, store};
 use crate::runtime::{self, Found, Parents, Stop};
 use crate::script::journal::Journal;
+use crowded::Around;
 use crun_capture_reactor::{Exit, Stream};
 use home::Home;
 use std::fs;
@@ -46,6 +49,8 @@ pub struct RunParts<'a> {
     pub interrupt: &'a Interrupt,
     /// The children of the harness.
     pub family: &'a Family,
+    /// The beats that show whether the machine was too busy.
+    pub pulse: &'a Pulse,
 }
 
 /// Runs `cell`. Blocks until the cell has ended and is cleared away. None: the run was interrupted.
@@ -59,6 +64,7 @@ pub fn run(
     capturer: &Capturer,
     run: &RunParts<'_>,
 ) -> io::Result<Option<Recording>> {
+    let around = Around::now();
     let home = Home::prepare(cell, found, capturer, run)?;
     reached(Phase::Prepared);
     let folder = store::prepare(run.output, &cell.id)?;
@@ -69,7 +75,9 @@ pub fn run(
     reached(Phase::Ended);
     let taken_down = watch.take_down(end, run, &home);
     reached(Phase::TakenDown);
+    let own_cpu_ns = crowded::tree_cpu_ns(watch.child.id());
     let capturer_exit = watch.reap(run, end)?;
+    let crowded = around.crowded(own_cpu_ns, run.pulse);
     // What a capturer says while it is being killed counts as little as what it delivers then.
     if end == End::Capturer {
         watch.inbox.read_account(&home.summary);
@@ -104,6 +112,7 @@ pub fn run(
     let facts = Facts {
         diagnostics_bytes: fs::metadata(store::diagnostics(&folder)).map_or(0, |found| found.len()),
         runtime_errors,
+        crowded,
         file_owner: owners.as_ref().map(|owners| owners.first.clone()),
         file_owner_changed: owners.map(|owners| owners.changed),
         forced_errors: cell.case.forced_errors(capturer.needs),
@@ -146,6 +155,7 @@ fn facts(cell: &Cell, expected: ExpectedEnd, found: &Found, watch: Watch, ended:
         capturer_exit: ended.capturer_exit,
         summary: watch.inbox.summary,
         runtime_errors: Vec::new(),
+        crowded: None,
         deadline_hit: ended.end == End::Deadline,
         left_behind: ended.left_behind,
         stop: ended.stop,

@@ -88,8 +88,12 @@ impl Watch {
     /// Reads and watches until the capturer ends, the deadline comes, or the user interrupts. If the stimulus ends the
     /// capturer, watches until the workload has ended too.
     pub(super) fn until_end(&mut self, run: &RunParts<'_>) -> io::Result<End> {
-        let deadline_ns = self.seen.started_ns + (run.deadline + self.grip.lasts()).as_nanos() as u64;
+        let lasts_ns = (run.deadline + self.grip.lasts()).as_nanos() as u64;
+        let mut deadline_ns = self.seen.started_ns + lasts_ns;
         loop {
+            if now_ns() >= deadline_ns {
+                deadline_ns = self.put_off(deadline_ns, lasts_ns, run);
+            }
             let left = Duration::from_nanos(deadline_ns.saturating_sub(now_ns()));
             let ready = self.sources(run).wait(self.patience(left))?;
             if self.weighs && !self.has_ended() {
@@ -132,6 +136,18 @@ impl Watch {
                 return Ok(End::Deadline);
             }
         }
+    }
+
+    /// The deadline counts from the start of the workload, however long the runtime took for it, and not while the harness
+    /// itself was stopped. A workload that never starts is waited for twice as long.
+    fn put_off(&self, deadline_ns: u64, lasts_ns: u64, run: &RunParts<'_>) -> u64 {
+        let stopped = run.pulse.worst(self.seen.started_ns, now_ns()).filter(|beat| beat.stopped);
+        let from_ns = match (stopped, self.grip.journal()) {
+            (Some(beat), _) => beat.at_ns,
+            (None, Some(journal)) => journal.started_ns,
+            (None, None) => self.seen.started_ns + lasts_ns,
+        };
+        deadline_ns.max(from_ns + lasts_ns)
     }
 
     fn has_ended(&self) -> bool {

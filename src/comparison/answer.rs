@@ -13,6 +13,7 @@ pub(super) fn sentences(run: &Run, rows: &[Row], cells: &[CellResult]) -> Vec<St
     let mut sentences = Vec::new();
     sentences.extend(own.iter().find(|row| row.recommended).map(|row| recommended(row, cells)));
     sentences.extend(losers(&own));
+    sentences.extend(undeclared(&own));
     sentences.extend(keepers(&own));
     sentences.extend(false_declarations(&own, cells));
     sentences.extend(others(&runtime, cells));
@@ -63,20 +64,19 @@ fn recommended(row: &Row, cells: &[CellResult]) -> String {
     )
 }
 
-/// What a strategy loses, in words. None: nothing.
+/// What a strategy loses, in words. None: nothing. What is lost for want of what it does not declare is another sentence.
 fn loses(row: &Row) -> Option<String> {
-    let (lost, told) = (row.lost_lines.unwrap_or(0), row.told_lines.unwrap_or(0));
-    let loses = match (lost, told) {
-        (0, 0) => return None,
-        (lost, 0) => format!("loses {lost} lines without saying so"),
-        (0, told) => format!("loses {told} lines and says so"),
-        (lost, told) => format!("loses {lost} lines without saying so, and {told} of which it says so"),
-    };
-    Some(match row.undeclared_lines {
-        0 => loses,
-        all if all == lost + told => format!("{loses}, all for want of what it does not declare"),
-        some => format!("{loses}, {some} of them for want of what it does not declare"),
-    })
+    let undeclared = row.undeclared_lines;
+    // Where a loss is told, the lines that are not declared are told first.
+    let told = row.told_lines.unwrap_or(0);
+    let lost = row.lost_lines.unwrap_or(0).saturating_sub(undeclared.saturating_sub(told));
+    let told = told.saturating_sub(undeclared);
+    match (lost, told) {
+        (0, 0) => None,
+        (lost, 0) => Some(format!("loses {lost} lines without saying so")),
+        (0, told) => Some(format!("loses {told} lines and says so")),
+        (lost, told) => Some(format!("loses {lost} lines without saying so, and {told} of which it says so")),
+    }
 }
 
 /// The other strategies that lost lines.
@@ -84,6 +84,18 @@ fn losers(rows: &[&Row]) -> Option<String> {
     let others = rows.iter().filter(|row| !row.recommended);
     let lost: Vec<String> = others.filter_map(|row| Some(format!("{} {}", row.strategy, loses(row)?))).collect();
     (!lost.is_empty()).then(|| format!("{}.", lost.join("; ")))
+}
+
+/// The lines that were lost or refused in cells that try what the strategies do not declare. That breaks no duty.
+fn undeclared(rows: &[&Row]) -> Option<String> {
+    let some = rows.iter().filter(|row| row.undeclared_lines > 0);
+    let lost: Vec<String> = some.map(|row| format!("{} {}", row.strategy, row.undeclared_lines)).collect();
+    (!lost.is_empty()).then(|| {
+        format!(
+            "Lines lost or refused where a cell tries what the strategy does not declare, which is no fault: {}.",
+            list(&lost)
+        )
+    })
 }
 
 /// The strategies that broke no duty, and which of them are live. Duties alone decide, and only what was run counts.
@@ -141,7 +153,7 @@ fn others(runtime: &str, cells: &[CellResult]) -> Option<String> {
         let cells = if count == 1 { "cell" } else { "cells" };
         (count > 0).then(|| format!("{count} {cells} by {what}"))
     };
-    let named = format!("{runtime} itself, whoever captures");
+    let named = format!("{runtime} itself");
     let all = [
         of(Fault::Runtime, &named),
         of(Fault::Program, "the program"),

@@ -24,7 +24,7 @@ pub use verdict::{CellResult, Verdict};
 
 use crate::analysis::Findings;
 use crate::finding::Finding;
-use crate::recording::{CellId, Run};
+use crate::recording::{CellId, Planned, Run};
 use std::collections::HashMap;
 
 /// Everything that a report can print.
@@ -102,6 +102,21 @@ impl Comparison {
     }
 }
 
+/// Whether the machine spoiled so many cells that the run says too little.
+fn too_busy(cells: &[CellResult]) -> bool {
+    let spoiled = cells.iter().filter(|cell| cell.verdict == Verdict::NotMeasured).count();
+    let measured = cells.iter().filter(|cell| cell.verdict.is_measured()).count();
+    spoiled * 100 > NOT_MEASURED_MAX_PERCENT * (spoiled + measured)
+}
+
+/// Whether a cell that has these findings is as expected.
+pub fn is_expected(planned: &Planned, run: &Run, findings: &Findings, expectations: &Expectations) -> bool {
+    // What the machine did must not excuse it here.
+    let findings = Findings { machine_busy: None, ..findings.clone() };
+    let own = HashMap::from([(planned.id.clone(), findings)]);
+    CellResult::new(planned, run, &own, expectations).expected
+}
+
 /// Marks the failures that happen more often than their expectation says as unexpected.
 fn too_often(run: &Run, cells: &mut [CellResult], expectations: &Expectations) {
     let measured: Vec<usize> = (0..cells.len()).filter(|&at| cells[at].verdict.is_measured()).collect();
@@ -117,8 +132,11 @@ fn too_often(run: &Run, cells: &mut [CellResult], expectations: &Expectations) {
     }
 }
 
+/// More than this part of the measured cells must not be spoiled by the machine, in percent.
+const NOT_MEASURED_MAX_PERCENT: usize = 2;
+
 /// The exit code: 130 if the run was interrupted; else 100 if a result is unexpected, something was left behind, or a
-/// required runtime is missing; else 4 if nothing was run; else 0.
+/// required runtime is missing; else 4 if nothing was run; else 5 if too much could not be measured; else 0.
 fn exit_code(run: &Run, cells: &[CellResult]) -> u8 {
     let ran = cells.iter().any(|cell| cell.verdict.is_measured());
     let missing = run.runtimes.iter().any(|runtime| runtime.required && runtime.skipped.is_some());
@@ -128,6 +146,8 @@ fn exit_code(run: &Run, cells: &[CellResult]) -> u8 {
         100
     } else if !ran {
         4
+    } else if too_busy(cells) {
+        5
     } else {
         0
     }

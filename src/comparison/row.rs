@@ -77,7 +77,7 @@ pub struct Row {
     pub max_rss_bytes: Option<u64>,
     /// Declared and measured capabilities.
     pub capabilities: Vec<CapabilityState>,
-    /// How many of these lines were lost or refused for want of a capability that the strategy does not declare.
+    /// How many of these lines were lost or refused in cells that try a capability which the strategy does not declare.
     pub undeclared_lines: u64,
     /// What became of each duty.
     pub duties: Vec<DutyState>,
@@ -174,7 +174,7 @@ fn row(runtime: &str, capturer: &CapturerInfo, cells: &[&CellResult], untested: 
         capabilities: capabilities(capturer, &own),
         undeclared_lines: cells
             .iter()
-            .filter(|cell| cell.verdict == Verdict::Cannot)
+            .filter(|cell| !cell.cannot.is_empty())
             .map(|cell| cell.lost_lines + cell.told_lines)
             .sum(),
         duties: duty::states(cells, untested),

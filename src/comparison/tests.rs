@@ -228,3 +228,63 @@ fn who_waits_busily_is_caught() {
     check(&[], waited(20_000_000), &[]);
     check(&[], |found| found.diagnostics_bytes = 1 << 20, &[Finding::DiagnosticsBytes]);
 }
+
+/// A run of `cells` cells of one capturer, with these findings each.
+fn compared(cells: usize, findings: impl Fn(usize) -> Findings, expectations: &str) -> Comparison {
+    let planned = |at: usize| Planned { id: CellId { run: at as u32, ..planned().id }, ..plain() };
+    let plan: Vec<Planned> = (0..cells).map(planned).collect();
+    let found = plan.iter().enumerate().map(|(at, planned)| (planned.id.clone(), findings(at))).collect();
+    let run = Run {
+        schema_version: Run::SCHEMA_VERSION,
+        generated_at: String::new(),
+        tool: String::new(),
+        machine: crate::machine::this(),
+        seed: 1,
+        quick: true,
+        wall_ns: 0,
+        interrupted: false,
+        finished: None,
+        left_behind: Vec::new(),
+        runtime_words: Vec::new(),
+        other_words: String::new(),
+        runtimes: Vec::new(),
+        capturers: vec![capturer(&[])],
+        expectations: String::new(),
+        left_out: Vec::new(),
+        cases: 1,
+        plan,
+    };
+    Comparison::new(run, &found, &Expectations::parse(expectations, &["any".to_owned()]).unwrap())
+}
+
+#[test]
+fn a_failure_on_a_busy_machine_is_not_measured_and_too_many_are_no_result() {
+    let busy = |failed: usize| {
+        move |at: usize| {
+            let machine_busy = Some("the machine was busy".to_owned());
+            Findings { deadline_hit: at < failed, machine_busy, ..sound() }
+        }
+    };
+    let few = compared(100, busy(2), "");
+    assert_eq!((few.counts().not_measured, few.counts().pass, few.exit_code), (2, 98, 0));
+    assert_eq!(few.cells[0].fault, Some(Fault::Machine));
+    let many = compared(100, busy(3), "");
+    assert_eq!((many.counts().not_measured, many.exit_code), (3, 5));
+    let calm = compared(100, |at| Findings { machine_busy: None, ..busy(1)(at) }, "");
+    assert_eq!((calm.counts().fail, calm.exit_code), (1, 100), "nothing excuses a failure on a calm machine");
+}
+
+#[test]
+fn a_duty_is_kept_only_if_every_case_was_run() {
+    let all = compared(1, |_| sound(), "");
+    assert!(all.rows.is_empty(), "a run without runtimes has no rows");
+    let own: Vec<&CellResult> = all.cells.iter().collect();
+    assert!(duty::states(&own, 0).iter().all(|state| state.kept == Some(true)));
+    assert!(duty::states(&own, 1).iter().all(|state| state.kept.is_none()));
+    let lost = compared(1, |_| Findings { lost_bytes: 1, ..sound() }, "");
+    let own: Vec<&CellResult> = lost.cells.iter().collect();
+    let states = duty::states(&own, 1);
+    assert_eq!(states.iter().find(|state| state.kept == Some(false)).unwrap().duty, crate::finding::Duty::NoSilentLoss);
+    let kept = |state: &&DutyState| state.kept.is_none();
+    assert_eq!(states.iter().filter(kept).count(), 4);
+}

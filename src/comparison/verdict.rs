@@ -145,6 +145,12 @@ impl CellResult {
             (unexplained, _) => Some(format!("unexpected: {}", names(unexplained))),
         };
         (self.broken, self.cannot) = (ruled.broken, ruled.cannot);
+        if let Some(busy) = found.machine_busy.as_ref().filter(|_| !self.expected) {
+            // The cell was run again alone, and the machine was busy again.
+            (self.verdict, self.expected, self.fault) = (Verdict::NotMeasured, true, Some(Fault::Machine));
+            self.reason = Some(format!("{busy}; {} says nothing here", names_or_nothing(&self.broken)));
+            return;
+        }
         self.count_loss(planned, found);
     }
 }
@@ -160,6 +166,10 @@ impl CellResult {
         let told = found.truncated || found.told_lost_bytes.is_some_and(|bytes| bytes > 0);
         if told { self.told_lines = lost } else { self.lost_lines = lost }
     }
+}
+
+fn names_or_nothing(broken: &[Finding]) -> String {
+    if broken.is_empty() { "that nothing is broken".to_owned() } else { names(broken) }
 }
 
 /// Whose fault a failure is that no expectation names.

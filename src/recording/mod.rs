@@ -104,6 +104,9 @@ pub struct Facts {
     pub summary: Option<Summary>,
     /// The errors in the runtime's own log.
     pub runtime_errors: Vec<String>,
+    /// What the machine did to the cell. None: nothing that would explain a failure.
+    #[serde(default)]
+    pub crowded: Option<Crowded>,
     /// Whether the deadline came before the end.
     pub deadline_hit: bool,
     /// Processes of this cell that were still there after it, and state that could not be removed, in words.
@@ -151,6 +154,37 @@ pub struct Facts {
     /// Whether a file belongs to another user than the capturer that made it. None: there is no file.
     #[serde(default)]
     pub file_owner_changed: Option<bool>,
+}
+
+/// What the machine did to a cell, when it may be at fault for what the cell shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Crowded {
+    /// Whether the harness was stopped and continued meanwhile.
+    pub stopped: bool,
+    /// How late the latest beat of the harness's pulse was.
+    pub late_ns: u64,
+    /// The part of all CPU time that processes outside the cell used, from 0 to 1.
+    pub others: f64,
+    /// The load averages.
+    pub load: String,
+    /// The line `some` of /proc/pressure/cpu.
+    pub pressure: String,
+}
+
+impl Crowded {
+    /// In words.
+    pub fn words(&self) -> String {
+        if self.stopped {
+            return "the harness was stopped and continued meanwhile".to_owned();
+        }
+        let (late_ms, others) = (self.late_ns / 1_000_000, self.others * 100.0);
+        let pressure = if self.pressure.is_empty() { String::new() } else { format!(", pressure {}", self.pressure) };
+        format!(
+            "the machine was busy: others used {others:.0}% of the CPUs, the harness's own pulse was {late_ms} ms late, \
+             load {}{pressure}",
+            self.load
+        )
+    }
 }
 
 /// The numbers of system calls of a capturer, by kind.

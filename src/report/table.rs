@@ -16,7 +16,8 @@ const BROKEN: Style = AnsiColor::Red.on_default();
 
 /// From which cells the columns come.
 const LEGEND: &str = "LOST: lines lost or refused in all cells, N! without a word, +N told of. EXIT: right of tried, in exit-status.\n\
-                      ORDER and APART: interleave. LIVE, FILE, P50/P99: paced. MB/s and RSS: throughput. -: not tried.";
+                      ORDER and APART: interleave. LIVE, FILE, P50/P99: paced. MB/s and RSS: throughput. -: not tried, or\n\
+                      the spike says nothing of it. What nobody could keep, and what another than the strategy lost, is not in LOST.";
 
 /// How many of the cells that differ for the same reason are listed. The JSON has all.
 const LISTED_MAX: usize = 6;

@@ -8,6 +8,7 @@ use crate::experiment::ExpectedEnd;
 use crate::phase::{Phase, reached};
 use crate::plan::{self, Cell};
 use crate::process::Interrupt;
+use crate::pulse::Pulse;
 use crate::recording::Recording;
 use crate::runtime::{Found, pids_limit};
 use std::collections::{BTreeMap, VecDeque};
@@ -41,8 +42,28 @@ pub(super) struct Options<'a> {
     pub(super) seed: u64,
     /// Whether this cell is known to wait for its deadline.
     pub(super) waits: &'a (dyn Fn(&Cell) -> bool + Sync),
-    /// Takes each recording as soon as it is stored. Its error ends the run.
-    pub(super) recorded: &'a (dyn Fn(Recording) -> io::Result<()> + Sync),
+    /// The beats that show whether the machine was too busy.
+    pub(super) pulse: &'a Pulse,
+    /// Takes each recording as soon as it is stored, and says whether that is all. A cell that the machine may have spoiled
+    /// runs once more, alone, when all others have run. Its error ends the run.
+    pub(super) recorded: &'a (dyn Fn(Recording, Pass) -> io::Result<Done> + Sync),
+}
+
+/// The pass in which a cell is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// With others, as the plan has it.
+    First,
+    /// Once more, alone.
+    Alone,
+}
+
+/// Whether a cell has its result.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Done {
+    Yes,
+    /// The machine may be at fault, so it must run once more.
+    Again,
 }
 
 /// The result of a run of cells.
@@ -69,12 +90,14 @@ pub(super) fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io:
         deadline: options.deadline,
         interrupt,
         family: &host.family,
+        pulse: options.pulse,
     };
     let queues = Queues::of(cells, options);
-    let failure = Mutex::new(None);
+    let (failure, again) = (Mutex::new(None), Queue::default());
+    let crew = Crew { options, parts: &parts, failure: &failure, again: &again };
     let work = |queue: &Queue| {
         while let Some(crowd) = next(queue, interrupt, &failure) {
-            run_crowd(&crowd, options, &parts, &failure);
+            crew.run_crowd(&crowd, Pass::First);
         }
     };
     // Cells that measure time come first. After hundreds of containers the kernel is still busy removing their
@@ -89,6 +112,9 @@ pub(super) fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io:
             scope.spawn(|| work(&queues.together));
         }
     });
+    while let Some(crowd) = next(&again, interrupt, &failure) {
+        crew.run_crowd(&crowd, Pass::Alone);
+    }
     // A process without the mark of a cell may belong to any cell. It must not stay either.
     let strangers = host.family.all_strangers();
     strangers.iter().for_each(|stranger| stranger.kill());
@@ -102,39 +128,44 @@ pub(super) fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io:
     }
 }
 
-/// Runs cells at the same time, each on a thread of its own.
-fn run_crowd(
-    crowd: &[(Cell, ExpectedEnd)],
-    options: &Options<'_>,
-    parts: &RunParts<'_>,
-    failure: &Mutex<Option<io::Error>>,
-) {
-    match crowd {
-        [(cell, expected)] => run_cell(cell, *expected, options, parts, failure),
-        crowd => thread::scope(|scope| {
-            for (cell, expected) in crowd {
-                scope.spawn(move || run_cell(cell, *expected, options, parts, failure));
-            }
-        }),
-    }
+/// What all workers share.
+struct Crew<'a> {
+    options: &'a Options<'a>,
+    parts: &'a RunParts<'a>,
+    failure: &'a Mutex<Option<io::Error>>,
+    /// The cells that must run once more, alone.
+    again: &'a Queue,
 }
 
-fn run_cell(
-    cell: &Cell,
-    expected: ExpectedEnd,
-    options: &Options<'_>,
-    parts: &RunParts<'_>,
-    failure: &Mutex<Option<io::Error>>,
-) {
-    let Some(found) = &options.runtimes[cell.runtime] else { return };
-    let capturer = &options.capturers[cell.capturer];
-    // A panic is a bug of the harness. It ends the run as any failure does, and the scratch directory knows what is
-    // left of the cell.
-    let ran = catch_unwind(AssertUnwindSafe(|| cell::run(cell, expected, found, capturer, parts)));
-    let ran = ran.unwrap_or_else(|_| Err(io::Error::other("the harness panicked, which is a bug in it: report it")));
-    if let Err(error) = ran.and_then(|recording| recording.map_or(Ok(()), options.recorded)) {
-        let error = io::Error::new(error.kind(), format!("{}: {error}", cell.id));
-        lock(failure).get_or_insert(error);
+impl Crew<'_> {
+    /// Runs cells at the same time, each on a thread of its own.
+    fn run_crowd(&self, crowd: &[(Cell, ExpectedEnd)], pass: Pass) {
+        match crowd {
+            [(cell, expected)] => self.run_cell(cell, *expected, pass),
+            crowd => thread::scope(|scope| {
+                for (cell, expected) in crowd {
+                    scope.spawn(move || self.run_cell(cell, *expected, pass));
+                }
+            }),
+        }
+    }
+
+    fn run_cell(&self, cell: &Cell, expected: ExpectedEnd, pass: Pass) {
+        let Some(found) = &self.options.runtimes[cell.runtime] else { return };
+        let capturer = &self.options.capturers[cell.capturer];
+        // A panic is a bug of the harness. It ends the run as any failure does, and the scratch directory knows what is
+        // left of the cell.
+        let ran = catch_unwind(AssertUnwindSafe(|| cell::run(cell, expected, found, capturer, self.parts)));
+        let panicked = |_| Err(io::Error::other("the harness panicked, which is a bug in it: report it"));
+        let ran = ran.unwrap_or_else(panicked);
+        match ran.and_then(|recording| recording.map_or(Ok(Done::Yes), |one| (self.options.recorded)(one, pass))) {
+            Ok(Done::Yes) => {}
+            Ok(Done::Again) => lock(self.again).push_back(vec![(cell.clone(), expected)]),
+            Err(error) => {
+                let error = io::Error::new(error.kind(), format!("{}: {error}", cell.id));
+                lock(self.failure).get_or_insert(error);
+            }
+        }
     }
 }
 

@@ -5,15 +5,17 @@ mod host;
 mod request;
 mod stored;
 
+use crew::{Done, Pass};
 pub use host::{Host, HostError};
 pub use request::{Destination, Request, Runtimes};
 pub use stored::{StoredError, findings as stored_findings, read as read_stored};
 
 use crate::analysis::{self, Findings};
-use crate::comparison::Facing;
+use crate::comparison::{self, Facing};
 use crate::experiment::{Conditions, ExpectedEnd};
 use crate::machine;
 use crate::plan::{self, Cell};
+use crate::pulse::Pulse;
 use crate::recording::finished::{Finished, FinishedList};
 use crate::recording::run::{RunDirectory, RunError};
 use crate::recording::{CapturerInfo, CellId, NotRun, Planned, Recording, Run, RuntimeInfo};
@@ -178,6 +180,11 @@ fn execute(
     // Cells name runtimes by their number, so a missing runtime keeps its number. None of its cells is run.
     let numbered: Vec<Option<Found>> = runtimes.iter().map(|one| one.found.as_ref().ok().cloned()).collect();
     let list = Mutex::new((FinishedList::create(output)?, 0));
+    let pulse = Pulse::start()?;
+    let surprises = |id: &CellId, findings: &Findings| {
+        let planned = run.plan.iter().find(|planned| planned.id == *id);
+        planned.is_some_and(|planned| !comparison::is_expected(planned, run, findings, &request.expectations))
+    };
     let shift = crew::run(
         runnable,
         &crew::Options {
@@ -189,9 +196,13 @@ fn execute(
             jobs: request.jobs,
             seed: request.seed,
             waits: &|cell| request.expectations.waits_for_deadline(&Facing::of(&cell.id, run)),
-            recorded: &|recording| {
+            pulse: &pulse,
+            recorded: &|recording, pass| {
                 let findings = analysis::findings(&recording);
                 let id = recording.facts.id.clone();
+                if pass == Pass::First && findings.machine_busy.is_some() && surprises(&id, &findings) {
+                    return Ok(Done::Again);
+                }
                 let finished = Finished { checksum: stored::checksum(&recording, &findings), id };
                 let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
                 list.0.add(&finished)?;
@@ -199,7 +210,7 @@ fn execute(
                 drop(list);
                 observer.recorded(&recording);
                 take(recording, findings);
-                Ok(())
+                Ok(Done::Yes)
             },
         },
     )?;

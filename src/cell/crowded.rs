@@ -1,0 +1,85 @@
+//! Whether the machine, and not the capturer, may be at fault for what a cell shows.
+
+use crate::machine;
+use crate::pulse::{Beat, Pulse};
+use crate::recording::Crowded;
+use crun_capture_reactor::clock::now_ns;
+use std::fs;
+
+/// A beat that is later than this shows that a process which had something to do did not run, in ns. A capture is not
+/// sooner than the harness's own pulse.
+const LATE_NS: u64 = 100_000_000;
+
+/// The others must have used this part of all CPU time, from 0 to 1. Otherwise the cell itself kept the CPUs busy.
+const OTHERS_MIN: f64 = 0.5;
+
+/// The CPU time of the whole machine when a cell began.
+pub(super) struct Around {
+    from_ns: u64,
+    busy_ns: u64,
+}
+
+impl Around {
+    pub(super) fn now() -> Around {
+        Around { from_ns: now_ns(), busy_ns: machine::busy_ns() }
+    }
+
+    /// What the machine did to the cell. None: nothing that would explain a failure. `own_cpu_ns`: the CPU time of the
+    /// cell's own processes.
+    pub(super) fn crowded(&self, own_cpu_ns: u64, pulse: &Pulse) -> Option<Crowded> {
+        let to_ns = now_ns();
+        let beat = pulse.worst(self.from_ns, to_ns)?;
+        let all_ns = (to_ns - self.from_ns) * machine::this().cpus as u64;
+        let others = of_others(machine::busy_ns().saturating_sub(self.busy_ns), own_cpu_ns, all_ns);
+        may_explain(&beat, others).then(|| Crowded {
+            stopped: beat.stopped,
+            late_ns: beat.late_ns(),
+            others,
+            load: machine::load(),
+            pressure: machine::cpu_pressure(),
+        })
+    }
+}
+
+/// The part of all CPU time that was used, but not by the cell itself.
+fn of_others(busy_ns: u64, own_cpu_ns: u64, all_ns: u64) -> f64 {
+    busy_ns.saturating_sub(own_cpu_ns) as f64 / all_ns.max(1) as f64
+}
+
+/// Whether the machine may explain a failure: the harness was stopped; or its own pulse was late, and it was others who
+/// kept the CPUs busy.
+fn may_explain(beat: &Beat, others: f64) -> bool {
+    beat.stopped || beat.late_ns() >= LATE_NS && others >= OTHERS_MIN
+}
+
+/// CPU time of a process and of its children that were waited for, in ns (proc_pid_stat(5): utime, stime, cutime, cstime).
+/// The process may have ended, if it was not reaped yet.
+pub(super) fn tree_cpu_ns(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The second field may contain anything. It ends with the last parenthesis.
+    let fields = text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().skip(11)).into_iter().flatten();
+    let ticks: u64 = fields.take(4).filter_map(|field| field.parse::<u64>().ok()).sum();
+    ticks * 1_000_000_000 / rustix::param::clock_ticks_per_second()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn beat(late_ns: u64, stopped: bool) -> Beat {
+        Beat { due_ns: SECOND, at_ns: SECOND + late_ns, stopped }
+    }
+
+    #[test]
+    fn who_burns_the_cpus_itself_is_not_excused() {
+        // One second on two CPUs, both busy all the time.
+        let burns = of_others(2 * SECOND, 2 * SECOND, 2 * SECOND);
+        assert!(!may_explain(&beat(SECOND, false), burns), "a pulse that is late because of the cell's own processes");
+        let crowded = of_others(2 * SECOND, SECOND / 10, 2 * SECOND);
+        assert!(may_explain(&beat(SECOND, false), crowded));
+        assert!(!may_explain(&beat(LATE_NS / 2, false), crowded), "on a busy machine, but on time");
+        assert!(may_explain(&beat(0, true), 0.0), "a harness that was stopped measures nothing");
+    }
+}
