@@ -73,6 +73,8 @@ pub(super) fn files(truth: &Truth, recording: &Recording, findings: &mut Finding
     let mut total = Matched::default();
     for stream in Stream::BOTH {
         let bytes = recording.file(stream).unwrap_or_default();
+        // A file may be emptied or continued. What was in it before is no output.
+        let bytes = bytes.strip_prefix(recording.facts.file_had.as_bytes()).unwrap_or(bytes);
         let mut received =
             Received::of_file(Origin::from(stream), bytes, truth.seed).without(&recording.facts.runtime_errors);
         received.take_out(&recording.facts.script.background_lines());
@@ -84,8 +86,9 @@ pub(super) fn files(truth: &Truth, recording: &Recording, findings: &mut Finding
         total.lost_bytes += matched.lost_bytes;
         total.lost_lines += matched.lost_lines;
         total.duplicated += matched.duplicated;
-        // If the runtime reports an error on stderr, the foreign lines are the runtime's.
-        total.altered += matched.altered + matched.moved;
+        // If the runtime reports an error on stderr, the foreign lines are the runtime's. A final line feed that was made
+        // up or left out is an alteration of the file.
+        total.altered += matched.altered + matched.moved + matched.wrong_endings;
         total.foreign += matched.foreign;
     }
     let runtime_failed = !recording.facts.runtime_errors.is_empty();

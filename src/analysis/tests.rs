@@ -58,6 +58,7 @@ fn perfect(script: Script) -> Recording {
             stimulus: None,
             notes: Vec::new(),
             forced_errors: Vec::new(),
+            file_had: String::new(),
             crowded: None,
             stimulus_error: None,
             capturer_cpu_ns: None,

@@ -4,6 +4,7 @@ use super::RunParts;
 use crate::bundle;
 use crate::capturer::Capturer;
 use crate::experiment::Program;
+use crate::files::make_directory;
 use crate::plan::Cell;
 use crate::runtime::{Found, Handle, Play, Stage, Stop};
 use crate::scratch::unmount_below;
@@ -29,6 +30,8 @@ pub(super) struct Home {
     pub(super) mark: String,
     /// The file that takes the capturer's account if that cannot be the last frame.
     pub(super) summary: PathBuf,
+    /// The capturer's directory for temporary files. Its name is short, because sockets are made in it.
+    pub(super) temporary: PathBuf,
     /// The handle that stops the container. None: the runtime is `bare`.
     handle: Option<Handle>,
     /// Whether no other cell runs at the same time. Then every stranger belongs to this cell, whatever its mark.
@@ -48,6 +51,7 @@ impl Home {
             handle: stage.handle(found),
             mark: format!("{CELL}={}", stage.id),
             summary: stage.directory.join("summary.json"),
+            temporary: stage.directory.join("t"),
             alone: cell.case.own_bundle.is_some(),
             may_have_mounts: cell.case.stimulus.is_some(),
             terminal: false,
@@ -55,6 +59,7 @@ impl Home {
             stage,
         };
         let environment = [run.family.mark(), home.mark.clone()];
+        make_directory(&home.temporary)?;
         if let Some(own) = &cell.case.own_bundle {
             own.prepare(&home.stage.bundle(), &environment)?;
             return Ok(home);
@@ -133,6 +138,12 @@ impl Home {
             }
         }
         (left, stopped)
+    }
+
+    /// What the capturer left in its directory for temporary files.
+    pub(super) fn files_left(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.temporary).into_iter().flatten().flatten();
+        entries.map(|entry| format!("{} in TMPDIR", entry.file_name().to_string_lossy())).collect()
     }
 
     pub(super) fn remove(self, found: &Found) -> io::Result<()> {

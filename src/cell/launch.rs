@@ -130,7 +130,7 @@ fn command(cell: &Cell, found: &Found, capturer: &Capturer, home: &Home, folder:
     command.stdin(Stdio::null()).stdout(diagnostics.try_clone()?).stderr(diagnostics);
     command.process_group(0);
     // What a killed capturer leaves there is removed with the rest of the cell.
-    command.env("TMPDIR", &home.stage.directory);
+    command.env("TMPDIR", &home.temporary);
     command.env(protocol::PROTOCOL, "1");
     let (mark, value) = home.mark.split_once('=').expect("a mark is NAME=VALUE");
     command.env(mark, value);

@@ -87,7 +87,10 @@ pub fn run(
         }
         watch.take_over_counts();
     }
-    let (left_behind, cleared) = home.clear_away(found, run);
+    let (mut left_behind, cleared) = home.clear_away(found, run);
+    if end == End::Capturer {
+        left_behind.extend(home.files_left());
+    }
     reached(Phase::Cleared);
     let journal = Journal::read(&home.stage.exchange.join("journal")).unwrap_or_else(|error| {
         watch.inbox.fault(format!("the workload's journal: {error}"));
@@ -165,6 +168,7 @@ fn facts(cell: &Cell, expected: ExpectedEnd, found: &Found, watch: Watch, ended:
         program: cell.case.program.is_some(),
         stimulus: cell.case.stimulus.map(|stimulus| stimulus.0.name().to_owned()),
         forced_errors: Vec::new(),
+        file_had: cell.case.stimulus.map(|stimulus| stimulus.0.file_has().to_owned()).unwrap_or_default(),
         notes: grip.notes,
         stimulus_error: grip.error,
         capturer_cpu_ns: seen.cpu_ns,

@@ -1,8 +1,8 @@
 //! What can go wrong with the files that a capturer writes.
 
 use super::stimulus::{
-    DISK_FULL, FIFO, FIFO_READ, FILE_DIRECTORY, FILE_READ_ONLY, FILE_REMOVED, FILE_RENAMED, FILE_TRUNCATED,
-    FILE_UNWRITABLE, GATE,
+    DISK_FULL, FIFO, FIFO_READ, FILE_CONTINUED, FILE_DIRECTORY, FILE_READ_ONLY, FILE_REMOVED, FILE_RENAMED,
+    FILE_TRUNCATED, FILE_UNWRITABLE, GATE,
 };
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
@@ -28,6 +28,7 @@ pub(super) static FILES: Experiment = Experiment {
         // More than the disk and the pipe hold together, so a capturer that stops reading blocks the program.
         let plenty = Script::new(size.seed, End::Exit(0)).then(Step::Lines(Lines::fast(&Stream::BOTH, 60, 10_000)));
         let lines = Script::new(size.seed, End::Exit(0)).then(Step::Lines(Lines::fast(&Stream::BOTH, 4_000, 100)));
+        let few = Script::new(size.seed, End::Exit(0)).then(Step::Lines(Lines::fast(&Stream::BOTH, 2, 100)));
         let some = || Step::Lines(Lines::fast(&Stream::BOTH, 20, 1_000));
         let twice = Script::new(size.seed, End::Exit(0)).then(some());
         let twice = twice.then(Step::Wait { gate: GATE.into() }).then(some());
@@ -43,6 +44,7 @@ pub(super) static FILES: Experiment = Experiment {
             Case::new("unwritable", plenty.clone()).under(&FILE_UNWRITABLE),
             Case::new("directory", plenty.clone()).under(&FILE_DIRECTORY),
             Case::new("read-only", plenty.clone()).under(&FILE_READ_ONLY),
+            Case::new("continued", few).under(&FILE_CONTINUED).tries(Capability::File),
             Case::new("removed", twice.clone()).under(&FILE_REMOVED),
             Case::new("renamed", twice.clone()).under(&FILE_RENAMED),
             Case::new("truncated", twice).under(&FILE_TRUNCATED),

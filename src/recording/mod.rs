@@ -130,6 +130,9 @@ pub struct Facts {
     /// What the stimulus did, and when.
     #[serde(default)]
     pub notes: Vec<(u64, String)>,
+    /// What stood in each of the capturer's files before it was started.
+    #[serde(default)]
+    pub file_had: String,
     /// The errors with which the case itself makes the kernel refuse a write, whatever takes the output.
     #[serde(default)]
     pub forced_errors: Vec<i32>,

@@ -79,7 +79,12 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     let stdout = File::from(stdout);
     let stderr = child.stderr.take().expect("piped");
     let paths = [assignment.stdout_file, assignment.stderr_file].map(|path| path.expect("given"));
-    let make = |path| if fault == "fifo-skip" { null() } else { File::create(path).expect("made") };
+    let make = |path| match fault {
+        "fifo-skip" => null(),
+        // The fault: what was in the file before stays behind what is written now.
+        "overwrites" => File::options().write(true).create(true).truncate(false).open(path).expect("opened"),
+        _ => File::create(path).expect("made"),
+    };
     let files = paths.clone().map(make);
     match fault {
         // The fault: the end of the program is taken for the end of its output.
@@ -122,6 +127,7 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
         "apologises" | "cries-wolf" => account(&mut deliveries.live, None, true),
         "told-right" => account(&mut deliveries.live, Some(deliveries.lost_bytes), true),
         "told-wrong" => account(&mut deliveries.live, Some(deliveries.lost_bytes - 1), true),
+        "litters" => drop(File::create(std::env::temp_dir().join("capture.lock")).expect("made")),
         "slow-end" => thread::sleep(std::time::Duration::from_millis(2_600)),
         "hang" => thread::park(),
         "chatterbox" => (0..2_000).for_each(|_| say("resource temporarily unavailable, and so on and so forth")),
@@ -159,6 +165,9 @@ fn read(fault: &str, stream: Stream, pipe: impl Read, mut file: &File, deliverie
         match (fault, written) {
             ("file-cut", 3) => {}
             // The fault: errors of the disk are ignored.
+            ("file-newline", _) if !line.ends_with(b"\n") => {
+                file.write_all(&[&line[..], b"\n"].concat()).expect("a file can be written");
+            }
             ("silent-disk", _) => drop(file.write_all(&line)),
             ("log-each", _) => {
                 if file.write_all(&line).is_err() {
@@ -167,6 +176,9 @@ fn read(fault: &str, stream: Stream, pipe: impl Read, mut file: &File, deliverie
             }
             _ if altered => file.write_all(&line.to_ascii_uppercase()).expect("a file can be written"),
             _ => file.write_all(&line).expect("a file can be written"),
+        }
+        if fault == "no-0xff" {
+            line.iter_mut().filter(|byte| **byte == 0xff).for_each(|byte| *byte = b'?');
         }
         let (content, ending) = lines(&line).next().expect("a line is not empty");
         let ending = if fault == "newline" { Ending::Lf } else { ending };

@@ -24,6 +24,7 @@ mod disk_full;
 mod few_descriptors;
 pub(crate) mod fifo;
 mod file_changed;
+mod file_continued;
 mod file_refused;
 mod files_placed;
 mod held_streams;
@@ -42,6 +43,7 @@ pub(super) use disk_full::DISK_FULL;
 pub(super) use few_descriptors::FEW_DESCRIPTORS;
 pub(super) use fifo::{FIFO, FIFO_READ};
 pub(super) use file_changed::{FILE_REMOVED, FILE_RENAMED, FILE_TRUNCATED};
+pub(super) use file_continued::FILE_CONTINUED;
 pub(super) use file_refused::{FILE_DIRECTORY, FILE_READ_ONLY, FILE_UNWRITABLE};
 pub(super) use files_placed::{FILES_IN_MEMORY, FILES_ON_DISK};
 pub(super) use held_streams::{CHILD_GATE, HELD_STREAMS};
@@ -76,6 +78,7 @@ pub static ALL: &[&dyn Stimulus] = &[
     &FILE_DIRECTORY,
     &FILE_READ_ONLY,
     &FILE_UNWRITABLE,
+    &FILE_CONTINUED,
     &FILE_REMOVED,
     &FILE_RENAMED,
     &FILE_TRUNCATED,
@@ -119,6 +122,11 @@ pub trait Stimulus: Sync {
     /// A stimulus on the capturer's file forces none: a pipe would have taken the write.
     fn forced_errors(&self, _needs: Needs) -> &'static [i32] {
         &[]
+    }
+
+    /// What it puts into each of the capturer's files before the capturer is started.
+    fn file_has(&self) -> &'static str {
+        ""
     }
 
     /// Why the stimulus cannot be applied under these conditions, or to a capturer that declares these capabilities.
