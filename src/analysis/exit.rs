@@ -4,6 +4,7 @@ use super::Findings;
 use super::truth::is_refused;
 use crate::recording::Recording;
 use crate::script::journal::Write;
+use crun_capture_reactor::Exit;
 
 /// A write that takes this long was blocked: the reader did not keep up.
 const STALL_NS: u64 = 1_000_000;
@@ -11,7 +12,11 @@ const STALL_NS: u64 = 1_000_000;
 pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
     let facts = &recording.facts;
     findings.exit_expected = facts.expected.code;
-    findings.exit_reported = facts.capturer_exit.and_then(crun_capture_reactor::Exit::shell_code);
+    // The capturer exits with 128 + n. One that a signal has killed has reported nothing.
+    findings.exit_reported = match facts.capturer_exit {
+        Some(Exit::Code(code)) => Some(code),
+        Some(Exit::Signal(_) | Exit::Unknown) | None => None,
+    };
     findings.signal = facts.summary.as_ref().and_then(|summary| summary.signal);
     findings.runtime_error = facts.runtime_errors.first().cloned();
     findings.runtime_error_expected = facts.expected.runtime_error;

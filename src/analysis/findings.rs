@@ -1,6 +1,6 @@
 //! The facts that are measured from a recording, under their names in JSON.
 
-use super::LIVE_FRACTION;
+use super::LIVE_MIN;
 use crate::recording::Syscalls;
 use crate::runtime::PidsLimit;
 use schemars::JsonSchema;
@@ -153,7 +153,7 @@ impl Findings {
     pub fn is_live(&self) -> bool {
         match self.held_lines {
             Some(held) => held <= self.accepted_lines / 2,
-            None => self.delivered_before_exit_fraction.is_some_and(|fraction| fraction >= LIVE_FRACTION),
+            None => self.delivered_before_exit_fraction.is_some_and(|fraction| fraction >= LIVE_MIN),
         }
     }
 

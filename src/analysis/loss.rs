@@ -58,10 +58,22 @@ pub(super) fn counts(truth: &Truth, recording: &Recording, findings: &mut Findin
     let counted = [summary.stdout, summary.stderr, summary.merged];
     let accepted_lines = truth.accepted().count() as u64;
     let accepted_bytes: u64 = truth.accepted_bytes.iter().sum();
-    findings.lost_lines = accepted_lines.saturating_sub(counted.iter().map(|tally| tally.lines).sum());
-    let bytes: u64 = counted.iter().map(|tally| tally.bytes).sum();
-    findings.lost_bytes = accepted_bytes.saturating_sub(bytes);
-    findings.duplicated_lines = counted.iter().map(|tally| tally.lines).sum::<u64>().saturating_sub(accepted_lines);
+    let lines = |stream: Stream| truth.accepted().filter(|(_, line)| line.stream == stream).count() as u64;
+    // What is counted for the other stream is missing from its own. A merged count belongs to both.
+    let pairs: Vec<[(u64, u64); 2]> = if summary.merged.bytes > 0 {
+        let [all_lines, all_bytes] = [counted.map(|one| one.lines), counted.map(|one| one.bytes)];
+        vec![[(accepted_lines, all_lines.iter().sum()), (accepted_bytes, all_bytes.iter().sum())]]
+    } else {
+        let of = |stream: Stream| {
+            let (tally, accepted) = (counted[stream.index()], truth.accepted_bytes[stream.index()]);
+            [(lines(stream), tally.lines), (accepted, tally.bytes)]
+        };
+        Stream::BOTH.map(of).to_vec()
+    };
+    let missing = |at: usize| pairs.iter().map(|pair| pair[at].0.saturating_sub(pair[at].1)).sum();
+    findings.lost_lines = missing(0);
+    findings.lost_bytes = missing(1);
+    findings.duplicated_lines = pairs.iter().map(|pair| pair[0].1.saturating_sub(pair[0].0)).sum();
     findings.unattributed_lines = summary.merged.lines;
 }
 

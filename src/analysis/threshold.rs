@@ -1,8 +1,12 @@
 //! The thresholds that rules and claims share: from which value on a finding means something.
 
-/// A live capturer delivers at least this fraction of a paced script before the exit. If most of it is delivered later,
-/// that is "at exit", and its latency is not compared.
+/// If less than this fraction of a paced script is delivered before the exit, it is delivered "at exit", and its latency
+/// is not compared.
 pub const LIVE_FRACTION: f64 = 0.5;
+
+/// A live capturer delivers at least this fraction of a paced script before the exit. The rest may be the last lines,
+/// which the program does not wait for.
+pub const LIVE_MIN: f64 = 0.8;
 
 /// A capturer drains for at most 2 s after the exit, like Nomad's processOutputCloseTolerance. The rest is for a busy
 /// machine. Cases that hold the streams longer hold them for up to 2.5 s.

@@ -35,6 +35,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use watch::{End, Watch};
 
+/// The end of the words for a process of the workload. Its name is cut to 15 bytes (proc_pid_comm(5)).
+const WORKLOAD: &str = "(crun-capture-em)";
+
 /// The things that all cells of a run share.
 pub struct RunParts<'a> {
     /// The root file system of all containers.
@@ -87,10 +90,8 @@ pub fn run(
         }
         watch.take_over_counts();
     }
-    let (mut left_behind, cleared) = home.clear_away(found, run);
-    if end == End::Capturer {
-        left_behind.extend(home.files_left());
-    }
+    let (left_behind, cleared) = home.clear_away(found, run);
+    let left_behind = of_the_capturer(left_behind, cell, end, &home);
     reached(Phase::Cleared);
     let journal = Journal::read(&home.stage.exchange.join("journal")).unwrap_or_else(|error| {
         watch.inbox.fault(format!("the workload's journal: {error}"));
@@ -125,6 +126,18 @@ pub fn run(
     store::write(&folder, &recording)?;
     reached(Phase::Recorded);
     Ok(Some(recording))
+}
+
+/// What the capturer has left behind, of all that is left: processes, and files in its TMPDIR if nobody has killed it.
+fn of_the_capturer(mut left: Vec<String>, cell: &Cell, end: End, home: &Home) -> Vec<String> {
+    if cell.case.script.has_background() {
+        // The child belongs to the program. It is no leak of the capturer.
+        left.retain(|one| !one.ends_with(WORKLOAD));
+    }
+    if end == End::Capturer {
+        left.extend(home.files_left());
+    }
+    left
 }
 
 /// How the capturer ended, and what it left.

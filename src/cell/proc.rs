@@ -28,7 +28,7 @@ pub(super) struct Seen {
     pub(super) syscalls: Option<Syscalls>,
     /// CPU time of the capturer and its helpers.
     pub(super) cpu_ns: Option<u64>,
-    /// The largest sum of their peaks.
+    /// The capturer's peak, with what its helpers had for themselves.
     pub(super) rss_bytes: Option<u64>,
     /// The longest time in which the capturer had nothing to do, and the CPU time that it used meanwhile.
     pub(super) waited: Option<(u64, u64)>,
@@ -69,10 +69,10 @@ impl Seen {
     /// a later look misses none, but a process that has ended has none any more.
     pub(super) fn weigh(&mut self, capturer: u32) {
         let helpers = self.helpers(capturer);
-        let peak = |pid: &u32| status_field(&pid.to_string(), "VmHWM").map(|kib| kib * 1024);
-        let peaks: u64 = std::iter::once(&capturer).chain(&helpers).filter_map(peak).sum();
-        if peaks > 0 {
-            self.rss_bytes = self.rss_bytes.max(Some(peaks));
+        if let Some(peak) = status_field(&capturer.to_string(), "VmHWM") {
+            // Between fork(2) and execve(2) the command is a copy of the capturer, and shares its pages.
+            let of_helpers: u64 = helpers.iter().filter_map(|&pid| private_bytes(pid)).sum();
+            self.rss_bytes = self.rss_bytes.max(Some(peak * 1024 + of_helpers));
         }
         let of_helpers: u64 = helpers.iter().filter_map(|&pid| cpu_ns_of(pid)).sum();
         self.helpers_cpu_ns = self.helpers_cpu_ns.max(of_helpers);
@@ -117,6 +117,14 @@ impl Seen {
         }
         found
     }
+}
+
+/// The memory that a process shares with no other, in bytes (proc_pid_smaps(5)).
+fn private_bytes(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let private = text.lines().filter(|line| line.starts_with("Private_"));
+    let kib: u64 = private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum();
+    Some(kib * 1024)
 }
 
 /// `/proc/PID/io` of a process that has ended and was not reaped yet: only then is it complete.

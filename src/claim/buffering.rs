@@ -3,8 +3,9 @@
 use super::{Claim, Evidence, Judgement};
 use crate::text::time;
 
-/// Two medians of one run count as alike when they differ by no more than this factor.
-const ALIKE: f64 = 1.5;
+/// Two median latencies count as alike when they differ by no more than this, in ns. To wake a reader takes some tens of
+/// microseconds more or less from run to run; a buffer holds a line back for milliseconds.
+const ALIKE_NS: u64 = 200_000;
 
 /// Block buffering counts as faster above this factor. A program is only as fast as it formats its lines, so block
 /// buffering gains little more than the writes that it saves.
@@ -56,7 +57,7 @@ pub(super) static ALL: &[Claim] = &[
         judge: |it| {
             let kinds = all(it)?;
             let [unbuffered, line, _] = &kinds;
-            let as_early = line.latency_ns as f64 <= unbuffered.latency_ns as f64 * ALIKE;
+            let as_early = line.latency_ns <= unbuffered.latency_ns + ALIKE_NS;
             let cheaper = line.writes_a_line < unbuffered.writes_a_line;
             let judged = match (as_early, cheaper) {
                 (true, true) => Judgement::confirmed(format!(
@@ -79,7 +80,7 @@ pub(super) static ALL: &[Claim] = &[
             let kinds = all(it)?;
             let [unbuffered, line, _] = &kinds;
             let dearest = unbuffered.writes_a_line > line.writes_a_line;
-            let earlier = (unbuffered.latency_ns as f64) * ALIKE < line.latency_ns as f64;
+            let earlier = unbuffered.latency_ns + ALIKE_NS < line.latency_ns;
             let judged = match (earlier, dearest) {
                 (true, true) => Judgement::confirmed("a line arrives earlier and costs more writes"),
                 (false, true) => Judgement::qualified(
@@ -98,7 +99,7 @@ pub(super) static ALL: &[Claim] = &[
             let kinds = all(it)?;
             let [_, line, block] = &kinds;
             let faster = block.lines_a_s > line.lines_a_s * FASTER;
-            let later = block.latency_ns as f64 > line.latency_ns as f64 * ALIKE;
+            let later = block.latency_ns > line.latency_ns + ALIKE_NS;
             let judged = match (faster, later) {
                 (true, true) => Judgement::confirmed(format!(
                     "the program writes {:.1} times as many lines a second, and a line arrives {} after it was printed instead of {}",

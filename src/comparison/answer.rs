@@ -17,6 +17,9 @@ pub(super) fn sentences(run: &Run, rows: &[Row], cells: &[CellResult]) -> Vec<St
     sentences.extend(keepers(&own));
     sentences.extend(false_declarations(&own, cells));
     sentences.extend(others(&runtime, cells));
+    if !run.left_behind.is_empty() {
+        sentences.push("Something was left behind, and nobody can tell by which of them.".to_owned());
+    }
     if run.interrupted {
         sentences.push("The run was interrupted: these are the results so far.".to_owned());
     }
@@ -105,7 +108,10 @@ fn keepers(rows: &[&Row]) -> Option<String> {
     let names: Vec<String> = keepers.iter().map(|row| row.strategy.clone()).collect();
     let untested = keepers.iter().map(|row| row.untested).max().unwrap_or(0);
     if names.is_empty() {
-        return Some("Every strategy broke a duty.".to_owned());
+        return Some(match rows {
+            [one] => format!("{} broke a duty.", one.strategy),
+            _ => "Every strategy broke a duty.".to_owned(),
+        });
     }
     let live: Vec<String> =
         keepers.iter().filter(|row| row.live == Some(true)).map(|row| row.strategy.clone()).collect();

@@ -1,6 +1,6 @@
 //! The rules: when a finding breaks a duty or a declared capability.
 
-use crate::analysis::{DRAIN_NS, Findings, LIVE_FRACTION, MEMORY_MAX_BYTES, STALLED_NS};
+use crate::analysis::{DRAIN_NS, Findings, LIVE_MIN, MEMORY_MAX_BYTES, STALLED_NS};
 use crate::finding::Finding;
 use crate::recording::{CapturerInfo, Planned};
 use crate::strategy::Capability;
@@ -115,7 +115,7 @@ pub(super) const RULES: [Rule; 35] = [
         waited.zip(cpu).is_some_and(|(waited_ns, cpu_ns)| cpu_ns > waited_ns / 10)
     }),
     (Finding::DeliveredBeforeExitFraction, |it| {
-        let late = it.findings.delivered_before_exit_fraction.is_some_and(|fraction| fraction < LIVE_FRACTION);
+        let late = it.findings.delivered_before_exit_fraction.is_some_and(|fraction| fraction < LIVE_MIN);
         it.declares(Capability::Live) && it.planned.paced && late
     }),
     (Finding::HeldLines, |it| it.must(Capability::Live) && !it.findings.is_live() && it.findings.held_lines.is_some()),

@@ -253,6 +253,7 @@ fn compared(cells: usize, findings: impl Fn(usize) -> Findings, expectations: &s
         left_out: Vec::new(),
         cases: 1,
         plan,
+        checksum: 0,
     };
     Comparison::new(run, &found, &Expectations::parse(expectations, &["any".to_owned()]).unwrap())
 }

@@ -2,7 +2,6 @@
 
 use super::stimulus::{CHILD_GATE, HELD_STREAMS};
 use super::{Case, Experiment};
-use crate::finding::Finding;
 use crate::script::{Data, End, Lines, Script, Step};
 use crate::strategy::Capability;
 use crun_capture_reactor::Stream;
@@ -43,8 +42,6 @@ pub(super) static GRANDCHILD: Experiment = Experiment {
             // The child ends before any drain deadline, so a capturer that reports a truncation raises a false alarm.
             Case {
                 pid_namespace: false,
-                excused: vec![Finding::LeftBehind],
-                excused_because: "the child belongs to the program",
                 ..Case::new("brief", script(vec![Step::Pause { duration_ns: 20_000_000 }], End::Exit(0)))
             },
             // The kernel kills the child with the init of its pid namespace (pid_namespaces(7)), so all processes end

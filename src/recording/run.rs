@@ -67,6 +67,9 @@ pub struct Run {
     pub cases: usize,
     /// All cells.
     pub plan: Vec<Planned>,
+    /// The checksum of everything above (CRC-32), so that a later change is noticed.
+    #[serde(default)]
+    pub checksum: u32,
 }
 
 /// A runtime of a run.
@@ -158,7 +161,8 @@ impl Run {
     /// # Errors
     /// It cannot be written.
     pub fn save(&self, directory: &Path) -> Result<(), RunError> {
-        let json = serde_json::to_vec_pretty(self).map_err(|error| RunError::Io(error.into()))?;
+        let whole = Run { checksum: self.sum(), ..self.clone() };
+        let json = serde_json::to_vec_pretty(&whole).map_err(|error| RunError::Io(error.into()))?;
         replace_whole(&directory.join(FILE), &json).map_err(RunError::Io)
     }
 
@@ -175,8 +179,17 @@ impl Run {
         check_version(&path, run.schema_version)?;
         match run.plan.iter().find(|planned| !planned.id.is_plain()) {
             Some(planned) => Err(RunError::Id { path, id: planned.id.to_string() }),
+            None if run.checksum != run.sum() => Err(RunError::Changed { path }),
             None => Ok(run),
         }
+    }
+}
+
+impl Run {
+    /// The checksum that `save` stores.
+    fn sum(&self) -> u32 {
+        let bare = Run { checksum: 0, ..self.clone() };
+        crc32fast::hash(&serde_json::to_vec(&bare).expect("a run is JSON"))
     }
 }
 
@@ -203,6 +216,12 @@ pub enum RunError {
         /// The directory.
         directory: PathBuf,
         /// The file that is not there.
+        path: PathBuf,
+    },
+    /// The file was changed after the run.
+    #[error("{} is not what the run wrote: its checksum is another", .path.display())]
+    Changed {
+        /// The file.
         path: PathBuf,
     },
     /// The file is not what `save` writes.

@@ -132,7 +132,7 @@ fn footer(comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()> {
     let counts = comparison.counts();
     let failures = match (counts.fail, counts.unexpected) {
         (0, 0) => "no failures".to_owned(),
-        (fail, 0) => format!("{fail} failures, all expected (fixtures/expected-failures.toml)"),
+        (fail, 0) => format!("{fail} failures, all expected (the list of expected failures has their reasons)"),
         (fail, unexpected) => format!("{fail} failures, {unexpected} UNEXPECTED results"),
     };
     let rest = [

@@ -129,6 +129,7 @@ fn comparison(change: impl Fn(&CellId, &mut Findings)) -> Comparison {
         left_out: vec!["buffering".into()],
         cases: cases.len(),
         plan,
+        checksum: 0,
     };
     Comparison::new(run, &findings, &Expectations::parse(EXPECTATIONS, &[]).unwrap())
 }

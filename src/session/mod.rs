@@ -240,6 +240,7 @@ fn describe(request: &Request, runtimes: &[Sought], cells: &[Cell]) -> Run {
         cases: plan::cases(request.quick, request.seed),
         left_out: plan::left_out(&request.selection, request.quick, request.seed),
         plan: cells.iter().map(|cell| planned(request, &runtimes[cell.runtime], cell)).collect(),
+        checksum: 0,
     }
 }
 

@@ -102,10 +102,9 @@ fn a_list_of_finished_cells_that_is_not_whole_is_an_error() {
 fn a_run_that_was_killed_is_reported_as_far_as_it_came() {
     let (_ended, run) = run();
     // Such a run could neither say that it has ended nor how many cells it has finished.
-    let path = run.join("run.json");
-    let mut json: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    (json["interrupted"], json["finished"]) = (true.into(), Value::Null);
-    fs::write(&path, json.to_string()).unwrap();
+    let mut killed = crun_capture::recording::Run::load(&run).unwrap();
+    (killed.interrupted, killed.finished) = (true, None);
+    killed.save(&run).unwrap();
     let list = run.join("finished.jsonl");
     let text = fs::read_to_string(&list).unwrap();
     let two: String = text.lines().take(2).map(|line| format!("{line}\n")).collect();
@@ -113,6 +112,18 @@ fn a_run_that_was_killed_is_reported_as_far_as_it_came() {
     fs::write(&list, format!("{two}{{\"runtime\":\"fa")).unwrap();
     let report = Run::new(["report", "--from", run.to_str().unwrap(), "--export-json", "-"]).exits(130).json();
     assert_eq!((&report["counts"]["cells"], &report["counts"]["skipped"]), (&4.into(), &2.into()));
+}
+
+#[test]
+fn a_plan_that_was_changed_is_refused() {
+    let (_ended, run) = run();
+    let path = run.join("run.json");
+    let text = fs::read_to_string(&path).unwrap();
+    for (from, to) in [("\"excused\": []", "\"excused\": [\"lost_bytes\"]"), ("\"seed\": ", "\"seed\": 1")] {
+        assert!(text.contains(from), "{from}");
+        fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        refused(&run, &["run.json is not what the run wrote"]);
+    }
 }
 
 #[test]

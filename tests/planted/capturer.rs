@@ -118,7 +118,10 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
             lines: written(&paths[stream.index()]).1,
             lost_bytes: Some(0),
         };
-        let (stdout, stderr) = (tally(Stream::Stdout), tally(Stream::Stderr));
+        let (mut stdout, mut stderr) = (tally(Stream::Stdout), tally(Stream::Stderr));
+        if fault == "swaps-counts" {
+            std::mem::swap(&mut stdout, &mut stderr);
+        }
         let summary = Summary { max_rss_bytes, stdout, stderr, ..Summary::default() };
         std::fs::write(path, serde_json::to_vec(&summary).expect("it is JSON")).expect("it can be written");
     }
@@ -138,6 +141,12 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
             rustix::process::kill_process(own, rustix::process::Signal::KILL).expect("one may kill oneself");
         }
         _ => {}
+    }
+    if fault == "dies-of-it" {
+        let signal = status.code().unwrap_or(0) - 128;
+        if let Some(signal) = rustix::process::Signal::from_named_raw(signal) {
+            rustix::process::kill_process(rustix::process::getpid(), signal).expect("one may kill oneself");
+        }
     }
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
     ExitCode::from(if fault == "status" { 0 } else { code as u8 })
@@ -191,6 +200,10 @@ fn read(fault: &str, stream: Stream, pipe: impl Read, mut file: &File, deliverie
             deliveries.lost_bytes = line.len() as u64;
         } else {
             deliveries.kept.push(delivered);
+        }
+        // The fault: the first half is live, and the rest comes at the exit. 100 lines come in the quick case.
+        if fault == "half-live" && stream == Stream::Stdout && written <= 27 {
+            flush(&mut deliveries);
         }
         if fault == "holds-4k" && deliveries.kept.iter().map(|kept| kept.bytes.len()).sum::<usize>() >= 4_096 {
             flush(&mut deliveries);

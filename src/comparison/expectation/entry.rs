@@ -153,7 +153,7 @@ pub enum ExpectationError {
     /// A `sometimes` without bounds would hide every other failure of the same kind.
     #[error(
         "the entry for `{0}` says `sometimes`: it needs a `rate_max` between 0 and 1, and must name its experiments and its \
-         cases one by one, unless its fault is \"runtime\""
+         cases one by one, unless its fault is \"runtime\", it names the runtimes, and the rate is below 1"
     )]
     Unbounded(String),
 }
@@ -207,8 +207,9 @@ impl Entry {
             }
         }
         let rate = self.rate_max.is_some_and(|rate| rate > 0.0 && rate <= 1.0);
-        // A race in the runtime itself may hit any case.
-        let bounded = self.experiment.is_bounded() && self.case.is_bounded() || self.fault == Fault::Runtime;
+        // A race in the runtime itself may hit any case, but not every one, and only on that runtime.
+        let of_runtime = self.fault == Fault::Runtime && self.runtime.is_bounded() && self.rate_max < Some(1.0);
+        let bounded = self.experiment.is_bounded() && self.case.is_bounded() || of_runtime;
         if self.when == When::Sometimes && !(bounded && rate) {
             return Err(ExpectationError::Unbounded(own()));
         }

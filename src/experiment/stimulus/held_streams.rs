@@ -27,10 +27,9 @@ impl Stimulus for HeldStreams {
         "a child of the workload holds the streams until the capturer has ended"
     }
 
-    /// The child belongs to the workload. It is not a leak of the capturer.
     /// Nobody knows what the child would have written, so a capturer that gives up may say that output is missing.
     fn excuses(&self, _declares: Capabilities) -> &'static [Finding] {
-        &[Finding::LeftBehind, Finding::FalseAlarm]
+        &[Finding::FalseAlarm]
     }
 
     fn lasts(&self) -> Duration {
