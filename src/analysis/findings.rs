@@ -68,7 +68,8 @@ pub struct Findings {
     pub due_latency_ns: Option<Quantiles>,
     /// The time from the first write to the first delivery.
     pub first_delivery_ns: Option<u64>,
-    /// The fraction of the lines that were delivered before the workload ended, from 0 to 1.
+    /// The fraction of the lines that were delivered before the workload ended, or within 20 ms of their write, from 0
+    /// to 1.
     pub delivered_before_exit_fraction: Option<f64>,
     /// The exit code that the capturer had to have.
     pub exit_expected: i32,

@@ -332,10 +332,18 @@ fn latency_is_receipt_minus_write_and_receipt_minus_due() {
 fn what_is_delivered_at_the_exit_has_no_latency_to_compare() {
     let mut recording = perfect(in_turn(20));
     let ended_ns = recording.facts.init_ended_ns.unwrap();
-    recording.deliveries.iter_mut().for_each(|delivered| delivered.at_ns = ended_ns + 7);
-    let found = findings(&recording);
+    let mut at = |late_ns| {
+        recording.deliveries.iter_mut().for_each(|delivered| delivered.at_ns = ended_ns + late_ns);
+        findings(&recording)
+    };
+    let found = at(2 * SOON_NS);
     assert_eq!((found.latency_ns, found.due_latency_ns), (None, None));
-    assert_eq!((found.delivered_before_exit_fraction, found.drain_latency_ns), (Some(0.0), Some(7)));
+    assert_eq!((found.delivered_before_exit_fraction, found.drain_latency_ns), (Some(0.0), Some(2 * SOON_NS)));
+    assert_eq!(
+        at(7).delivered_before_exit_fraction,
+        Some(1.0),
+        "soon after the write is live, whenever the program ends"
+    );
 }
 
 #[test]

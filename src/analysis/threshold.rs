@@ -4,8 +4,10 @@
 /// is not compared.
 pub const LIVE_FRACTION: f64 = 0.5;
 
-/// A live capturer delivers at least this fraction of a paced script before the exit. The rest may be the last lines,
-/// which the program does not wait for.
+/// A line that arrives so soon after its write was delivered live, even if the program ended meanwhile.
+pub const SOON_NS: u64 = 20_000_000;
+
+/// A live capturer delivers at least this fraction of a paced script before the exit, or soon after the write.
 pub const LIVE_MIN: f64 = 0.8;
 
 /// A capturer drains for at most 2 s after the exit, like Nomad's processOutputCloseTolerance. The rest is for a busy

@@ -8,7 +8,7 @@ use std::fs;
 
 /// A beat that is later than this shows that a process which had something to do did not run, in ns. A capture is not
 /// sooner than the harness's own pulse.
-const LATE_NS: u64 = 100_000_000;
+const LATE_NS: u64 = 50_000_000;
 
 /// The others must have used this part of all CPU time, from 0 to 1. Otherwise the cell itself kept the CPUs busy.
 const OTHERS_MIN: f64 = 0.5;

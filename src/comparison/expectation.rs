@@ -184,7 +184,12 @@ impl Expectations {
         let mut found = Vec::new();
         for entry in self.entries.iter().filter(|entry| entry.when == When::Sometimes) {
             let own: Vec<usize> = (0..cells.len()).filter(|&at| entry.is_about(&cells[at].0)).collect();
-            let breaks = |at: &usize| cells[*at].1.iter().any(|finding| entry.findings.contains(finding));
+            // What an earlier entry explains is not this one's.
+            let explains = |cell: &Facing<'_>, finding: &Finding| {
+                let first = self.about(cell).find(|other| other.findings.contains(finding));
+                first.is_some_and(|first| std::ptr::eq(first, entry))
+            };
+            let breaks = |at: &usize| cells[*at].1.iter().any(|finding| explains(&cells[*at].0, finding));
             let failed: Vec<usize> = own.iter().copied().filter(breaks).collect();
             let rate = entry.rate_max.unwrap_or(0.0);
             if !failed.is_empty() && at_least(failed.len(), own.len(), rate) < TOO_UNLIKELY {

@@ -19,8 +19,8 @@ const CELLS: [&str; 2] = ["scanner/paced/1ms", "file/exit-status/code-7"];
 /// A cell that reaches its deadline.
 const HANGS: &str = "scanner/long-line/65537";
 
-/// The strategies whose capturers can leave more than pipes: sockets, a created container, a watched file. Their cell
-/// waits for as long as nobody reads.
+/// The strategies whose capturers can leave more than pipes: sockets, a created container, a watched file. Their program
+/// waits until the harness lets it go on.
 pub(crate) fn strategies() -> impl Iterator<Item = &'static str> {
     let all = strategy::ALL.iter().filter(|one| one.reactive().is_some() && !one.needs().needs_reader);
     all.map(|one| one.name())
@@ -41,7 +41,7 @@ pub(crate) fn run(runtime: &str, phase: &str, way: &str) -> ExitCode {
         "capturer-killed" => trial.capturer_killed(),
         "many" => trial.many(),
         _ if strategies().any(|name| name == phase) => {
-            trial.ended_at(&format!("{phase}/flood/stderr-first"), "delivering", way);
+            trial.ended_at(&format!("{phase}/kernel/idle"), "delivering", way);
         }
         phase => trial.ended(phase, way),
     }

@@ -146,6 +146,15 @@ fn a_race_that_is_lost_too_often_is_no_race() {
 }
 
 #[test]
+fn what_another_entry_explains_is_not_counted_for_a_race() {
+    let list = parse(&(entry("'lost_bytes'", ALWAYS) + &entry("['lost_bytes', 'altered_lines']", SOMETIMES))).unwrap();
+    let tee = facing("crun", "tee", "65537");
+    let broken = [Finding::LostBytes];
+    let cells: Vec<(Facing<'_>, &[Finding])> = (0..20).map(|_| (tee, &broken[..])).collect();
+    assert_eq!(list.too_often(&cells), []);
+}
+
+#[test]
 fn the_tail_of_the_binomial_distribution_is_right() {
     let near = |found: f64, wanted: f64| assert!((found - wanted).abs() < 1e-12, "{found} {wanted}");
     near(at_least(0, 10, 0.5), 1.0);
