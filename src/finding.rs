@@ -204,7 +204,8 @@ findings! {
     ImpossibleStamps "impossible_stamps", Count, duty(NoAlteration), "The capturer's own stamps that cannot be: before the line's write, or after its arrival.";
     DueLatencyNs "due_latency_ns", NsQuantiles, Report, "The time from when a line was due to its arrival.";
     FirstDeliveryNs "first_delivery_ns", Ns, Report, "The time from the first write to the first delivery.";
-    DeliveredBeforeExitFraction "delivered_before_exit_fraction", Fraction, of(Live), "How much was delivered before the program ended, or within 20 ms of its write.";
+    DeliveredBeforeExitFraction "delivered_before_exit_fraction", Fraction, of(Live), "How much was delivered before the program ended.";
+    LiveFraction "live_fraction", Fraction, Report, "How much was delivered before the program ended, or within 20 ms of its write.";
     ExitExpected "exit_expected", ExitCode, Report, "What the capturer had to exit with.";
     ExitReported "exit_reported", ExitCode, duty(RightStatus), "What the capturer exited with.";
     Signal "signal", Signal, Report, "The signal that the capturer reported.";

@@ -68,9 +68,10 @@ pub struct Findings {
     pub due_latency_ns: Option<Quantiles>,
     /// The time from the first write to the first delivery.
     pub first_delivery_ns: Option<u64>,
-    /// The fraction of the lines that were delivered before the workload ended, or within 20 ms of their write, from 0
-    /// to 1.
+    /// The fraction of the lines that were delivered before the workload ended, from 0 to 1.
     pub delivered_before_exit_fraction: Option<f64>,
+    /// The fraction of the lines that were delivered before the workload ended, or within 20 ms of their write.
+    pub live_fraction: Option<f64>,
     /// The exit code that the capturer had to have.
     pub exit_expected: i32,
     /// The exit code of the capturer; null if it was killed at the deadline.
@@ -154,7 +155,9 @@ impl Findings {
     pub fn is_live(&self) -> bool {
         match self.held_lines {
             Some(held) => held <= self.accepted_lines / 2,
-            None => self.delivered_before_exit_fraction.is_some_and(|fraction| fraction >= LIVE_MIN),
+            None => {
+                self.live_fraction.or(self.delivered_before_exit_fraction).is_some_and(|fraction| fraction >= LIVE_MIN)
+            }
         }
     }
 

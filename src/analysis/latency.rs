@@ -27,11 +27,13 @@ pub(super) fn measure(
     // The journal tells when the writing ended, however late the harness saw the end of the process.
     let played_ns = recording.journal.as_ref().map(|journal| journal.ended_ns).filter(|&ended_ns| ended_ns != 0);
     let ended_ns = played_ns.or(recording.facts.init_ended_ns).unwrap_or(recording.facts.capturer_ended_ns);
-    let early = delivered().filter(|(line, place)| {
-        let at_ns = received.lines[*place].at_ns;
-        at_ns <= ended_ns || line.written_ns.is_some_and(|written_ns| at_ns <= written_ns + SOON_NS)
-    });
-    let early = early.count();
+    let before = |place: usize| received.lines[place].at_ns <= ended_ns;
+    let soon = |line: &TruthLine, place: usize| {
+        line.written_ns.is_some_and(|written_ns| received.lines[place].at_ns <= written_ns + SOON_NS)
+    };
+    let early = delivered().filter(|(_, place)| before(*place)).count();
+    let live = delivered().filter(|(line, place)| before(*place) || soon(line, *place)).count();
+    findings.live_fraction = (total > 0).then(|| live as f64 / total as f64);
     findings.delivered_before_exit_fraction = (total > 0).then(|| early as f64 / total as f64);
     if findings.delivered_before_exit_fraction.is_none_or(|fraction| fraction <= LIVE_FRACTION) {
         return;

@@ -115,7 +115,9 @@ pub(super) const RULES: [Rule; 35] = [
         waited.zip(cpu).is_some_and(|(waited_ns, cpu_ns)| cpu_ns > waited_ns / 10)
     }),
     (Finding::DeliveredBeforeExitFraction, |it| {
-        let late = it.findings.delivered_before_exit_fraction.is_some_and(|fraction| fraction < LIVE_MIN);
+        // The program may end right after its last lines, and need not wait for them.
+        let live = it.findings.live_fraction.or(it.findings.delivered_before_exit_fraction);
+        let late = live.is_some_and(|fraction| fraction < LIVE_MIN);
         it.declares(Capability::Live) && it.planned.paced && late
     }),
     (Finding::HeldLines, |it| it.must(Capability::Live) && !it.findings.is_live() && it.findings.held_lines.is_some()),
