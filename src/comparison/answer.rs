@@ -134,7 +134,7 @@ fn keepers(rows: &[&Row]) -> Option<String> {
     })
 }
 
-/// The strategies that break only what they declare beyond the duties.
+/// What the strategies break of that which they declare beyond the duties.
 fn false_declarations(rows: &[&Row], cells: &[CellResult]) -> Option<String> {
     let broken = |row: &&Row| {
         let own = own(cells, row).filter(|cell| duty::is_to_blame(cell));

@@ -45,21 +45,15 @@ impl<'a> Facing<'a> {
 
     /// A cell of a run.
     pub fn of(id: &'a CellId, run: &'a Run) -> Facing<'a> {
-        let (kind, version) = kind_and_version(&id.runtime, run);
-        Facing::new(id, kind, version)
+        Facing::named([&id.runtime, &id.strategy, &id.experiment, &id.case], run)
     }
 
     /// The cell of these names (runtime, strategy, experiment, case).
     pub(super) fn named([runtime, strategy, experiment, case]: [&'a str; 4], run: &'a Run) -> Facing<'a> {
-        let (kind, version) = kind_and_version(runtime, run);
+        let found = run.runtimes.iter().find(|one| one.name == runtime);
+        let (kind, version) = found.map_or((runtime, ""), |one| (&one.kind, &one.version));
         Facing { kind, version, strategy, experiment, case }
     }
-}
-
-/// The kind and the version of the runtime with this label.
-fn kind_and_version<'a>(label: &'a str, run: &'a Run) -> (&'a str, &'a str) {
-    let found = run.runtimes.iter().find(|runtime| runtime.name == label);
-    found.map_or((label, ""), |runtime| (&runtime.kind, &runtime.version))
 }
 
 /// What the expectations say about one cell.

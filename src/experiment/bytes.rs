@@ -63,8 +63,5 @@ fn on_both(size: Size, name: &str, stdout: &[u8], stderr: &[u8]) -> Case {
 
 /// A case that writes the bytes to stdout in one write, and a line to stderr.
 fn case(size: Size, name: &str, bytes: &[u8]) -> Case {
-    let write = |stream, bytes| Step::Write { stream, data: Data::bytes(bytes), piece_bytes: None };
-    let script = Script::new(size.seed, End::Exit(0));
-    let case = Case::new(name, script.then(write(Stream::Stdout, bytes)).then(write(Stream::Stderr, b"stderr\n")));
-    case.tries(Capability::ExactBytes)
+    on_both(size, name, bytes, b"stderr\n")
 }
