@@ -217,7 +217,7 @@ findings! {
     Truncated "truncated", YesNo, Report, "Whether the capturer says that it did not deliver everything.";
     DeadlineHit "deadline_hit", YesNo, duty(NoHang), "Whether the capturer still ran at the deadline.";
     PidsLimit "pids_limit", Text, Report, "What limited the number of processes in the container.";
-    LeftBehind "left_behind", Count, duty(NothingLeft), "Processes and containers that were still there after the capture.";
+    LeftBehind "left_behind", Count, duty(NothingLeft), "Processes, containers and files that were still there after the capture.";
     ProtocolError "protocol_error", Text, Cell, "What was wrong with the capturer's frames or files.";
     WorkloadStarted "workload_started", YesNo, Cell, "Whether the program started.";
     WorkloadWrites "workload_writes", Count, Report, "The number of write(2) calls of the program.";
@@ -228,7 +228,7 @@ findings! {
     PromptHeld "prompt_held", YesNo, of(Prompts), "Whether an unterminated prompt was held back.";
     HeldLines "held_lines", Lines, of(Live), "Lines that did not arrive while the program waited for them to arrive.";
     FileLossTold "file_loss_told", YesNo, duty(NoSilentLoss), "Whether the capturer's account tells of what is wrong with its files.";
-    FileOwnerChanged "file_owner_changed", YesNo, of(Capability::File), "Whether a file belongs to somebody else than who runs the capturer.";
+    FileOwnerChanged "file_owner_changed", YesNo, of(Capability::File), "Whether a file belongs to somebody else than who runs the capturer, or has lost the owner, group or mode that it had.";
     FileOwner "file_owner", Text, Report, "Owner, group and mode of the first file.";
     CapturerCpuNs "capturer_cpu_ns", Ns, Report, "CPU time of the capturer and its helpers, from its start.";
     WaitedNs "waited_ns", Ns, Report, "The longest time in which the capturer had nothing to do.";
@@ -239,7 +239,8 @@ findings! {
     ThroughputBytesPerS "throughput_bytes_per_s", BytesPerSecond, Report, "Output a second, from the first write to the end of the capturer.";
     CpuUserNs "cpu_user_ns", Ns, Report, "CPU time in user mode by the capturer's own account.";
     CpuSystemNs "cpu_system_ns", Ns, Report, "CPU time in the kernel by the capturer's own account.";
-    MaxRssBytes "max_rss_bytes", Bytes, of(BoundedMemory), "The peak resident memory of the capturer and its helpers, seen from outside.";
+    MaxRssBytes "max_rss_bytes", Bytes, Report, "The peak resident memory of the capturer and its helpers, seen from outside.";
+    MemoryGrowthBytes "memory_growth_bytes", Bytes, of(BoundedMemory), "How much that peak grew while the program wrote the larger part of its output.";
     Threads "threads", Count, Report, "The capturer's threads when the program ended.";
     Syscalls "syscalls", Count, Report, "The capturer's read and write system calls.";
 }

@@ -8,6 +8,7 @@
 pub mod sys;
 
 pub mod files;
+pub mod limit;
 pub mod machine;
 pub mod text;
 

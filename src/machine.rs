@@ -91,6 +91,13 @@ pub fn busy_ns() -> u64 {
     busy * 1_000_000_000 / rustix::param::clock_ticks_per_second()
 }
 
+/// How many processes the kernel has killed for want of memory since it booted (/proc/vmstat).
+pub fn oom_kills() -> u64 {
+    let text = fs::read_to_string("/proc/vmstat").unwrap_or_default();
+    let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
+    count.and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
 /// How long tasks have waited for a CPU: the line `some` of /proc/pressure/cpu (PSI). Empty: this kernel has none.
 pub fn cpu_pressure() -> String {
     let text = fs::read_to_string("/proc/pressure/cpu").unwrap_or_default();

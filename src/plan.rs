@@ -76,9 +76,24 @@ static OWN_BUNDLE: Experiment = Experiment {
 };
 
 impl Matrix<'_> {
-    /// All cells that are wanted, by runtime, strategy, experiment and case, each in the order of its list.
+    /// All cells that are wanted, by runtime, strategy, experiment and case, each in the order of its list. The control has
+    /// a cell wherever one that measures time is wanted.
     pub fn cells(&self) -> Vec<Cell> {
-        let mut cells = self.all();
+        let (controls, cells): (Vec<Cell>, Vec<Cell>) =
+            self.every().into_iter().partition(|cell| self.capturers[cell.capturer].control);
+        let mut cells = self.picked(cells);
+        let place = |cell: &Cell| (cell.runtime, cell.id.experiment.clone(), cell.id.case.clone(), cell.id.run);
+        let timed: HashSet<_> = cells.iter().filter(|cell| cell.experiment.measures_time).map(place).collect();
+        let named = |cell: &Cell| match self.selection {
+            Selection::Named { filters, .. } => filters.contains(&cell.id.to_string()),
+            _ => false,
+        };
+        cells.extend(controls.into_iter().filter(|cell| timed.contains(&place(cell)) || named(cell)));
+        cells
+    }
+
+    /// The cells that the selection picks from these.
+    fn picked(&self, mut cells: Vec<Cell>) -> Vec<Cell> {
         match self.selection {
             Selection::Everything => cells.retain(|cell| !(self.quick && cell.case.full_only)),
             Selection::Named { filters, .. } if filters.is_empty() => {}
@@ -99,6 +114,12 @@ impl Matrix<'_> {
 
     /// All cells that the filters choose from.
     pub fn all(&self) -> Vec<Cell> {
+        let mut cells = self.every();
+        cells.retain(|cell| !self.capturers[cell.capturer].control);
+        cells
+    }
+
+    fn every(&self) -> Vec<Cell> {
         let cases = [false, true].map(|syncs_each_line| self.cases(syncs_each_line));
         let reference = strategy::reference().name();
         let mut cells = Vec::new();

@@ -7,6 +7,8 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
     let facts = &recording.facts;
     findings.threads = facts.threads;
     findings.max_rss_bytes = facts.capturer_rss_bytes;
+    let at_gate = facts.capturer_rss_at_gate_bytes;
+    findings.memory_growth_bytes = facts.capturer_rss_bytes.zip(at_gate).map(|(end, gate)| end.saturating_sub(gate));
     if facts.live {
         return;
     }

@@ -22,7 +22,7 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
     findings.runtime_error_expected = facts.expected.runtime_error;
     findings.truncated = facts.summary.as_ref().is_some_and(|summary| summary.truncated);
     findings.deadline_hit = facts.deadline_hit;
-    findings.left_behind = facts.left_behind.len() as u64;
+    findings.left_behind = (facts.left_behind.len() + facts.left_elsewhere.len()) as u64;
     findings.protocol_error = facts.protocol_error.clone();
     // A child in the background holds the descriptor that shows the end of the workload's last process. Then the
     // journal tells when the init ended.

@@ -94,7 +94,7 @@ pub struct Findings {
     pub deadline_hit: bool,
     /// What limited the number of processes in the container; null if nothing did.
     pub pids_limit: Option<PidsLimit>,
-    /// The number of processes and pieces of state that were left behind.
+    /// The number of processes, files and pieces of state that were left behind.
     pub left_behind: u64,
     /// What was wrong with the capturer's frames or files.
     pub protocol_error: Option<String>,
@@ -118,7 +118,8 @@ pub struct Findings {
     pub held_lines: Option<u64>,
     /// Whether the capturer's account reports what is wrong with its files; null if nothing is wrong.
     pub file_loss_told: Option<bool>,
-    /// Whether a file belongs to another user than the one who runs the capturer; null if there is no file.
+    /// Whether a file belongs to another user than the one who runs the capturer, or one that was there before has
+    /// another owner, group or mode than it had; null if there is no file.
     pub file_owner_changed: Option<bool>,
     /// Owner, group and mode of the first file: `0:0 0600`.
     pub file_owner: Option<String>,
@@ -143,6 +144,9 @@ pub struct Findings {
     pub cpu_system_ns: Option<u64>,
     /// Peak resident set of the capturer and its helpers, without the command, seen from outside.
     pub max_rss_bytes: Option<u64>,
+    /// How much that peak grew after the program had passed its first gate, while it wrote the larger part of its output;
+    /// null if the case does not measure it.
+    pub memory_growth_bytes: Option<u64>,
     /// The number of threads of the capturer when the workload ended.
     pub threads: Option<u64>,
     /// The system calls of the capturer; null if cost is not measured.

@@ -14,7 +14,7 @@ mod told;
 mod truth;
 
 pub use findings::{Findings, Quantiles};
-pub use threshold::{DRAIN_NS, LIVE_FRACTION, LIVE_MIN, MEMORY_MAX_BYTES, SOON_NS, STALLED_NS};
+pub use threshold::{DRAIN_NS, END_NS, LIVE_FRACTION, LIVE_MIN, MEMORY_GROWTH_MAX_BYTES, SOON_NS, STALLED_NS};
 
 use crate::recording::Recording;
 use crate::script::journal::Journal;

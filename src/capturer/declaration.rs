@@ -9,7 +9,7 @@
 //! The harness runs `PROGRAM… -- COMMAND…` with the variables of the capturer protocol.
 
 use super::Capturer;
-use crate::strategy::{Capability, Needs};
+use crate::strategy::{self, Capability, Needs};
 use crate::text::is_label;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -76,7 +76,7 @@ pub fn read(path: &Path) -> Result<Capturer, DeclarationError> {
     if !is_label(&declaration.name) {
         return invalid("`name` is made of letters, digits, dashes, underscores and dots");
     }
-    if crate::strategy::find(&declaration.name).is_some() {
+    if strategy::find(&declaration.name).is_some() || declaration.name == strategy::control().name() {
         return invalid("`name` is that of a built-in strategy");
     }
     let Some((first, rest)) = declaration.program.split_first() else {
@@ -93,6 +93,7 @@ pub fn read(path: &Path) -> Result<Capturer, DeclarationError> {
         declares: declaration.capabilities.into_iter().collect(),
         needs: declaration.needs,
         built_in: None,
+        control: false,
     })
 }
 

@@ -9,7 +9,7 @@ pub use cost::{Cost, status_field};
 pub use declaration::{DeclarationError, read as read_declaration};
 pub use summary::{SCHEMA_VERSION, Summary};
 
-use crate::strategy::{Capabilities, Needs, Strategy};
+use crate::strategy::{self, Capabilities, Needs, Strategy};
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -26,6 +26,8 @@ pub struct Capturer {
     pub needs: Needs,
     /// The name of the built-in strategy. None: it is a capturer of the user.
     pub built_in: Option<&'static str>,
+    /// Whether it is the control: the least that a capturer can do, which only measures what measuring costs.
+    pub control: bool,
 }
 
 impl Capturer {
@@ -37,6 +39,12 @@ impl Capturer {
             declares: strategy.declares(),
             needs: strategy.needs(),
             built_in: Some(strategy.name()),
+            control: false,
         }
+    }
+
+    /// Makes the control, which is reached in the same way.
+    pub fn control(crun_capture: &Path) -> Capturer {
+        Capturer { control: true, ..Capturer::built_in(strategy::control(), crun_capture) }
     }
 }

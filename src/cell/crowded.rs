@@ -13,27 +13,36 @@ const LATE_NS: u64 = 50_000_000;
 /// The others must have used this part of all CPU time, from 0 to 1. Otherwise the cell itself kept the CPUs busy.
 const OTHERS_MIN: f64 = 0.5;
 
+/// A capturer with more memory than this may have used it up itself.
+const RSS_OWN_MAX_BYTES: u64 = 256 << 20;
+
 /// The CPU time of the whole machine when a cell began.
 pub(super) struct Around {
     from_ns: u64,
     busy_ns: u64,
+    oom_kills: u64,
 }
 
 impl Around {
     pub(super) fn now() -> Around {
-        Around { from_ns: now_ns(), busy_ns: machine::busy_ns() }
+        Around { from_ns: now_ns(), busy_ns: machine::busy_ns(), oom_kills: machine::oom_kills() }
     }
 
     /// What the machine did to the cell. None: nothing that would explain a failure. `own_cpu_ns`: the CPU time of the
-    /// cell's own processes.
-    pub(super) fn crowded(&self, own_cpu_ns: u64, pulse: &Pulse) -> Option<Crowded> {
+    /// cell's own processes. `own_rss_bytes`: the most memory that the capturer had.
+    pub(super) fn crowded(&self, own_cpu_ns: u64, own_rss_bytes: Option<u64>, pulse: &Pulse) -> Option<Crowded> {
         let to_ns = now_ns();
-        let beat = pulse.worst(self.from_ns, to_ns)?;
         let all_ns = (to_ns - self.from_ns) * machine::this().cpus as u64;
         let others = of_others(machine::busy_ns().saturating_sub(self.busy_ns), own_cpu_ns, all_ns);
-        may_explain(&beat, others).then(|| Crowded {
-            stopped: beat.stopped,
-            late_ns: beat.late_ns(),
+        let beat = pulse.worst(self.from_ns, to_ns);
+        let oom_kills = machine::oom_kills().saturating_sub(self.oom_kills);
+        // A capturer that took the memory itself is not excused.
+        let of_memory = oom_kills > 0 && own_rss_bytes.is_none_or(|bytes| bytes < RSS_OWN_MAX_BYTES);
+        let busy = beat.as_ref().is_some_and(|beat| may_explain(beat, others));
+        (busy || of_memory).then(|| Crowded {
+            stopped: beat.as_ref().is_some_and(|beat| beat.stopped),
+            late_ns: beat.as_ref().map_or(0, Beat::late_ns),
+            oom_kills: if of_memory { oom_kills } else { 0 },
             others,
             load: machine::load(),
             pressure: machine::cpu_pressure(),

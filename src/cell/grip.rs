@@ -4,8 +4,25 @@ use crate::experiment::Stimulus;
 use crate::script::journal::Journal;
 use std::any::Any;
 use std::fs::File;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The owner, the group and the permissions of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) mode: u32,
+}
+
+impl Owner {
+    /// Those of the file at this path. None: there is none.
+    pub(super) fn of(path: &Path) -> Option<Owner> {
+        let found = std::fs::symlink_metadata(path).ok()?;
+        Some(Owner { uid: found.uid(), gid: found.gid(), mode: found.mode() & 0o7777 })
+    }
+}
 
 /// The things that a stimulus acts on, and the record of what it has done.
 #[derive(Default)]
@@ -19,6 +36,8 @@ pub(super) struct Grip {
     pub(super) is_oci: bool,
     /// The files that the capturer was given.
     pub(super) files: [PathBuf; 2],
+    /// Who owned those of them that were there before the capturer was started.
+    pub(super) owned: [Option<Owner>; 2],
     /// The gates that were opened.
     pub(super) gates: Vec<(String, File)>,
     /// Whether the consumer has stopped reading.

@@ -52,7 +52,7 @@ impl Home {
             mark: format!("{CELL}={}", stage.id),
             summary: stage.directory.join("summary.json"),
             temporary: stage.directory.join("t"),
-            alone: cell.case.own_bundle.is_some(),
+            alone: cell.case.own_bundle.is_some() || cell.experiment.measures_time,
             may_have_mounts: cell.case.stimulus.is_some(),
             terminal: false,
             program: cell.case.program.and_then(Program::words),

@@ -1,6 +1,7 @@
 //! Starts the capturer of a cell, in the surroundings that its stimulus makes.
 
 use super::RunParts;
+use super::grip::Owner;
 use super::home::Home;
 use super::inbox::Inbox;
 use super::partner::Partner;
@@ -51,6 +52,8 @@ pub(super) struct Launched {
     pub(super) partner: Option<Partner>,
     /// The files that the capturer was given.
     pub(super) files: [PathBuf; 2],
+    /// Who owned those of them that were there already.
+    pub(super) owned: [Option<Owner>; 2],
     /// The things that are dropped when the capturer has ended.
     pub(super) company: Vec<Box<dyn Any + Send>>,
 }
@@ -101,6 +104,7 @@ pub(super) fn launch(
     if counts || stimulus.is_some() {
         command.env(protocol::SUMMARY_FILE, &home.summary);
     }
+    let owned = std::array::from_fn(|at| Owner::of(&files[at]));
     let started_ns = now_ns();
     let started = run.family.spawn(&mut command);
     let child = started.map_err(|error| with_path(&error, Path::new(&capturer.program[0])))?;
@@ -116,6 +120,7 @@ pub(super) fn launch(
         events,
         partner,
         files,
+        owned,
         company,
     })
 }

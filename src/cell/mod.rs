@@ -5,6 +5,7 @@
 //! container that lives under a millisecond. It sees the capturer's end by a pidfd.
 
 mod crowded;
+mod elsewhere;
 mod grip;
 mod hands;
 mod home;
@@ -28,10 +29,12 @@ use crate::runtime::{self, Found, Parents, Stop};
 use crate::script::journal::Journal;
 use crowded::Around;
 use crun_capture_reactor::{Exit, Stream};
+use elsewhere::Elsewhere;
+use grip::{Grip, Owner};
 use home::Home;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use watch::{End, Watch};
 
@@ -71,6 +74,7 @@ pub fn run(
     let home = Home::prepare(cell, found, capturer, run)?;
     reached(Phase::Prepared);
     let folder = store::prepare(run.output, &cell.id)?;
+    let before = cell.case.looks_elsewhere.then(Elsewhere::now);
     let launched = launch::launch(cell, found, capturer, run, &home, &folder)?;
     let mut watch = Watch::new(launched, cell, found, capturer, &home);
     reached(Phase::Started);
@@ -80,7 +84,7 @@ pub fn run(
     reached(Phase::TakenDown);
     let own_cpu_ns = crowded::tree_cpu_ns(watch.child.id());
     let capturer_exit = watch.reap(run, end)?;
-    let crowded = around.crowded(own_cpu_ns, run.pulse);
+    let crowded = around.crowded(own_cpu_ns, watch.seen.rss_bytes, run.pulse);
     // What a capturer says while it is being killed counts as little as what it delivers then.
     if end == End::Capturer {
         watch.inbox.read_account(&home.summary);
@@ -92,13 +96,14 @@ pub fn run(
     }
     let (left_behind, cleared) = home.clear_away(found, run);
     let left_behind = of_the_capturer(left_behind, cell, end, &home);
+    let left_elsewhere = before.map(|before| Elsewhere::now().new_since(&before)).unwrap_or_default();
     reached(Phase::Cleared);
     let journal = Journal::read(&home.stage.exchange.join("journal")).unwrap_or_else(|error| {
         watch.inbox.fault(format!("the workload's journal: {error}"));
         None
     });
     let ended = Aftermath { end, capturer_exit, stop: taken_down.or(cleared), left_behind };
-    let owners = owners(&watch.grip.files);
+    let owners = owners(&watch.grip);
     let files = take_files(&mut watch, &folder);
     let runtime_errors = match found.runtime.is_oci() {
         true => runtime_errors(&home.stage.log(), ended.is_undisturbed())?,
@@ -120,6 +125,7 @@ pub fn run(
         file_owner: owners.as_ref().map(|owners| owners.first.clone()),
         file_owner_changed: owners.map(|owners| owners.changed),
         forced_errors: cell.case.forced_errors(capturer.needs),
+        left_elsewhere,
         ..facts(cell, expected, found, watch, ended)
     };
     let recording = Recording { facts, journal, deliveries, stamps, files };
@@ -174,6 +180,7 @@ fn facts(cell: &Cell, expected: ExpectedEnd, found: &Found, watch: Watch, ended:
         crowded: None,
         deadline_hit: ended.end == End::Deadline,
         left_behind: ended.left_behind,
+        left_elsewhere: Vec::new(),
         stop: ended.stop,
         threads: seen.threads,
         syscalls: seen.syscalls,
@@ -188,6 +195,7 @@ fn facts(cell: &Cell, expected: ExpectedEnd, found: &Found, watch: Watch, ended:
         waited: seen.waited,
         diagnostics_bytes: 0,
         capturer_rss_bytes: seen.rss_bytes,
+        capturer_rss_at_gate_bytes: seen.rss_at_gate_bytes,
         file_owner: None,
         file_owner_changed: None,
     }
@@ -228,18 +236,23 @@ fn take_file(watch: &mut Watch, folder: &Path, stream: Stream) -> io::Result<Opt
 struct Owners {
     /// Owner, group and mode of the first file.
     first: String,
-    /// Whether one of the files belongs to another user than this one.
+    /// Whether one of the files belongs to another user than this one, or has lost the owner, group or mode that it had
+    /// before.
     changed: bool,
 }
 
 /// Looks up the owners. None: there are no files.
-fn owners(files: &[PathBuf; 2]) -> Option<Owners> {
-    use std::os::unix::fs::MetadataExt;
+fn owners(grip: &Grip) -> Option<Owners> {
     let own = rustix::process::geteuid().as_raw();
-    let found: Vec<fs::Metadata> = files.iter().filter_map(|file| fs::symlink_metadata(file).ok()).collect();
-    let first = found.first()?;
-    let first = format!("{}:{} {:04o}", first.uid(), first.gid(), first.mode() & 0o7777);
-    Some(Owners { first, changed: found.iter().any(|file| file.uid() != own) })
+    let found: [Option<Owner>; 2] = std::array::from_fn(|at| Owner::of(&grip.files[at]));
+    let first = found.iter().flatten().next()?;
+    let first = format!("{}:{} {:04o}", first.uid, first.gid, first.mode);
+    let changed = found.iter().zip(&grip.owned).any(|(now, before)| match (now, before) {
+        (Some(now), Some(before)) => now != before,
+        (Some(now), None) => now.uid != own,
+        (None, _) => false,
+    });
+    Some(Owners { first, changed })
 }
 
 /// The errors in a runtime's log, which is JSON lines. The runtime's stderr is not used, because the program could have

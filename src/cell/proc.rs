@@ -30,6 +30,8 @@ pub(super) struct Seen {
     pub(super) cpu_ns: Option<u64>,
     /// The capturer's peak, with what its helpers had for themselves.
     pub(super) rss_bytes: Option<u64>,
+    /// What that was at the first gate.
+    pub(super) rss_at_gate_bytes: Option<u64>,
     /// The longest time in which the capturer had nothing to do, and the CPU time that it used meanwhile.
     pub(super) waited: Option<(u64, u64)>,
     /// The present time without work: its shortest length that counts, when it began, and the CPU time until then.
@@ -83,6 +85,12 @@ impl Seen {
     pub(super) fn waits(&mut self, capturer: u32, least_ns: u64) {
         self.weigh(capturer);
         self.waits_from = self.cpu_ns.map(|cpu_ns| (least_ns, now_ns(), cpu_ns));
+    }
+
+    /// The workload passes a gate.
+    pub(super) fn passes_gate(&mut self, capturer: u32) {
+        self.weigh(capturer);
+        self.rss_at_gate_bytes = self.rss_at_gate_bytes.or(self.rss_bytes);
     }
 
     /// The capturer has something to do again, or has ended.

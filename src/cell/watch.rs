@@ -67,6 +67,7 @@ impl Watch {
             exchange: home.stage.exchange.clone(),
             pid_file: home.stage.pid_file.clone(),
             is_oci: found.runtime.is_oci(),
+            owned: launched.owned,
             files: launched.files,
             company: launched.company,
             ..Grip::default()
@@ -81,7 +82,9 @@ impl Watch {
             partner_consumes: capturer.needs.needs_reader,
             alive: launched.alive,
             events: launched.events,
-            weighs: cell.case.measures_cost || cell.case.tries.contains(&Capability::BoundedMemory),
+            weighs: cell.case.measures_cost
+                || cell.case.own_bundle.is_some()
+                || cell.case.tries.contains(&Capability::BoundedMemory),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::evidence::is_whole;
 use super::{Claim, Judgement};
-use crate::analysis::MEMORY_MAX_BYTES;
+use crate::analysis::MEMORY_GROWTH_MAX_BYTES;
 
 pub(super) static ALL: &[Claim] = &[
     Claim {
@@ -10,16 +10,18 @@ pub(super) static ALL: &[Claim] = &[
         says: "Use bufio.Scanner (automatically handles line buffering)",
         tried_by: &["scanner/memory/24-mb", "scanner/long-line/65537"],
         judge: |it| {
-            let rss = it.of("scanner/memory/24-mb")?.max_rss_bytes.ok_or("the capturer's memory was not measured")?;
+            let found = it.of("scanner/memory/24-mb")?;
+            let grown = found.memory_growth_bytes.ok_or("the growth of the capturer's memory was not measured")?;
             let long = it.of("scanner/long-line/65537")?;
-            let judged = match (rss <= MEMORY_MAX_BYTES, is_whole(long)) {
+            let judged = match (grown <= MEMORY_GROWTH_MAX_BYTES, is_whole(long)) {
                 (true, true) => Judgement::confirmed("its memory is bounded, and it takes every line"),
                 (true, false) => {
                     Judgement::qualified("its memory is bounded because it gives up for good at a line over 64 KiB")
                 }
                 (false, _) => Judgement::refuted("its memory grows with the output"),
             };
-            Ok(judged.with("max_rss_bytes", rss).with("long_line_deadline_hit", long.deadline_hit))
+            let judged = judged.with("max_rss_bytes", found.max_rss_bytes).with("memory_growth_bytes", grown);
+            Ok(judged.with("long_line_deadline_hit", long.deadline_hit))
         },
     },
     Claim {

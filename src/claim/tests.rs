@@ -53,6 +53,7 @@ fn good(cell: &str, code: i32) -> Findings {
         file_lost_lines: Some(0),
         file_altered_lines: Some(0),
         max_rss_bytes: Some(3 << 20),
+        memory_growth_bytes: Some(0),
         wall_ns: 10_000_000,
         ..Findings::default()
     }
@@ -84,7 +85,7 @@ fn bad(cell: &str, code: i32) -> Findings {
         file_lost_bytes: if letting_go { Some(0) } else { None },
         file_lost_lines: if letting_go { Some(0) } else { None },
         file_altered_lines: Some(2).filter(|_| !letting_go).or(Some(0)),
-        max_rss_bytes: Some(100 << 20),
+        memory_growth_bytes: Some(100 << 20),
         wall_ns: 3_000_000_000,
         ..good(cell, code)
     }

@@ -2,6 +2,7 @@
 
 use super::complain;
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use crun_capture::capturer::Summary;
 use crun_capture::capturer::protocol::{self, Assignment};
 use crun_capture::files::{is_fifo, write_private};
@@ -31,7 +32,7 @@ const CAPTURE_FAILED: u8 = 125;
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// The strategy to capture with
-    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(strategy::ALL.iter().map(|one| one.name())))]
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(names()))]
     strategy: String,
     /// The file for stdout, if the strategy writes files; or the FIFO that the command gets as its stdout
     #[arg(long, value_name = "FILE")]
@@ -68,13 +69,19 @@ enum Live {
     None,
 }
 
+/// The names of the strategies. That of the control is hidden, because only the harness needs it.
+fn names() -> Vec<PossibleValue> {
+    let all = strategy::ALL.iter().map(|one| PossibleValue::new(one.name()));
+    all.chain([PossibleValue::new(strategy::control().name()).hide(true)]).collect()
+}
+
 fn offsets(text: &str) -> Result<[u64; 2], String> {
     let parsed = text.split_once(',').and_then(|(out, err)| Some([out.parse().ok()?, err.parse().ok()?]));
     parsed.ok_or_else(|| "expected two numbers of bytes with a comma between them, such as 1024,0".to_owned())
 }
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
-    let Some(named) = strategy::find(&arguments.strategy) else { return CAPTURE_FAILED };
+    let named = strategy::find(&arguments.strategy).unwrap_or(strategy::control());
     let limited = arguments.line_interval_ns.map(strategy::rate_limited).filter(|one| one.name() == named.name());
     let strategy = limited.as_ref().map_or(named, |limited| limited as &dyn Strategy);
     // A write beyond RLIMIT_FSIZE must fail, not end this process by SIGXFSZ. The strategy then reports the error.

@@ -65,7 +65,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let default = if arguments.quick { DEADLINE_QUICK } else { DEADLINE };
-    let request = request(arguments, cells(arguments)?, default, jobs(arguments))?;
+    let mut request = request(arguments, cells(arguments)?, default, jobs(arguments))?;
+    request.capturers.push(Capturer::control(&prepare::own_path()?));
     // Errors in the plan and in the output paths show before anything runs.
     request.cells(&request.labels()).map_err(worded)?;
     arguments.exports.check()?;

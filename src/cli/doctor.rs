@@ -1,7 +1,9 @@
-//! `doctor`: reports which runtimes work on this machine, why the others do not, and the command that fixes it.
+//! `doctor`: reports which runtimes work on this machine, why the others do not, which limits are too low, and the commands
+//! that fix it.
 
 use super::list::Format;
 use super::prepare;
+use crun_capture::limit::LowLimit;
 use crun_capture::machine::{self, Machine};
 use crun_capture::recording::RuntimeInfo;
 use serde::Serialize;
@@ -18,6 +20,7 @@ pub(super) struct Arguments {
 struct Diagnosis {
     machine: Machine,
     load: String,
+    low_limits: Vec<LowLimit>,
     runtimes: Vec<RuntimeInfo>,
 }
 
@@ -27,7 +30,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     for one in prepare::runtimes(&["all".to_owned()], &[])? {
         runtimes.push(RuntimeInfo::of(&host.seek(one)));
     }
-    let diagnosis = Diagnosis { machine: machine::this(), load: machine::load(), runtimes };
+    let diagnosis =
+        Diagnosis { machine: machine::this(), load: machine::load(), low_limits: host.low_limits(), runtimes };
     let mut stdout = io::stdout().lock();
     match arguments.format {
         Format::Json => {
@@ -51,6 +55,13 @@ fn write_text(diagnosis: &Diagnosis, writer: &mut dyn Write) -> io::Result<()> {
         number(machine.pipe_max_size_bytes),
         number(machine.user_namespaces_max)
     )?;
+    if diagnosis.low_limits.is_empty() {
+        writeln!(writer, "no limit of the user, the kernel, the mounts or the memory is too low")?;
+    }
+    for low in &diagnosis.low_limits {
+        writeln!(writer, "  low      {}: {}, but {}", low.name, low.has, low.needed)?;
+        writeln!(writer, "           to fix it: {}", low.mend)?;
+    }
     for runtime in &diagnosis.runtimes {
         match &runtime.skipped {
             None => {

@@ -3,6 +3,7 @@
 use super::{Usage, complain, is_watched, nearest, refuse_twice, unknown};
 use anyhow::Context;
 use crun_capture::capturer::{self, Capturer};
+use crun_capture::limit::{self, LowLimit};
 use crun_capture::recording::{Recording, Run};
 use crun_capture::runtime::{self, Runtime, Sought, Wanted};
 use crun_capture::session::{Host, Observer, SessionError};
@@ -135,6 +136,10 @@ pub(super) fn worded(error: SessionError) -> anyhow::Error {
             Usage(format!("{error}{hint}")).into()
         }
         SessionError::Run(crun_capture::recording::run::RunError::Taken(_)) => Usage(error.to_string()).into(),
+        SessionError::EndedEarly { .. } => {
+            let low: Vec<String> = limit::low(&[&std::env::temp_dir()]).iter().map(LowLimit::words).collect();
+            if low.is_empty() { error.into() } else { anyhow::anyhow!("{error}\n{}", low.join("\n")) }
+        }
         _ => error.into(),
     }
 }

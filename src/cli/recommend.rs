@@ -4,6 +4,7 @@ use super::compare::{expectations, interrupted, tell_of_output};
 use super::prepare::{self, DEADLINE_QUICK, Progress, worded};
 use super::{Usage, report};
 use clap::ValueEnum;
+use crun_capture::capturer::Capturer;
 use crun_capture::comparison::{Comparison, Recommendation, USES};
 use crun_capture::plan::Selection;
 use crun_capture::report::write_recommendation;
@@ -76,9 +77,11 @@ fn needs(arguments: &Arguments) -> Vec<Capability> {
 /// interrupted.
 fn measured(arguments: &Arguments) -> anyhow::Result<Option<Comparison>> {
     let named: Vec<String> = arguments.runtime.iter().cloned().collect();
+    let mut capturers = prepare::capturers(&[], &[])?;
+    capturers.push(Capturer::control(&prepare::own_path()?));
     let request = Request {
         runtimes: Runtimes::FirstThatWorks(prepare::runtimes(&named, &[])?),
-        capturers: prepare::capturers(&[], &[])?,
+        capturers,
         selection: Selection::Everything,
         runs: 1,
         quick: true,

@@ -95,7 +95,7 @@ fn undeclared(rows: &[&Row]) -> Option<String> {
     let lost: Vec<String> = some.map(|row| format!("{} {}", row.strategy, row.undeclared_lines)).collect();
     (!lost.is_empty()).then(|| {
         format!(
-            "Lines lost or refused where a cell tries what the strategy does not declare, which is no fault: {}.",
+            "Lines lost or refused for want of what the strategy does not declare, which breaks nothing: {}.",
             list(&lost)
         )
     })
@@ -107,6 +107,7 @@ fn keepers(rows: &[&Row]) -> Option<String> {
     let keepers: Vec<&&Row> = rows.iter().filter(keeps).collect();
     let names: Vec<String> = keepers.iter().map(|row| row.strategy.clone()).collect();
     let untested = keepers.iter().map(|row| row.untested).max().unwrap_or(0);
+    let unsure = keepers.iter().any(|row| row.untested == 0 && row.duties.iter().any(|state| state.kept.is_none()));
     if names.is_empty() {
         return Some(match rows {
             [one] => format!("{} broke a duty.", one.strategy),
@@ -125,6 +126,7 @@ fn keepers(rows: &[&Row]) -> Option<String> {
         }
     };
     Some(match untested {
+        0 if unsure => format!("No duty was seen to be broken by {}{rest}.", list(&names)),
         0 => format!("Every duty is kept by {}{rest}.", list(&names)),
         _ => format!(
             "In the cells that were run, no duty was broken by {}{rest}. That is no proof: up to {untested} cells of \

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct DutyState {
     /// The duty.
     pub duty: Duty,
-    /// Whether it was kept in every cell of the matrix; null if it was broken in none, but some cells are untested.
+    /// Whether it was kept in every cell of the matrix; null if it was broken in none, but some cells are untested, or something was
+    /// left behind by nobody knows whom.
     pub kept: Option<bool>,
     /// The number of cells in which it was broken, by the strategy's own fault.
     pub broken: usize,
@@ -35,14 +36,16 @@ pub(super) fn is_to_blame(cell: &CellResult) -> bool {
     cell.verdict == Verdict::Fail && cell.fault == Some(Fault::Strategy)
 }
 
-/// The state of each duty. `untested` is how many cells of the matrix show nothing.
-pub(super) fn states(cells: &[&CellResult], untested: usize) -> Vec<DutyState> {
+/// The state of each duty. `untested` is how many cells of the matrix show nothing, and `left_behind` whether some cell,
+/// nobody can tell which, left something behind.
+pub(super) fn states(cells: &[&CellResult], untested: usize, left_behind: bool) -> Vec<DutyState> {
     let breaks = |cell: &&&CellResult, duty| {
         is_to_blame(cell) && cell.broken.iter().any(|&finding| duty_of(finding) == Some(duty))
     };
     let state = |duty| {
         let broken = cells.iter().filter(|cell| breaks(cell, duty)).count();
         let kept = match (broken, untested) {
+            (0, _) if left_behind && duty == Duty::NothingLeft => None,
             (0, 0) => Some(true),
             (0, _) => None,
             _ => Some(false),

@@ -8,6 +8,7 @@ mod agreement;
 mod answer;
 mod duty;
 mod expectation;
+mod figures;
 mod own_bundle;
 mod recommend;
 mod row;
@@ -17,6 +18,7 @@ mod verdict;
 pub use agreement::{Agreement, Difference};
 pub use duty::DutyState;
 pub use expectation::{ExpectationError, Expectations, Facing, Fault, Outlook, When};
+pub use figures::{Control, Figures};
 pub use own_bundle::{Captured, Likeness, OwnComparison, OwnRow};
 pub use recommend::{Candidate, Recommendation, Shown, USES, Use};
 pub use row::{CapabilityState, LongLine, Row};
@@ -34,6 +36,8 @@ pub struct Comparison {
     pub run: Run,
     /// One row per runtime and strategy. Real runtimes come first.
     pub rows: Vec<Row>,
+    /// The figures of the control, which is measured beside the strategies, for each runtime.
+    pub controls: Vec<Control>,
     /// All cells, in the order of the plan.
     pub cells: Vec<CellResult>,
     /// How far each other runtime agrees with the first real one.
@@ -77,10 +81,11 @@ impl Comparison {
             run.plan.iter().map(|planned| CellResult::new(planned, &run, findings, expectations)).collect();
         too_often(&run, &mut cells, expectations);
         let rows = row::rows(&run, &cells);
+        let controls = figures::controls(&run, &cells);
         let agreements = agreement::agreements(&run, &cells, expectations);
         let answer = answer::sentences(&run, &rows, &cells);
         let exit_code = exit_code(&run, &cells);
-        Comparison { run, rows, cells, agreements, answer, exit_code }
+        Comparison { run, rows, controls, cells, agreements, answer, exit_code }
     }
 
     /// The number of cells by result.

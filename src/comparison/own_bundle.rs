@@ -66,9 +66,9 @@ pub struct OwnRow {
     /// How much longer the container took than under the reference, whose files never make a writer wait: the stall
     /// that the strategy caused. 0 if it was faster.
     pub stalled_ns: Option<u64>,
-    /// CPU time of the capturer alone, user and system.
+    /// CPU time of the capturer and its helpers, seen from outside.
     pub cpu_ns: Option<u64>,
-    /// Peak resident set of the capturer.
+    /// Peak resident set of the capturer and its helpers, seen from outside.
     pub max_rss_bytes: Option<u64>,
     /// Whether the deadline came before the end.
     pub deadline_hit: bool,
@@ -211,7 +211,6 @@ fn row(own: &[&Recording], reference_output: &Reference, capturer: &CapturerInfo
     let bytes_differ = held.is_some_and(|held| held > tolerated && held != Likeness::Unknown);
     let left_behind: Vec<String> = own.iter().flat_map(|recording| recording.facts.left_behind.clone()).collect();
     let deadline_hit = own.iter().any(|recording| recording.facts.deadline_hit);
-    let summaries = || own.iter().filter_map(|recording| recording.facts.summary.as_ref());
     let ran_ns = median(own.iter().map(|recording| ran_ns(recording)));
     OwnRow {
         runtime: last.facts.id.runtime.clone(),
@@ -225,8 +224,8 @@ fn row(own: &[&Recording], reference_output: &Reference, capturer: &CapturerInfo
             .then(|| median(own.iter().filter_map(|recording| first_delivery_ns(recording))))
             .flatten(),
         stalled_ns: reference_output.ran_ns.zip(ran_ns).map(|(reference, ran)| ran.saturating_sub(reference)),
-        cpu_ns: median(summaries().filter_map(|it| Some(it.cpu_user_ns? + it.cpu_system_ns?))),
-        max_rss_bytes: summaries().filter_map(|summary| summary.max_rss_bytes).max(),
+        cpu_ns: median(own.iter().filter_map(|recording| recording.facts.capturer_cpu_ns)),
+        max_rss_bytes: own.iter().filter_map(|recording| recording.facts.capturer_rss_bytes).max(),
         deadline_hit,
         left_behind,
         differs: bytes_differ

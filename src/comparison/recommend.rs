@@ -1,7 +1,7 @@
 //! Recommendations: which strategies do what the user needs, by measurement, and why the others do not.
 
 use super::verdict::CellResult;
-use super::{Comparison, Row};
+use super::{Comparison, Figures, Row};
 use super::{duty, rule};
 use crate::strategy::Capability;
 use schemars::JsonSchema;
@@ -23,9 +23,6 @@ pub const USES: &[Use] = &[Use {
     summary: "a Nomad task driver: logs as they come, each stream by itself, on disk, and tasks that outlive the driver",
     needs: &[Capability::Live, Capability::Apart, Capability::File, Capability::SurvivesDeath],
 }];
-
-/// The experiment that measures the cost, with lines of 100 bytes.
-const COST: &str = "throughput";
 
 /// A recommendation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -54,12 +51,10 @@ pub struct Candidate {
     pub broken_duties: Vec<Shown>,
     /// The capabilities that were not asked for and that it was measured not to have.
     pub cannot: Vec<Shown>,
-    /// CPU time of the capturer for a line of 100 bytes.
-    pub cpu_ns_a_line: Option<u64>,
-    /// Peak resident set of the capturer.
-    pub max_rss_bytes: Option<u64>,
-    /// The median time from write(2) to receipt.
-    pub latency_p50_ns: Option<u64>,
+    /// What it takes in time, CPU and memory. Of those that meet the needs, the one with the smallest `cpu_ratio` is the
+    /// cheapest.
+    #[serde(flatten)]
+    pub figures: Figures,
 }
 
 /// Something that a strategy does not do.
@@ -90,14 +85,21 @@ impl Recommendation {
 }
 
 impl Candidate {
+    /// What the CPU time is ranked by: its ratio to the control's in the same rounds, in millionths, then the time
+    /// itself. What was not measured comes last.
+    fn price(&self) -> (u64, u64) {
+        let ratio = self.figures.cpu_ratio.map_or(u64::MAX, |ratio| (ratio * 1e6) as u64);
+        (ratio, self.figures.cpu_ns_a_line.unwrap_or(u64::MAX))
+    }
+
     /// The sort key for the order of `Recommendation::candidates`.
-    fn rank(&self) -> (bool, bool, bool, usize, u64) {
+    fn rank(&self) -> (bool, bool, bool, usize, (u64, u64)) {
         (
             !self.meets,
             !self.broken_duties.is_empty() && self.meets,
             !self.meets && !self.recommended_by_spike,
             self.missing.len(),
-            self.cpu_ns_a_line.unwrap_or(u64::MAX),
+            self.price(),
         )
     }
 }
@@ -111,8 +113,6 @@ fn candidate(row: &Row, comparison: &Comparison, needs: &[Capability]) -> Candid
     let missing: Vec<Shown> =
         needs.iter().filter(|&&need| has(need) != Some(true)).map(|&need| lacks(need, &own)).collect();
     let cannot = Capability::ALL.into_iter().filter(|one| !needs.contains(one) && has(*one) == Some(false));
-    let measured = own.iter().filter(|cell| cell.experiment == COST).filter_map(|cell| cell.findings.as_ref());
-    let cost = measured.filter_map(|found| Some(found.capturer_cpu_ns? / found.accepted_lines.max(1))).next_back();
     Candidate {
         strategy: row.strategy.clone(),
         recommended_by_spike: row.recommended,
@@ -120,9 +120,7 @@ fn candidate(row: &Row, comparison: &Comparison, needs: &[Capability]) -> Candid
         broken_duties: broken_duties(&own),
         cannot: cannot.map(|capability| lacks(capability, &own)).collect(),
         missing,
-        cpu_ns_a_line: cost,
-        max_rss_bytes: row.max_rss_bytes,
-        latency_p50_ns: row.latency_p50_ns,
+        figures: row.figures,
     }
 }
 
@@ -173,9 +171,7 @@ mod tests {
             missing: shown(missing),
             broken_duties: shown(broken),
             cannot: Vec::new(),
-            cpu_ns_a_line: cost,
-            max_rss_bytes: None,
-            latency_p50_ns: None,
+            figures: Figures { cpu_ratio: cost.map(|ns| ns as f64), ..Figures::default() },
         }
     }
 

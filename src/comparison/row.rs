@@ -2,12 +2,12 @@
 
 use super::duty::{self, DutyState};
 use super::expectation::Fault;
+use super::figures::{Figures, of_control};
 use super::rule;
 use super::verdict::{CellResult, Verdict};
 use crate::analysis::Findings;
 use crate::recording::{CapturerInfo, Run, Said};
 use crate::strategy::Capability;
-use crate::text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -67,17 +67,13 @@ pub struct Row {
     pub exit_total: usize,
     /// Whether the output comes at the exit, so that there is no latency to compare.
     pub at_exit: bool,
-    /// The median latency at one line per 200 us.
-    pub latency_p50_ns: Option<u64>,
-    /// The 99th percentile of that latency.
-    pub latency_p99_ns: Option<u64>,
-    /// Output in bytes per second.
-    pub throughput_bytes_per_s: Option<u64>,
-    /// Peak resident set of the capturer at that throughput.
-    pub max_rss_bytes: Option<u64>,
+    /// What it takes in time, CPU and memory.
+    #[serde(flatten)]
+    pub figures: Figures,
     /// Declared and measured capabilities.
     pub capabilities: Vec<CapabilityState>,
-    /// How many of these lines were lost or refused in cells that try a capability which the strategy does not declare.
+    /// How many of these lines were lost or refused for want of a capability which the strategy does not declare, in cells
+    /// that break nothing else.
     pub undeclared_lines: u64,
     /// What became of each duty.
     pub duties: Vec<DutyState>,
@@ -100,17 +96,20 @@ const LONG_LINE: &str = "long-line";
 
 pub(super) fn rows(run: &Run, cells: &[CellResult]) -> Vec<Row> {
     let runtimes = run.runtimes.iter().filter(|runtime| runtime.skipped.is_none());
+    let capturers = || run.capturers.iter().filter(|capturer| !capturer.control);
     runtimes
-        .flat_map(|runtime| run.capturers.iter().map(move |capturer| (runtime, capturer)))
+        .flat_map(|runtime| capturers().map(move |capturer| (runtime, capturer)))
         .filter_map(|(runtime, capturer)| {
             let own: Vec<&CellResult> = cells
                 .iter()
                 .filter(|cell| cell.runtime == runtime.name && cell.strategy == capturer.name)
-                .filter(|cell| cell.findings.is_some())
+                .filter(|cell| cell.verdict.is_measured())
                 .collect();
             let planned = cells.iter().filter(|cell| cell.runtime == runtime.name && cell.strategy == capturer.name);
             let untested = untested(run.cases, planned);
-            (!own.is_empty()).then(|| row(&runtime.name, capturer, &own, untested))
+            let control = of_control(run, cells, &runtime.name);
+            (!own.is_empty())
+                .then(|| row(&runtime.name, capturer, &own, &control, untested, !run.left_behind.is_empty()))
         })
         .collect()
 }
@@ -135,14 +134,16 @@ impl<'a> Own<'a> {
     fn every(&self, experiment: &'a str, holds: impl Fn(&Findings) -> Option<bool>) -> Option<bool> {
         self.findings(experiment).filter_map(holds).reduce(|all, one| all && one)
     }
-
-    fn median(&self, experiment: &'a str, case: &str, value: impl Fn(&Findings) -> Option<u64>) -> Option<u64> {
-        let of_case = self.0.iter().filter(|cell| cell.experiment == experiment && cell.case == case);
-        text::median(of_case.filter_map(|cell| value(cell.findings.as_ref()?)))
-    }
 }
 
-fn row(runtime: &str, capturer: &CapturerInfo, cells: &[&CellResult], untested: usize) -> Row {
+fn row(
+    runtime: &str,
+    capturer: &CapturerInfo,
+    cells: &[&CellResult],
+    control: &[&CellResult],
+    untested: usize,
+    left_behind: bool,
+) -> Row {
     let own = Own(cells);
     let count = |verdict| cells.iter().filter(|cell| cell.verdict == verdict).count();
     let exits: Vec<&Findings> = own.findings("exit-status").collect();
@@ -167,17 +168,14 @@ fn row(runtime: &str, capturer: &CapturerInfo, cells: &[&CellResult], untested: 
         exit_right: exits.iter().filter(ends_right).count(),
         exit_total: exits.len(),
         at_exit: live == Some(false),
-        latency_p50_ns: own.median("paced", "200us", |found| Some(found.latency_ns?.p50)),
-        latency_p99_ns: own.median("paced", "200us", |found| Some(found.latency_ns?.p99)),
-        throughput_bytes_per_s: own.median("throughput", "64k-writes", |found| found.throughput_bytes_per_s),
-        max_rss_bytes: own.median("throughput", "64k-writes", |found| found.max_rss_bytes),
+        figures: Figures::new(cells, control),
         capabilities: capabilities(capturer, &own),
         undeclared_lines: cells
             .iter()
-            .filter(|cell| !cell.cannot.is_empty())
+            .filter(|cell| cell.verdict == Verdict::Cannot)
             .map(|cell| cell.lost_lines + cell.told_lines)
             .sum(),
-        duties: duty::states(cells, untested),
+        duties: duty::states(cells, untested, left_behind),
         pass: count(Verdict::Pass),
         fail: cells.iter().filter(|cell| duty::is_to_blame(cell)).count(),
         fail_of_others: count(Verdict::Fail) - cells.iter().filter(|cell| duty::is_to_blame(cell)).count(),

@@ -1,6 +1,6 @@
 //! The rules: when a finding breaks a duty or a declared capability.
 
-use crate::analysis::{DRAIN_NS, Findings, LIVE_MIN, MEMORY_MAX_BYTES, STALLED_NS};
+use crate::analysis::{DRAIN_NS, END_NS, Findings, LIVE_MIN, MEMORY_GROWTH_MAX_BYTES, STALLED_NS};
 use crate::finding::Finding;
 use crate::recording::{CapturerInfo, Planned};
 use crate::strategy::Capability;
@@ -127,9 +127,12 @@ pub(super) const RULES: [Rule; 35] = [
         it.declares(Capability::Order) && it.findings.cross_inversion_rate.is_some_and(|rate| rate > 0.0)
     }),
     (Finding::WrongEndings, |it| it.declares(Capability::ExactBytes) && it.findings.wrong_endings > 0),
-    // The capturer must end within the drain deadline after the exit. If a grandchild holds the streams, that is a
-    // capability.
-    (Finding::ExitLatencyNs, |it| !is_prompt(it.findings) && it.ended()),
+    // The capturer must end soon after the exit; if something holds the streams, within the drain deadline. If that is a
+    // grandchild, it is a capability.
+    (Finding::ExitLatencyNs, |it| {
+        let late = it.findings.exit_latency_ns.is_some_and(|latency_ns| latency_ns > END_NS);
+        it.ended() && (!is_prompt(it.findings) || late && !it.planned.drains)
+    }),
     // One delivery per byte or so.
     (Finding::Deliveries, |it| {
         let found = it.findings;
@@ -140,7 +143,7 @@ pub(super) const RULES: [Rule; 35] = [
     (Finding::WorkloadSurvived, |it| {
         it.must(Capability::SurvivesDeath) && it.findings.workload_survived == Some(false)
     }),
-    (Finding::MaxRssBytes, |it| it.must(Capability::BoundedMemory) && !is_bounded(it.findings)),
+    (Finding::MemoryGrowthBytes, |it| it.must(Capability::BoundedMemory) && !is_bounded(it.findings)),
 ];
 
 fn is_prompt(found: &Findings) -> bool {
@@ -152,7 +155,7 @@ fn is_free(found: &Findings) -> bool {
 }
 
 fn is_bounded(found: &Findings) -> bool {
-    found.max_rss_bytes.is_none_or(|bytes| bytes <= MEMORY_MAX_BYTES)
+    found.memory_growth_bytes.is_none_or(|bytes| bytes <= MEMORY_GROWTH_MAX_BYTES)
 }
 
 /// What the rules say about one cell.

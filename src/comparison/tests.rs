@@ -4,11 +4,12 @@ use super::*;
 use crate::analysis::Findings;
 use crate::experiment::ExpectedEnd;
 use crate::finding::{About, Finding};
+use crate::limit::LowLimit;
 use crate::recording::{CapturerInfo, Planned};
 use crate::strategy::Capability;
 
 fn capturer(declares: &[Capability]) -> CapturerInfo {
-    CapturerInfo { name: "any".into(), declares: declares.to_vec(), said: None, recommended: false }
+    CapturerInfo { name: "any".into(), declares: declares.to_vec(), said: None, recommended: false, control: false }
 }
 
 fn sound() -> Findings {
@@ -23,6 +24,7 @@ fn planned() -> Planned {
         expected: Ok(ExpectedEnd { code: 0, runtime_error: false, starts: true, may_be_refused: false }),
         paced: true,
         tries: Capability::ALL.to_vec(),
+        drains: false,
         forces_loss: false,
         excused: Vec::new(),
         excused_because: None,
@@ -114,7 +116,12 @@ fn only_force_excuses_a_loss_and_only_if_it_is_told() {
 
 #[test]
 fn who_does_not_end_after_the_program_or_delivers_a_record_a_byte_is_caught() {
-    check(&[], |found| found.exit_latency_ns = Some(2_500_000_000), &[Finding::ExitLatencyNs]);
+    let ends_after = |ms: u64| move |found: &mut Findings| found.exit_latency_ns = Some(ms * 1_000_000);
+    check(&[], ends_after(1_200), &[Finding::ExitLatencyNs]);
+    check(&[], ends_after(900), &[]);
+    let drains = Planned { drains: true, ..planned() };
+    check_of(&drains, &[], ends_after(1_200), &[]);
+    check_of(&drains, &[], ends_after(2_500), &[Finding::ExitLatencyNs]);
     check(&[], |found| (found.deliveries, found.delivered_bytes) = (1_000, 1_000), &[Finding::Deliveries]);
     check(&[], |found| (found.deliveries, found.delivered_bytes) = (1_000, 100_000), &[]);
 }
@@ -152,7 +159,7 @@ fn capabilities_hold_for_those_who_declare_them() {
         (Capability::FreeFlow, |found| found.workload_stalled_ns = Some(900_000_000), Finding::WorkloadStalledNs),
         (Capability::SurvivesDeath, |found| found.workload_survived = Some(false), Finding::WorkloadSurvived),
         (Capability::Live, |found| (found.held_lines, found.accepted_lines) = (Some(4), 5), Finding::HeldLines),
-        (Capability::BoundedMemory, |found| found.max_rss_bytes = Some(20 << 20), Finding::MaxRssBytes),
+        (Capability::BoundedMemory, |found| found.memory_growth_bytes = Some(20 << 20), Finding::MemoryGrowthBytes),
         (Capability::File, |found| found.file_owner_changed = Some(true), Finding::FileOwnerChanged),
     ];
     for (capability, change, finding) in cases {
@@ -239,6 +246,7 @@ fn compared(cells: usize, findings: impl Fn(usize) -> Findings, expectations: &s
         generated_at: String::new(),
         tool: String::new(),
         machine: crate::machine::this(),
+        low_limits: Vec::new(),
         seed: 1,
         quick: true,
         wall_ns: 0,
@@ -280,12 +288,34 @@ fn a_duty_is_kept_only_if_every_case_was_run() {
     let all = compared(1, |_| sound(), "");
     assert!(all.rows.is_empty(), "a run without runtimes has no rows");
     let own: Vec<&CellResult> = all.cells.iter().collect();
-    assert!(duty::states(&own, 0).iter().all(|state| state.kept == Some(true)));
-    assert!(duty::states(&own, 1).iter().all(|state| state.kept.is_none()));
+    assert!(duty::states(&own, 0, false).iter().all(|state| state.kept == Some(true)));
+    assert!(duty::states(&own, 1, false).iter().all(|state| state.kept.is_none()));
     let lost = compared(1, |_| Findings { lost_bytes: 1, ..sound() }, "");
     let own: Vec<&CellResult> = lost.cells.iter().collect();
-    let states = duty::states(&own, 1);
+    let states = duty::states(&own, 1, false);
     assert_eq!(states.iter().find(|state| state.kept == Some(false)).unwrap().duty, crate::finding::Duty::NoSilentLoss);
     let kept = |state: &&DutyState| state.kept.is_none();
     assert_eq!(states.iter().filter(kept).count(), 4);
+    let states = duty::states(&all.cells.iter().collect::<Vec<_>>(), 0, true);
+    let unknown: Vec<_> = states.iter().filter(kept).map(|state| state.duty).collect();
+    assert_eq!(unknown, [crate::finding::Duty::NothingLeft], "nobody can tell who left something behind");
+}
+
+#[test]
+fn a_capturer_that_starts_nothing_where_a_limit_is_low_is_not_measured() {
+    let cannot_start = |_| Findings { workload_started: Some(false), exit_reported: Some(125), ..sound() };
+    let planned = plain();
+    let judged = |low: &[LowLimit], found: Findings| {
+        let run = Run { low_limits: low.to_vec(), ..compared(1, |_| sound(), "").run };
+        let found = HashMap::from([(planned.id.clone(), found)]);
+        CellResult::new(&planned, &run, &found, &Expectations::parse("", &[]).unwrap())
+    };
+    let words = |text: &str| text.to_owned();
+    let low = LowLimit { name: words("open files"), has: words("20"), needed: words("x"), mend: words("ulimit -n 9") };
+    let of_machine = judged(std::slice::from_ref(&low), cannot_start(0));
+    assert_eq!((of_machine.verdict, of_machine.fault), (Verdict::NotMeasured, Some(Fault::Machine)));
+    assert!(of_machine.reason.unwrap().contains("To fix it: ulimit -n 9"));
+    assert_eq!(judged(&[], cannot_start(0)).verdict, Verdict::Fail, "no limit explains it");
+    let ran = judged(&[low], Findings { exit_reported: Some(125), ..sound() });
+    assert_eq!(ran.verdict, Verdict::Fail, "it could start the command");
 }

@@ -4,6 +4,7 @@ use super::expectation::{Expectations, Facing, Fault};
 use super::rule::{self, Ruled};
 use crate::analysis::Findings;
 use crate::finding::{Finding, names};
+use crate::limit::LowLimit;
 use crate::recording::CellId;
 use crate::recording::{NotRun, Planned, Run};
 use crate::strategy::Capability;
@@ -145,10 +146,11 @@ impl CellResult {
             (unexplained, _) => Some(format!("unexpected: {}", names(unexplained))),
         };
         (self.broken, self.cannot) = (ruled.broken, ruled.cannot);
-        if let Some(busy) = found.machine_busy.as_ref().filter(|_| !self.expected) {
-            // The cell was run again alone, and the machine was busy again.
+        // If the machine was busy, the cell was run again alone, and the machine was busy again.
+        let of_machine = found.machine_busy.clone().or_else(|| limited(run, found));
+        if let Some(why) = of_machine.filter(|_| !self.expected) {
             (self.verdict, self.expected, self.fault) = (Verdict::NotMeasured, true, Some(Fault::Machine));
-            self.reason = Some(format!("{busy}; {} says nothing here", names_or_nothing(&self.broken)));
+            self.reason = Some(format!("{why}; {} says nothing here", names_or_nothing(&self.broken)));
             return;
         }
         self.count_loss(planned, found);
@@ -167,6 +169,18 @@ impl CellResult {
         if told { self.told_lines = lost } else { self.lost_lines = lost }
     }
 }
+
+/// The limits of the host because of which the capturer may not have been able to start anything. None: it started, or no
+/// limit is low.
+fn limited(run: &Run, found: &Findings) -> Option<String> {
+    let could_not_start = found.workload_started == Some(false) && found.exit_reported == Some(CAPTURE_FAILED);
+    let low: Vec<String> = run.low_limits.iter().map(LowLimit::words).collect();
+    (could_not_start && !low.is_empty())
+        .then(|| format!("the capturer could not start anything, and {}", low.join("; ")))
+}
+
+/// The exit code of a capturer that could not start the command, as env(1) and timeout(1) have it.
+const CAPTURE_FAILED: i32 = 125;
 
 fn names_or_nothing(broken: &[Finding]) -> String {
     if broken.is_empty() { "that nothing is broken".to_owned() } else { names(broken) }

@@ -1,5 +1,6 @@
 //! The program writes much output: does the capturer need more memory for it?
 
+use super::stimulus::{GATE, IDLE};
 use super::{Case, Experiment};
 use crate::script::{End, Lines, Script, Step};
 use crate::strategy::Capability;
@@ -16,8 +17,12 @@ pub(super) static MEMORY: Experiment = Experiment {
     measures_time: false,
     quick: true,
     cases: |size| {
-        let lines = Lines::fast(&[Stream::Stdout], size.pick(1_100, 400, 400), LENGTH);
-        let script = Script::new(size.seed, End::Exit(0)).then(Step::Lines(lines));
-        vec![Case { measures_cost: true, ..Case::new("24-mb", script) }.tries(Capability::BoundedMemory)]
+        let lines = |count| Step::Lines(Lines::fast(&[Stream::Stdout], count, LENGTH));
+        let count = size.pick(1_100, 400, 400);
+        // The capturer has taken the first part when it passes the gate. Then the second part must not cost it more.
+        let script = Script::new(size.seed, End::Exit(0)).then(lines(count / 3));
+        let script = script.then(Step::Wait { gate: GATE.into() }).then(lines(count - count / 3));
+        let case = Case { measures_cost: true, ..Case::new("24-mb", script) };
+        vec![case.under(&IDLE).tries(Capability::BoundedMemory)]
     },
 };

@@ -19,6 +19,7 @@ mod hostile;
 mod interleave;
 mod kernel;
 mod late_reader;
+mod leftovers;
 mod long_line;
 mod memory;
 mod one_stream_closed;
@@ -71,6 +72,7 @@ pub static ALL: &[&Experiment] = &[
     &kernel::KERNEL,
     &exit_status::EXIT_STATUS,
     &signal_pid1::SIGNAL_PID1,
+    &leftovers::LEFTOVERS,
     &hostile::HOSTILE,
     &rate::RATE,
     &memory::MEMORY,
@@ -86,7 +88,7 @@ pub struct Experiment {
     pub question: &'static str,
     /// The sources: the real failures that it comes from, as `repository#number`, or the place of a rule.
     pub sources: &'static [&'static str],
-    /// Whether its cells must run alone, because they measure time.
+    /// Whether its cells must run alone, because they measure time or look at the whole machine.
     pub measures_time: bool,
     /// Whether `--quick` runs it if nobody asks for it by name.
     pub quick: bool,
@@ -155,6 +157,8 @@ pub struct Case {
     pub measures_cost: bool,
     /// Whether it can be tried only if something limits the number of processes in the container.
     pub needs_pids_limit: bool,
+    /// Whether the harness looks for what is new in places that every program can write to.
+    pub looks_elsewhere: bool,
     /// The user's own bundle, in place of one that is made for the script.
     pub own_bundle: Option<Arc<OwnBundle>>,
 }
@@ -179,6 +183,7 @@ impl Case {
             flaw: Flaw::None,
             measures_cost: false,
             needs_pids_limit: false,
+            looks_elsewhere: false,
             own_bundle: None,
         }
     }
@@ -225,6 +230,12 @@ impl Case {
     /// then say so in its account.
     pub fn forces_loss(&self, declares: Capabilities) -> bool {
         self.stimulus.is_some_and(|stimulus| stimulus.0.forces_loss(declares))
+    }
+
+    /// Whether something may hold the streams, or the capturer, after the program's end: a child of the program, a program
+    /// of the host, or a stimulus.
+    pub fn drains(&self) -> bool {
+        self.script.has_background() || self.program.is_some() || self.stimulus.is_some()
     }
 
     /// How much longer its run takes because of the stimulus.

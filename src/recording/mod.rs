@@ -111,6 +111,10 @@ pub struct Facts {
     pub deadline_hit: bool,
     /// Processes of this cell that were still there after it, and state that could not be removed, in words.
     pub left_behind: Vec<String>,
+    /// What was new after it in places that every program can write to, in words. Empty: nothing, or the case does not look
+    /// there.
+    #[serde(default)]
+    pub left_elsewhere: Vec<String>,
     /// How the container was stopped. None: nothing was left to be stopped.
     #[serde(default)]
     pub stop: Option<Stop>,
@@ -151,10 +155,14 @@ pub struct Facts {
     /// Peak resident set of the capturer and its helpers, without the command, as last seen.
     #[serde(default)]
     pub capturer_rss_bytes: Option<u64>,
+    /// What that was when the workload passed its first gate. None: it passed none, or memory does not matter in the case.
+    #[serde(default)]
+    pub capturer_rss_at_gate_bytes: Option<u64>,
     /// Owner, group and mode of the first file.
     #[serde(default)]
     pub file_owner: Option<String>,
-    /// Whether a file belongs to another user than the capturer that made it. None: there is no file.
+    /// Whether a file belongs to another user than the capturer that made it; or, if it was there before, has another
+    /// owner, group or mode than it had. None: there is no file.
     #[serde(default)]
     pub file_owner_changed: Option<bool>,
 }
@@ -166,6 +174,9 @@ pub struct Crowded {
     pub stopped: bool,
     /// How late the latest beat of the harness's pulse was.
     pub late_ns: u64,
+    /// How many processes the kernel killed meanwhile for want of memory.
+    #[serde(default)]
+    pub oom_kills: u64,
     /// The part of all CPU time that processes outside the cell used, from 0 to 1.
     pub others: f64,
     /// The load averages.
@@ -179,6 +190,10 @@ impl Crowded {
     pub fn words(&self) -> String {
         if self.stopped {
             return "the harness was stopped and continued meanwhile".to_owned();
+        }
+        if self.oom_kills > 0 {
+            let count = self.oom_kills;
+            return format!("the machine had no memory left: meanwhile the kernel killed {count} of its processes");
         }
         let (late_ms, others) = (self.late_ns / 1_000_000, self.others * 100.0);
         let pressure = if self.pressure.is_empty() { String::new() } else { format!(", pressure {}", self.pressure) };
@@ -210,7 +225,7 @@ mod tests {
         #[test]
         fn facts_come_back_from_json_as_they_were(others in 0.0..1.0_f64) {
             let words = String::new;
-            let crowded = Crowded { stopped: false, late_ns: 0, others, load: words(), pressure: words() };
+            let crowded = Crowded { stopped: false, late_ns: 0, oom_kills: 0, others, load: words(), pressure: words() };
             let back: Crowded = serde_json::from_str(&serde_json::to_string(&crowded).unwrap()).unwrap();
             prop_assert_eq!(back.others.to_bits(), others.to_bits());
         }

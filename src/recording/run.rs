@@ -6,6 +6,7 @@ use crate::capturer::{Capturer, SCHEMA_VERSION};
 use crate::experiment::ExpectedEnd;
 use crate::files::{make_directories, read_regular, replace_whole, write_private};
 use crate::finding::Finding;
+use crate::limit::LowLimit;
 use crate::machine::Machine;
 use crate::runtime::Sought;
 use crate::strategy::{self, Capability};
@@ -36,6 +37,9 @@ pub struct Run {
     pub tool: String,
     /// The machine on which it ran.
     pub machine: Machine,
+    /// The limits of the host that are too low for the harness or for a strategy.
+    #[serde(default)]
+    pub low_limits: Vec<LowLimit>,
     /// The seed of the scripts and of the order of the cells.
     pub seed: u64,
     /// Whether the run does less of everything (`--quick`).
@@ -117,6 +121,9 @@ pub struct CapturerInfo {
     pub said: Option<Said>,
     /// Whether the spike recommends it.
     pub recommended: bool,
+    /// Whether it is the control, which is measured beside the others.
+    #[serde(default)]
+    pub control: bool,
 }
 
 /// One cell of a run's plan.
@@ -131,6 +138,10 @@ pub struct Planned {
     /// The capabilities that the cell tries: it shows whether the capturer has them.
     #[serde(default)]
     pub tries: Vec<Capability>,
+    /// Whether something may hold the streams, or the capturer, after the program's end, so that it may take as long as it
+    /// drains.
+    #[serde(default)]
+    pub drains: bool,
     /// Whether the capturer must lose some of the output here, whatever it does.
     #[serde(default)]
     pub forces_loss: bool,
@@ -349,6 +360,7 @@ impl CapturerInfo {
             declares: capturer.declares.iter().collect(),
             said: row.map(|row| Said { live: row.real_time, apart: row.separation, file: row.file }),
             recommended: row.is_some_and(|row| row.recommended),
+            control: capturer.control,
         }
     }
 }

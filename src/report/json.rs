@@ -1,7 +1,8 @@
 //! The JSON report: everything, for programs.
 
 use super::Report;
-use crate::comparison::{CellResult, Comparison, Counts, Row};
+use crate::comparison::{CellResult, Comparison, Control, Counts, Row};
+use crate::limit::LowLimit;
 use crate::machine::Machine;
 use crate::recording::RuntimeInfo;
 use schemars::JsonSchema;
@@ -22,6 +23,8 @@ pub struct Export {
     pub tool: String,
     /// The machine on which it ran.
     pub machine: Machine,
+    /// The limits of the host that are too low for the harness or for a strategy.
+    pub low_limits: Vec<LowLimit>,
     /// The seed of the scripts and of the order of the cells.
     pub seed: u64,
     /// The exit code of the program.
@@ -32,6 +35,8 @@ pub struct Export {
     pub runtimes: Vec<RuntimeInfo>,
     /// The rows of the table, for every runtime.
     pub rows: Vec<Row>,
+    /// The figures of the control, which is measured beside the strategies, for each runtime.
+    pub controls: Vec<Control>,
     /// All cells.
     pub cells: Vec<CellResult>,
 }
@@ -43,11 +48,13 @@ impl From<&Comparison> for Export {
             generated_at: comparison.run.generated_at.clone(),
             tool: comparison.run.tool.clone(),
             machine: comparison.run.machine.clone(),
+            low_limits: comparison.run.low_limits.clone(),
             seed: comparison.run.seed,
             exit_code: comparison.exit_code,
             counts: comparison.counts(),
             runtimes: comparison.run.runtimes.clone(),
             rows: comparison.rows.clone(),
+            controls: comparison.controls.clone(),
             cells: comparison.cells.clone(),
         }
     }

@@ -1,7 +1,7 @@
 //! The Markdown report, for an issue or a pull request.
 
 use super::failures::failures;
-use super::words::{HEADS, name, printable, words};
+use super::words::{FIGURES, HEADS, figures, name, printable, words};
 use super::{Report, table};
 use crate::comparison::{CapabilityState, Comparison};
 use crate::recording::RuntimeInfo;
@@ -23,6 +23,9 @@ impl Report for Markdown {
     fn write(&self, comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()> {
         for sentence in &comparison.answer {
             writeln!(writer, "{}", escape(sentence))?;
+        }
+        for low in &comparison.run.low_limits {
+            writeln!(writer, "\n**Low limit**: {}", escape(&low.words()))?;
         }
         for runtime in &comparison.run.runtimes {
             match &runtime.skipped {
@@ -60,6 +63,12 @@ fn section(comparison: &Comparison, runtime: &RuntimeInfo, writer: &mut dyn Writ
             if word.broken { format!("**{text}**") } else { text }
         });
         writeln!(writer, "| {} | {} |", escape(&name(row)), words.join(" | "))?;
+    }
+    writeln!(writer, "\n| beside the control | {} |", FIGURES.join(" | "))?;
+    writeln!(writer, "|---{}|", "|---".repeat(FIGURES.len()))?;
+    let all = rows.iter().map(|row| (name(row), figures(&row.figures, row.at_exit)));
+    for (name, words) in all.chain(table::control(comparison, runtime)) {
+        writeln!(writer, "| {} | {} |", escape(&name), words.join(" | "))?;
     }
     writeln!(writer, "\n| declared / measured | {} |", Capability::ALL.map(Capability::name).join(" | "))?;
     writeln!(writer, "|---{}|", "|---".repeat(Capability::ALL.len()))?;

@@ -57,11 +57,16 @@ fn one(candidate: &Candidate, writer: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// The cost in words: `118 ns of CPU per line, 3.5 MiB, p50 8.3 us`.
+/// The cost in words: `118 ns of CPU per line (1.3 x the control), 3.5 MiB, p50 8.3 us (1.1 x)`.
 fn cost(candidate: &Candidate) -> String {
-    let cpu = candidate.cpu_ns_a_line.map(|ns| format!("{ns} ns of CPU per line"));
-    let rss = candidate.max_rss_bytes.map(|bytes| format!("{} MiB", mebibytes(bytes)));
-    let latency = candidate.latency_p50_ns.map(|ns| format!("p50 {}", time(ns)));
+    let figures = &candidate.figures;
+    let times =
+        |ratio: Option<f64>, what: &str| ratio.map(|ratio| format!(" ({ratio:.1} x{what})")).unwrap_or_default();
+    let of_control = times(figures.cpu_ratio, " the control's");
+    let cpu = figures.cpu_ns_a_line.map(|ns| format!("{ns} ns of CPU per line{of_control}"));
+    let rss = figures.max_rss_bytes.map(|bytes| format!("{} MiB", mebibytes(bytes)));
+    let of_control = times(figures.latency_p50_ratio, "");
+    let latency = figures.latency_p50_ns.map(|ns| format!("p50 {}{of_control}", time(ns)));
     let words: Vec<String> = [cpu, rss, latency].into_iter().flatten().collect();
     if words.is_empty() { "its cost was not measured".to_owned() } else { words.join(", ") }
 }

@@ -2,7 +2,7 @@
 
 use super::Report;
 use super::failures::failures;
-use super::words::{HEADS, name, printable, seconds, words};
+use super::words::{FIGURES, HEADS, figures, name, printable, seconds, words};
 use crate::comparison::{Comparison, Difference};
 use crate::recording::RuntimeInfo;
 use anstyle::{AnsiColor, Style};
@@ -15,9 +15,16 @@ pub(super) struct Table;
 const BROKEN: Style = AnsiColor::Red.on_default();
 
 /// From which cells the columns come.
-const LEGEND: &str = "LOST: lines lost or refused in all cells, N! without a word, +N told of. EXIT: right of tried, in exit-status.\n\
-                      ORDER and APART: interleave. LIVE, FILE, P50/P99: paced. MB/s and RSS: throughput. -: not tried, or\n\
-                      the spike says nothing of it. What nobody could keep, and what another than the strategy lost, is not in LOST.";
+const LEGEND: &str = "\
+LOST: lines lost or refused in all cells, N! without a word, +N told of; not what nobody could keep, nor what another
+than the strategy lost. EXIT: right of tried, in exit-status. ORDER and APART: interleave. LIVE and FILE: paced.
+UNTESTED: cells that were not run, or show nothing. -: not tried, or the spike says nothing of it.";
+
+/// What the figures are, and from which cells.
+const FIGURES_LEGEND: &str = "\
+(1.4x): the ratio to the control, in the same rounds. The control only reads, cuts into lines and delivers: what it takes
+is the price of measuring. P50, P99, END: paced. MB/s, CPU, RSS: throughput, with the start and end of the container.
+END: from the program's end to the capturer's. IDLE CPU: the most of one CPU that it used with nothing to do.";
 
 /// How many of the cells that differ for the same reason are listed. The JSON has all.
 const LISTED_MAX: usize = 6;
@@ -34,6 +41,9 @@ impl Report for Table {
     fn write(&self, comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()> {
         for runtime in comparison.run.runtimes.iter().filter(|runtime| runtime.skipped.is_some()) {
             skipped(runtime, writer)?;
+        }
+        for low in &comparison.run.low_limits {
+            writeln!(writer, "LOW LIMIT {}", printable(&low.words()))?;
         }
         let first = comparison.rows.first().map(|row| row.runtime.clone());
         if let Some(runtime) = comparison.run.runtimes.iter().find(|runtime| Some(&runtime.name) == first.as_ref()) {
@@ -72,23 +82,49 @@ pub(super) fn headline(comparison: &Comparison, runtime: &RuntimeInfo) -> String
 
 fn rows(comparison: &Comparison, runtime: &RuntimeInfo, writer: &mut dyn Write) -> io::Result<()> {
     writeln!(writer, "{}        said by the spike (a design note) / measured", headline(comparison, runtime))?;
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING).enforce_styling();
-    table.set_header(std::iter::once("").chain(HEADS));
-    for row in comparison.rows.iter().filter(|row| row.runtime == runtime.name) {
+    let mut table = empty_table(&HEADS);
+    let own = || comparison.rows.iter().filter(|row| row.runtime == runtime.name);
+    for row in own() {
         let cells = words(row).map(|word| {
             let cell = comfy_table::Cell::new(word.text);
             if word.broken { cell.fg(comfy_table::Color::DarkRed) } else { cell }
         });
         table.add_row(std::iter::once(comfy_table::Cell::new(name(row))).chain(cells));
     }
-    for line in table.lines() {
-        writeln!(writer, "{}", line.trim_end())?;
-    }
+    lines(&table, writer)?;
     if comparison.rows.iter().any(|row| row.recommended) {
         writeln!(writer, "* recommended by the spike.")?;
     }
-    writeln!(writer, "{LEGEND}")
+    writeln!(writer, "{LEGEND}")?;
+    let figures: Vec<_> = own().map(|row| (name(row), figures(&row.figures, row.at_exit))).collect();
+    // Without a cell that measures time or cost there is nothing to show.
+    if figures.iter().all(|(_, words)| words.iter().all(|word| word == "-")) {
+        return Ok(());
+    }
+    let mut table = empty_table(&FIGURES);
+    for (name, words) in figures.into_iter().chain(control(comparison, runtime)) {
+        table.add_row(std::iter::once(name).chain(words));
+    }
+    writeln!(writer)?;
+    lines(&table, writer)?;
+    writeln!(writer, "{FIGURES_LEGEND}")
+}
+
+/// The name and the figures of the control on a runtime.
+pub(super) fn control(comparison: &Comparison, runtime: &RuntimeInfo) -> Option<(String, [String; 7])> {
+    let control = comparison.controls.iter().find(|one| one.runtime == runtime.name)?;
+    Some(("(control)".to_owned(), figures(&control.figures, false)))
+}
+
+fn empty_table(heads: &[&str]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING).enforce_styling();
+    table.set_header(std::iter::once(&"").chain(heads));
+    table
+}
+
+fn lines(table: &comfy_table::Table, writer: &mut dyn Write) -> io::Result<()> {
+    table.lines().try_for_each(|line| writeln!(writer, "{}", line.trim_end()))
 }
 
 fn agreements(comparison: &Comparison, writer: &mut dyn Write) -> io::Result<()> {

@@ -1,12 +1,14 @@
 //! The words of a row, for the table and for Markdown.
 
-use crate::comparison::{LongLine, Row};
+use crate::comparison::{Figures, LongLine, Row};
 use crate::strategy::Capability;
 use crate::text::mebibytes;
 
 /// The heads of the columns after the strategy column.
-pub(super) const HEADS: [&str; 10] =
-    ["LIVE", "APART", "FILE", "ORDER", "LOST", "LINE>64K", "EXIT", "P50/P99 us", "MB/s", "RSS MiB"];
+pub(super) const HEADS: [&str; 8] = ["LIVE", "APART", "FILE", "ORDER", "LOST", "LINE>64K", "EXIT", "UNTESTED"];
+
+/// The heads of the columns of figures.
+pub(super) const FIGURES: [&str; 7] = ["P50 us", "P99 us", "MB/s", "CPU ns/line", "RSS MiB", "END ms", "IDLE CPU"];
 
 /// One word of a row, and whether it stands for a broken duty.
 pub(super) struct Word {
@@ -19,7 +21,7 @@ fn plain(text: impl Into<String>) -> Word {
 }
 
 /// The words of a row, in the order of the heads.
-pub(super) fn words(row: &Row) -> [Word; 10] {
+pub(super) fn words(row: &Row) -> [Word; 8] {
     let said = |column: fn(&crate::recording::Said) -> bool| row.said.as_ref().map(column);
     [
         said_and_measured(said(|said| said.live), row.live),
@@ -51,13 +53,28 @@ pub(super) fn words(row: &Row) -> [Word; 10] {
             0 => plain("-"),
             total => Word { text: format!("{}/{total}", row.exit_right), broken: row.exit_right < total },
         },
-        plain(match (row.latency_p50_ns, row.latency_p99_ns) {
-            (Some(p50), Some(p99)) => format!("{} / {}", micros(p50), micros(p99)),
-            _ if row.at_exit => "at exit".to_owned(),
-            _ => "-".to_owned(),
-        }),
-        plain(row.throughput_bytes_per_s.map_or("-".to_owned(), |rate| (rate / 1_000_000).to_string())),
-        plain(row.max_rss_bytes.map_or("-".to_owned(), mebibytes)),
+        plain(row.untested.to_string()),
+    ]
+}
+
+/// The figures in words, in the order of their heads. `at_exit`: the output comes at the exit, so it has no latency.
+pub(super) fn figures(figures: &Figures, at_exit: bool) -> [String; 7] {
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let beside = |text: Option<String>, ratio: Option<f64>| {
+        or_none(text.map(|text| ratio.map_or(text.clone(), |ratio| format!("{text} ({ratio:.1}x)"))))
+    };
+    let latency = |ns: Option<u64>, ratio| match (ns, at_exit) {
+        (None, true) => "at exit".to_owned(),
+        (ns, _) => beside(ns.map(micros), ratio),
+    };
+    [
+        latency(figures.latency_p50_ns, figures.latency_p50_ratio),
+        latency(figures.latency_p99_ns, figures.latency_p99_ratio),
+        beside(figures.throughput_bytes_per_s.map(|rate| (rate / 1_000_000).to_string()), figures.throughput_ratio),
+        beside(figures.cpu_ns_a_line.map(|ns| ns.to_string()), figures.cpu_ratio),
+        or_none(figures.max_rss_bytes.map(mebibytes)),
+        or_none(figures.exit_latency_ns.map(|ns| format!("{:.1}", ns as f64 / 1e6))),
+        or_none(figures.waited_cpu_percent.map(|percent| format!("{percent:.1}%"))),
     ]
 }
 

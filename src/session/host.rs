@@ -1,6 +1,7 @@
 //! The host: what everything that starts a container needs from this process and this machine.
 
 use super::Observer;
+use crate::limit::{self, LowLimit};
 use crate::process::{Family, Interrupt};
 use crate::runtime::{Programs, Sought, Wanted};
 use crate::scratch::{self, Scratch, Swept};
@@ -54,6 +55,11 @@ impl Host {
         let scratch = Scratch::create().map_err(HostError::Scratch)?;
         let programs = Programs::beside(own_program, scratch.disk()).map_err(HostError::Programs)?;
         Ok(Host { interrupt, family: scratch.family(), scratch, programs, swept })
+    }
+
+    /// The limits of this machine that are too low for a run.
+    pub fn low_limits(&self) -> Vec<LowLimit> {
+        limit::low(&[self.scratch.disk(), self.scratch.memory()])
     }
 
     /// Looks for a runtime, and tests it with one container. Blocks for as long as that takes.

@@ -13,6 +13,7 @@ pub use stored::{StoredError, findings as stored_findings, read as read_stored};
 use crate::analysis::{self, Findings};
 use crate::comparison::{self, Facing};
 use crate::experiment::{Conditions, ExpectedEnd};
+use crate::limit::LowLimit;
 use crate::machine;
 use crate::plan::{self, Cell};
 use crate::pulse::Pulse;
@@ -127,7 +128,7 @@ pub fn run(
     let cells = request.cells(&labels)?;
     let RunDirectory { path: output, not_latest } =
         RunDirectory::create(request.directory(host).as_deref(), request.seed)?;
-    let mut run = describe(request, &runtimes, &cells);
+    let mut run = describe(request, &runtimes, &cells, host.low_limits());
     run.save(&output)?;
     let start_ns = now_ns();
     let ran = execute(request, host, &runtimes, &cells, &run, &output, observer, take);
@@ -200,7 +201,10 @@ fn execute(
             recorded: &|recording, pass| {
                 let findings = analysis::findings(&recording);
                 let id = recording.facts.id.clone();
-                if pass == Pass::First && findings.machine_busy.is_some() && surprises(&id, &findings) {
+                // Another program may have been busy, or have made a file, at that time.
+                let doubtful = findings.machine_busy.is_some()
+                    || recording.facts.left_elsewhere.iter().any(|name| name.starts_with('/'));
+                if pass == Pass::First && doubtful && surprises(&id, &findings) {
                     return Ok(Done::Again);
                 }
                 let finished = Finished { checksum: stored::checksum(&recording, &findings), id };
@@ -219,13 +223,14 @@ fn execute(
 }
 
 /// Describes the run, before any cell is run.
-fn describe(request: &Request, runtimes: &[Sought], cells: &[Cell]) -> Run {
+fn describe(request: &Request, runtimes: &[Sought], cells: &[Cell], low_limits: Vec<LowLimit>) -> Run {
     let words = |one: &Sought| shell_word(&one.wanted.word());
     Run {
         schema_version: Run::SCHEMA_VERSION,
         generated_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         tool: format!("crun-capture {}", env!("CARGO_PKG_VERSION")),
         machine: machine::this(),
+        low_limits,
         seed: request.seed,
         quick: request.quick,
         wall_ns: 0,
@@ -258,6 +263,7 @@ fn planned(request: &Request, sought: &Sought, cell: &Cell) -> Planned {
         expected,
         paced: cell.case.script.is_paced(),
         tries: cell.case.tries.clone(),
+        drains: cell.case.drains(),
         forces_loss: cell.case.forces_loss(capturer.declares),
         excused: cell.case.excused(capturer.declares),
         excused_because: cell.case.excused_because(),

@@ -2,6 +2,7 @@
 
 mod buffered;
 mod combined;
+mod control;
 mod file;
 mod go;
 mod scanner;
@@ -63,6 +64,11 @@ pub fn spike_row(name: &str) -> Option<SpikeRow> {
 /// compared with this one.
 pub fn reference() -> &'static dyn Strategy {
     &file::File
+}
+
+/// The least that a live capturer can do. It is measured beside the strategies, and is none of them.
+pub fn control() -> &'static dyn Strategy {
+    &control::Control
 }
 
 /// The architecture that the spike proposes, with its "Rate Limiting": it waits for a tick of `line_interval_ns` before

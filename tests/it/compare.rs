@@ -18,11 +18,13 @@ fn every_strategy_is_run_and_the_json_has_the_documented_fields() {
         "generated_at",
         "tool",
         "machine",
+        "low_limits",
         "seed",
         "exit_code",
         "counts",
         "runtimes",
         "rows",
+        "controls",
         "cells",
     ];
     assert_eq!(keys(&export).len(), documented.len());
@@ -38,6 +40,26 @@ fn every_strategy_is_run_and_the_json_has_the_documented_fields() {
     for key in ["lost_bytes", "cross_inversion_rate", "latency_ns", "exit_reported", "drain_latency_ns", "signal"] {
         assert!(cell["findings"].get(key).is_some(), "{key}");
     }
+}
+
+#[test]
+fn a_control_stands_beside_each_cell_that_measures_time_and_beside_no_other() {
+    let run = |filter: &str| Run::compare_fake(["--runs", "2", "--filter", filter]).exits(0).json();
+    let ids = |export: &Value| -> Vec<String> {
+        let cells = export["cells"].as_array().unwrap().iter();
+        cells.map(|cell| cell["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let export = run("lines/paced/200us");
+    let [own, control] = ["fake/lines/paced/200us", "fake/control/paced/200us"];
+    assert_eq!(ids(&export), [own, own, control, control], "in the same rounds");
+    assert_eq!(export["rows"].as_array().unwrap().len(), 1, "it is no row");
+    let figure = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("no figure: {export:#}"));
+    assert!(figure(&export["controls"][0]["latency_p50_ns"]) > 0.0);
+    let ratio = figure(&export["rows"][0]["latency_p50_ratio"]);
+    assert!((0.01..100.0).contains(&ratio), "{ratio}");
+    assert!(export["rows"][0]["throughput_ratio"].is_null(), "throughput was not run");
+    assert_eq!(ids(&run("lines/bytes/crlf")).len(), 2);
+    assert_eq!(ids(&run(control)), [control, control], "one can run it again");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `explain` draws one cell again. `recommend` says which strategies do what is needed.
 
 use crate::run::Run;
-use crun_capture::comparison::Recommendation;
+use crun_capture::comparison::{Candidate, Recommendation};
 use crun_capture::strategy::{self, Capability, Strategy};
 
 #[test]
@@ -68,7 +68,8 @@ fn a_recommendation_says_who_does_it_and_why_the_others_do_not() {
     assert!(others.iter().all(|one| !one.missing.is_empty()));
     // The first one changes from run to run, because the costs are close.
     let sound = meet.into_iter().filter(|one| one.broken_duties.is_empty());
-    let cheapest = sound.min_by_key(|one| one.cpu_ns_a_line.expect("throughput was run")).unwrap();
+    let ratio = |one: &&Candidate| one.figures.cpu_ratio.expect("throughput was run, and the control with it");
+    let cheapest = sound.min_by(|one, other| ratio(one).total_cmp(&ratio(other))).unwrap();
     assert_eq!(found.winner(), Some(cheapest));
     assert_eq!(found.candidates.first(), Some(cheapest));
     let buffered = found.candidates.iter().find(|one| one.strategy == "buffered").unwrap();

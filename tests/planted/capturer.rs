@@ -130,8 +130,28 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
         "apologises" | "cries-wolf" => account(&mut deliveries.live, None, true),
         "told-right" => account(&mut deliveries.live, Some(deliveries.lost_bytes), true),
         "told-wrong" => account(&mut deliveries.live, Some(deliveries.lost_bytes - 1), true),
+        // The same name each time, as a lock or a cache has.
+        "leaves-a-file" => drop(File::create("capture.lock").expect("made")),
+        "leaves-at-home" => {
+            let home = std::env::var_os("HOME").expect("the harness has one");
+            drop(File::create(std::path::Path::new(&home).join(".capture-cache")).expect("made"));
+        }
+        // Without the mark of its cell, and in a session of its own.
+        "hides" => {
+            let mut hidden = Command::new("setsid");
+            hidden.args(["sleep", "1000"]).env_clear().stdin(Stdio::null());
+            drop(hidden.stdout(Stdio::null()).stderr(Stdio::null()).spawn());
+        }
+        // The fault: a new file in the place of the one that was there, as editors make it.
+        "replaces" => {
+            let new = paths[0].with_extension("new");
+            std::fs::copy(&paths[0], &new).expect("copied");
+            let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(&new, private).expect("set");
+            std::fs::rename(&new, &paths[0]).expect("renamed");
+        }
         "litters" => drop(File::create(std::env::temp_dir().join("capture.lock")).expect("made")),
-        "slow-end" => thread::sleep(std::time::Duration::from_millis(2_600)),
+        "slow-end" => thread::sleep(std::time::Duration::from_millis(1_200)),
         "hang" => thread::park(),
         "chatterbox" => (0..2_000).for_each(|_| say("resource temporarily unavailable, and so on and so forth")),
         "talkative" => say("the container has ended"),

@@ -4,7 +4,9 @@ use super::super::Conditions;
 use super::{Start, Stimulus, writes_no_files};
 use crate::files::write_private;
 use crate::strategy::Capabilities;
+use std::fs::{Permissions, set_permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 
 /// A capturer may empty the file or continue it. One that overwrites its beginning mixes the two.
 const EARLIER: &str = concat!(
@@ -12,6 +14,9 @@ const EARLIER: &str = concat!(
     "a second one, which is a little longer than the first line of that run\n",
     "the last line of an earlier run, after which the task was started again\n",
 );
+
+/// The log's readers belong to its group. A capturer that puts a new file in its place shuts them out.
+const MODE: u32 = 0o640;
 
 pub(crate) static FILE_CONTINUED: FileContinued = FileContinued;
 
@@ -35,6 +40,9 @@ impl Stimulus for FileContinued {
     }
 
     fn prepare(&self, start: &mut Start<'_>) -> io::Result<()> {
-        start.files.iter().try_for_each(|file| write_private(file, EARLIER.as_bytes()))
+        start.files.iter().try_for_each(|file| {
+            write_private(file, EARLIER.as_bytes())?;
+            set_permissions(file, Permissions::from_mode(MODE))
+        })
     }
 }

@@ -1,0 +1,77 @@
+//! What stands in the places that every program can write to, and that the harness gives to none: the current directory,
+//! the directories for temporary files, shared memory and System V objects.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+/// What the harness itself makes there begins so.
+const OWN: &str = "crun-capture-";
+
+/// What the words for a System V object begin with.
+const SYSTEM_V_OBJECT: &str = "System V object";
+
+/// The System V objects: the file that lists them (sysvipc(7)), and the place of the owner's uid in a line.
+const SYSTEM_V: [(&str, usize); 3] = [("/proc/sysvipc/shm", 7), ("/proc/sysvipc/msg", 7), ("/proc/sysvipc/sem", 4)];
+
+/// Everything of this user's in these places, by name. A file has its number and the time of its last change, so that one
+/// which a capturer writes anew in each run is found each time.
+pub(super) struct Elsewhere(BTreeMap<String, (u64, i64)>);
+
+impl Elsewhere {
+    pub(super) fn now() -> Elsewhere {
+        let own = rustix::process::geteuid().as_raw();
+        let mut names = BTreeMap::new();
+        for place in places() {
+            let entries = fs::read_dir(&place).into_iter().flatten().flatten();
+            let of_others = entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with(OWN));
+            names.extend(of_others.filter_map(|entry| {
+                let found = entry.metadata().ok().filter(|found| found.uid() == own)?;
+                // Much that is no trace happens in the directories that are there already.
+                let changed_ns = if found.is_dir() { 0 } else { found.ctime() * 1_000_000_000 + found.ctime_nsec() };
+                Some((entry.path().display().to_string(), (found.ino(), changed_ns)))
+            }));
+        }
+        for (list, uid_at) in SYSTEM_V {
+            let text = fs::read_to_string(list).unwrap_or_default();
+            let of_user = text.lines().skip(1).filter_map(|line| {
+                let fields: Vec<&str> = line.split_whitespace().collect();
+                let id = fields.get(1)?;
+                (fields.get(uid_at)?.parse() == Ok(own)).then(|| (format!("{SYSTEM_V_OBJECT} {id} of {list}"), (0, 0)))
+            });
+            names.extend(of_user);
+        }
+        Elsewhere(names)
+    }
+
+    /// What was not there before, or has changed.
+    pub(super) fn new_since(&self, before: &Elsewhere) -> Vec<String> {
+        let new = self.0.iter().filter(|(name, seen)| before.0.get(*name) != Some(seen));
+        new.map(|(name, _)| name.clone()).collect()
+    }
+}
+
+fn places() -> BTreeSet<PathBuf> {
+    let named = ["/tmp", "/var/tmp", "/dev/shm"].into_iter().map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    named.chain(std::env::current_dir()).chain([std::env::temp_dir()]).chain(home).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_is_seen_and_what_the_harness_makes_is_not() {
+        let before = Elsewhere::now();
+        let file = tempfile::Builder::new().prefix("left-by-a-test").tempfile_in("/tmp").unwrap();
+        let _own = tempfile::Builder::new().prefix(OWN).tempfile_in("/tmp").unwrap();
+        let found = Elsewhere::now().new_since(&before);
+        assert!(found.contains(&file.path().display().to_string()), "{found:?}");
+        assert!(!found.iter().any(|name| name.contains(OWN)), "{found:?}");
+        let before = Elsewhere::now();
+        std::fs::write(file.path(), "again").unwrap();
+        assert!(Elsewhere::now().new_since(&before).contains(&file.path().display().to_string()));
+    }
+}
