@@ -218,6 +218,7 @@ findings! {
     DeadlineHit "deadline_hit", YesNo, duty(NoHang), "Whether the capturer still ran at the deadline.";
     PidsLimit "pids_limit", Text, Report, "What limited the number of processes in the container.";
     LeftBehind "left_behind", Count, duty(NothingLeft), "Processes, containers and files that were still there after the capture.";
+    LeftBehindWhat "left_behind_what", Text, Report, "What was left behind, in words.";
     ProtocolError "protocol_error", Text, Cell, "What was wrong with the capturer's frames or files.";
     WorkloadStarted "workload_started", YesNo, Cell, "Whether the program started.";
     WorkloadWrites "workload_writes", Count, Report, "The number of write(2) calls of the program.";

@@ -22,7 +22,9 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
     findings.runtime_error_expected = facts.expected.runtime_error;
     findings.truncated = facts.summary.as_ref().is_some_and(|summary| summary.truncated);
     findings.deadline_hit = facts.deadline_hit;
-    findings.left_behind = (facts.left_behind.len() + facts.left_elsewhere.len()) as u64;
+    let left: Vec<&str> = facts.left_behind.iter().chain(&facts.left_elsewhere).map(String::as_str).collect();
+    findings.left_behind = left.len() as u64;
+    findings.left_behind_what = (!left.is_empty()).then(|| left.join(", "));
     findings.protocol_error = facts.protocol_error.clone();
     // A child in the background holds the descriptor that shows the end of the workload's last process. Then the
     // journal tells when the init ended.

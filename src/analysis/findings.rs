@@ -96,6 +96,8 @@ pub struct Findings {
     pub pids_limit: Option<PidsLimit>,
     /// The number of processes, files and pieces of state that were left behind.
     pub left_behind: u64,
+    /// What was left behind, in words; null if nothing was.
+    pub left_behind_what: Option<String>,
     /// What was wrong with the capturer's frames or files.
     pub protocol_error: Option<String>,
     /// Whether the workload started; null if it was not to start.

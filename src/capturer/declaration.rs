@@ -42,7 +42,7 @@ pub enum DeclarationError {
         source: io::Error,
     },
     /// The file is not a declaration.
-    #[error("{} is not a capturer declaration (name, program, capabilities): {source}", .path.display())]
+    #[error("{} is not a capturer declaration (name, program, capabilities)", .path.display())]
     Parse {
         /// The file.
         path: PathBuf,
@@ -139,13 +139,14 @@ mod tests {
             ("name = 'a'", "missing field `program`"),
             ("name = 'a/b'\nprogram = ['x']", "letters"),
             ("name = 'tee'\nprogram = ['x']", "built-in"),
+            ("name = 'control'\nprogram = ['x']", "built-in"),
             ("name = 'a'\nprogram = []", "what to run"),
             ("name = 'a'\nprogram = ['./nope']", "not there"),
             ("name = 'a'\nprogram = ['x']\ncapabilities = ['fast']", "unknown variant"),
             ("name = 'a'\nprogram = ['x']\nneed_reader = true", "no field `need_reader`"),
             ("name = 'a'\nprogram = ['x']\nneed_reader = true", "needs_reader"),
         ] {
-            let message = declare(text).unwrap_err().to_string();
+            let message = format!("{:#}", anyhow::Error::from(declare(text).unwrap_err()));
             assert!(message.contains(part) && message.contains("capturer.toml"), "{message}");
         }
     }

@@ -113,6 +113,11 @@ pub(super) fn capturers(files: &[PathBuf], names: &[String]) -> anyhow::Result<V
         capturers.push(capturer::read_declaration(path)?);
     }
     for name in names {
+        if capturers.iter().any(|declared: &Capturer| declared.name == *name) {
+            let message =
+                format!("{name:?} is declared by --capturer, which runs it in any case: leave out --strategy {name}");
+            return Err(Usage(message).into());
+        }
         let strategy = strategy::find(name).ok_or_else(|| unknown("strategy", name, &known))?;
         capturers.push(Capturer::built_in(strategy, &own));
     }

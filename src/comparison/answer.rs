@@ -15,6 +15,7 @@ pub(super) fn sentences(run: &Run, rows: &[Row], cells: &[CellResult]) -> Vec<St
     sentences.extend(losers(&own));
     sentences.extend(undeclared(&own));
     sentences.extend(keepers(&own));
+    sentences.extend(breakers(&own));
     sentences.extend(false_declarations(&own, cells));
     sentences.extend(others(&runtime, cells));
     if !run.left_behind.is_empty() {
@@ -95,7 +96,7 @@ fn undeclared(rows: &[&Row]) -> Option<String> {
     let lost: Vec<String> = some.map(|row| format!("{} {}", row.strategy, row.undeclared_lines)).collect();
     (!lost.is_empty()).then(|| {
         format!(
-            "Lines lost or refused for want of what the strategy does not declare, which breaks nothing: {}.",
+            "In cells that need what the strategy does not declare (the verdict is cannot) lines were lost or refused, too: {}.",
             list(&lost)
         )
     })
@@ -134,6 +135,17 @@ fn keepers(rows: &[&Row]) -> Option<String> {
             list(&names)
         ),
     })
+}
+
+/// The strategies that broke a duty, and which.
+fn breakers(rows: &[&Row]) -> Option<String> {
+    let broken = |row: &&Row| {
+        let duties = row.duties.iter().filter(|state| state.broken > 0);
+        let names: Vec<String> = duties.map(|state| state.duty.name().to_owned()).collect();
+        (!names.is_empty()).then(|| format!("{} ({})", row.strategy, list(&names)))
+    };
+    let all: Vec<String> = rows.iter().filter_map(broken).collect();
+    (!all.is_empty()).then(|| format!("These broke duties: {}.", all.join(", ")))
 }
 
 /// What the strategies break of that which they declare beyond the duties.

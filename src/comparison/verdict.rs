@@ -143,7 +143,12 @@ impl CellResult {
             ([], []) if ruled.broken.is_empty() => plain_reason(&ruled, planned, found),
             ([], []) => judged.reason,
             ([], missing) => Some(format!("{} was expected to happen always, but did not", names(missing))),
-            (unexplained, _) => Some(format!("unexpected: {}", names(unexplained))),
+            (unexplained, _) => Some(match &found.left_behind_what {
+                Some(what) if unexplained.contains(&Finding::LeftBehind) => {
+                    format!("unexpected: {} ({what})", names(unexplained))
+                }
+                _ => format!("unexpected: {}", names(unexplained)),
+            }),
         };
         (self.broken, self.cannot) = (ruled.broken, ruled.cannot);
         // If the machine was busy, the cell was run again alone, and the machine was busy again.

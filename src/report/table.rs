@@ -22,9 +22,10 @@ UNTESTED: cells that were not run, or show nothing. -: not tried, or the spike s
 
 /// What the figures are, and from which cells.
 const FIGURES_LEGEND: &str = "\
-(1.4x): the ratio to the control, in the same rounds. The control only reads, cuts into lines and delivers: what it takes
-is the price of measuring. P50, P99, END: paced. MB/s, CPU, RSS: throughput, with the start and end of the container.
-END: from the program's end to the capturer's. IDLE CPU: the most of one CPU that it used with nothing to do.";
+(1.4x): the ratio to the control in the same rounds; for MB/s more is better, for the rest less. The control only reads,
+cuts into lines and delivers, so its figures are the price of measuring. P50, P99, END: paced. MB/s, CPU, RSS: throughput,
+where lines are counted and not delivered, with the start and end of the container. END: from the program's end to the
+capturer's. IDLE CPU: the most of one CPU that it used with nothing to do. What a separate reader costs is not in it.";
 
 /// How many of the cells that differ for the same reason are listed. The JSON has all.
 const LISTED_MAX: usize = 6;

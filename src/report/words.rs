@@ -70,7 +70,7 @@ pub(super) fn figures(figures: &Figures, at_exit: bool) -> [String; 7] {
     [
         latency(figures.latency_p50_ns, figures.latency_p50_ratio),
         latency(figures.latency_p99_ns, figures.latency_p99_ratio),
-        beside(figures.throughput_bytes_per_s.map(|rate| (rate / 1_000_000).to_string()), figures.throughput_ratio),
+        beside(figures.throughput_bytes_per_s.map(megabytes), figures.throughput_ratio),
         beside(figures.cpu_ns_a_line.map(|ns| ns.to_string()), figures.cpu_ratio),
         or_none(figures.max_rss_bytes.map(mebibytes)),
         or_none(figures.exit_latency_ns.map(|ns| format!("{:.1}", ns as f64 / 1e6))),
@@ -86,6 +86,11 @@ fn said_and_measured(said: Option<bool>, measured: Option<bool>) -> Word {
         None => "-",
     };
     plain(format!("{:<3}/{:<3}", word(said), word(measured)))
+}
+
+/// Bytes per second in MB/s: `415`, `7.3`.
+fn megabytes(rate: u64) -> String {
+    if rate < 10_000_000 { format!("{:.1}", rate as f64 / 1e6) } else { (rate / 1_000_000).to_string() }
 }
 
 fn micros(ns: u64) -> String {
