@@ -102,18 +102,32 @@ pub trait Runtime: Sync {
     }
 }
 
-/// Returns the errors in a runtime's log, which is JSON lines. crun and runc write `level` and `msg`. youki writes the
-/// level in capitals, the text as `message`, and its cause as `err`.
+/// Returns the errors in a runtime's log, which is JSON: one value after the other, on a line each or, from crun 1.28 on,
+/// over several lines. crun and runc write `level` and `msg`. youki writes the level in capitals, the text as `message`,
+/// and its cause as `err`.
 pub fn errors_in_log(text: &str) -> Vec<String> {
     let is_error = |level: &str| ["error", "fatal"].iter().any(|one| one.eq_ignore_ascii_case(level));
-    let entries = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let errors = entries.filter(|entry| entry["level"].as_str().is_some_and(is_error));
+    let errors = json_values(text).into_iter().filter(|entry| entry["level"].as_str().is_some_and(is_error));
     let message = |entry: serde_json::Value| {
         let message = entry["msg"].as_str().or(entry["message"].as_str())?;
         let cause = entry["err"].as_str().map(|cause| format!(": {cause}")).unwrap_or_default();
         Some(format!("{message}{cause}"))
     };
     errors.filter_map(message).collect()
+}
+
+/// The JSON values of a text, one after the other. What is none is skipped to the end of its line: a runtime that was
+/// killed leaves half a value, and another one's message may stand in between.
+fn json_values(text: &str) -> Vec<serde_json::Value> {
+    let (mut values, mut from) = (Vec::new(), 0);
+    while from < text.len() {
+        let mut found = serde_json::Deserializer::from_str(&text[from..]).into_iter();
+        values.extend(found.by_ref().map_while(Result::ok));
+        let rest = &text[from + found.byte_offset()..];
+        let begins = text.len() - rest.trim_start().len();
+        from = text[begins..].find('\n').map_or(text.len(), |end| begins + end);
+    }
+    values
 }
 
 /// A container that a runtime is to run.
@@ -228,5 +242,28 @@ impl Found {
         front.append(&mut options);
         front.push("--".into());
         front
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_json_on_one_line_or_on_several_and_may_be_cut() {
+        // As crun 1.8.1 and 1.21, crun 1.28, and youki write it.
+        let one = r#"{"msg":"no such file","level":"error","time":"2026-11-26T05:55:58.808673Z"}"#;
+        let several = "{\n  \"msg\": \"no such\\nfile\",\n  \"level\": \"error\",\n  \"time\": \"x\"\n}\n";
+        let youki = r#"{"level":"ERROR","message":"failed","err":"no such file"}"#;
+        let told = r#"{"msg":"it runs","level":"info"}"#;
+        assert_eq!(errors_in_log(&format!("{one}\n")), ["no such file"]);
+        assert_eq!(errors_in_log(&format!("{told}\n{several}{several}")), ["no such\nfile", "no such\nfile"]);
+        assert_eq!(
+            errors_in_log(&format!("not JSON {{\n{youki}\n  and more\n{one}")),
+            ["failed: no such file", "no such file"]
+        );
+        assert_eq!(errors_in_log(&several[..30]), [""; 0], "cut, because the runtime was killed");
+        assert_eq!(errors_in_log(&format!("{}\n{one}", &several[..30])), ["no such file"]);
+        assert_eq!(errors_in_log(""), [""; 0]);
     }
 }
