@@ -6,7 +6,7 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use crun_capture::bundle::{self, Rootfs};
 use crun_capture::capturer::Capturer;
-use crun_capture::cell::{self, RunParts};
+use crun_capture::cell::{self, RunParts, Suspects};
 use crun_capture::experiment::ExpectedEnd;
 use crun_capture::files;
 use crun_capture::plan::{Matrix, Selection};
@@ -40,6 +40,7 @@ fn cell_overhead(criterion: &mut Criterion) {
         interrupt: &interrupt,
         family: &family,
         pulse: &Pulse::start().unwrap(),
+        suspects: &Suspects::default(),
     };
     let bare = runtime::ALL.iter().copied().find(|one| !one.is_oci()).unwrap();
     let found = runtime::find(bare, None, None, &programs, &family).unwrap();

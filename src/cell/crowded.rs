@@ -43,6 +43,7 @@ impl Around {
             stopped: beat.as_ref().is_some_and(|beat| beat.stopped),
             late_ns: beat.as_ref().map_or(0, Beat::late_ns),
             oom_kills: if of_memory { oom_kills } else { 0 },
+            left_once: String::new(),
             others,
             load: machine::load(),
             pressure: machine::cpu_pressure(),

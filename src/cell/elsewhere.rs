@@ -1,10 +1,12 @@
 //! What stands in the places that every program can write to, and that the harness gives to none: the current directory,
 //! the directories for temporary files, shared memory and System V objects.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::recording::{CellId, Crowded};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// What the harness itself makes there begins so.
 const OWN: &str = "crun-capture-";
@@ -52,6 +54,30 @@ impl Elsewhere {
     }
 }
 
+/// What was new after the first run of a cell. If nothing is new after its second run, but the same things are still there,
+/// nobody can tell whose they are: the capturer may make them once, or another program may have.
+#[derive(Debug, Default)]
+pub struct Suspects(Mutex<HashMap<CellId, Vec<String>>>);
+
+impl Suspects {
+    /// What a run of a cell left, of what was new after it; and why that is in doubt.
+    pub(super) fn judge(&self, id: &CellId, new: Vec<String>) -> (Vec<String>, Option<Crowded>) {
+        let mut suspects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match suspects.remove(id) {
+            None if new.is_empty() => {}
+            None => drop(suspects.insert(id.clone(), new.clone())),
+            Some(first) if new.is_empty() => {
+                let still: Vec<String> = first.into_iter().filter(|name| Path::new(name).exists()).collect();
+                let doubtful =
+                    (!still.is_empty()).then(|| Crowded { left_once: still.join(", "), ..Crowded::default() });
+                return (still, doubtful);
+            }
+            Some(_) => {}
+        }
+        (new, None)
+    }
+}
+
 fn places() -> BTreeSet<PathBuf> {
     let named = ["/tmp", "/var/tmp", "/dev/shm"].into_iter().map(PathBuf::from);
     let home = std::env::var_os("HOME").map(PathBuf::from);
@@ -73,5 +99,24 @@ mod tests {
         let before = Elsewhere::now();
         std::fs::write(file.path(), "again").unwrap();
         assert!(Elsewhere::now().new_since(&before).contains(&file.path().display().to_string()));
+    }
+
+    #[test]
+    fn what_is_new_only_once_is_in_doubt_while_it_is_there() {
+        let [runtime, strategy, experiment, case] = ["r", "s", "e", "c"].map(str::to_owned);
+        let id = CellId { runtime, strategy, experiment, case, run: 0 };
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let new = vec![file.path().display().to_string()];
+        let suspects = Suspects::default();
+        assert_eq!(suspects.judge(&id, Vec::new()), (Vec::new(), None));
+        assert_eq!(suspects.judge(&id, new.clone()), (new.clone(), None), "it runs again");
+        let (left, doubtful) = suspects.judge(&id, Vec::new());
+        assert_eq!(left, new);
+        assert!(doubtful.unwrap().words().contains(&new[0]));
+        suspects.judge(&id, new.clone());
+        assert_eq!(suspects.judge(&id, new.clone()), (new.clone(), None), "in both runs it is the capturer's");
+        suspects.judge(&id, new);
+        drop(file);
+        assert_eq!(suspects.judge(&id, Vec::new()), (Vec::new(), None), "another program has removed its own");
     }
 }

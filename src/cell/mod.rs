@@ -30,6 +30,7 @@ use crate::script::journal::Journal;
 use crowded::Around;
 use crun_capture_reactor::{Exit, Stream};
 use elsewhere::Elsewhere;
+pub use elsewhere::Suspects;
 use grip::{Grip, Owner};
 use home::Home;
 use std::fs;
@@ -57,6 +58,8 @@ pub struct RunParts<'a> {
     pub family: &'a Family,
     /// The beats that show whether the machine was too busy.
     pub pulse: &'a Pulse,
+    /// What was new elsewhere after a first run of these cells.
+    pub suspects: &'a Suspects,
 }
 
 /// Runs `cell`. Blocks until the cell has ended and is cleared away. None: the run was interrupted.
@@ -97,6 +100,7 @@ pub fn run(
     let (left_behind, cleared) = home.clear_away(found, run);
     let left_behind = of_the_capturer(left_behind, cell, end, &home);
     let left_elsewhere = before.map(|before| Elsewhere::now().new_since(&before)).unwrap_or_default();
+    let (left_elsewhere, doubtful) = run.suspects.judge(&cell.id, left_elsewhere);
     reached(Phase::Cleared);
     let journal = Journal::read(&home.stage.exchange.join("journal")).unwrap_or_else(|error| {
         watch.inbox.fault(format!("the workload's journal: {error}"));
@@ -121,7 +125,7 @@ pub fn run(
     let facts = Facts {
         diagnostics_bytes: fs::metadata(store::diagnostics(&folder)).map_or(0, |found| found.len()),
         runtime_errors,
-        crowded,
+        crowded: crowded.or(doubtful),
         file_owner: owners.as_ref().map(|owners| owners.first.clone()),
         file_owner_changed: owners.map(|owners| owners.changed),
         forced_errors: cell.case.forced_errors(capturer.needs),

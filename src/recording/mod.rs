@@ -168,7 +168,7 @@ pub struct Facts {
 }
 
 /// What the machine did to a cell, when it may be at fault for what the cell shows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Crowded {
     /// Whether the harness was stopped and continued meanwhile.
     pub stopped: bool,
@@ -177,6 +177,9 @@ pub struct Crowded {
     /// How many processes the kernel killed meanwhile for want of memory.
     #[serde(default)]
     pub oom_kills: u64,
+    /// What was new elsewhere in the first of two runs only, and may be another program's.
+    #[serde(default)]
+    pub left_once: String,
     /// The part of all CPU time that processes outside the cell used, from 0 to 1.
     pub others: f64,
     /// The load averages.
@@ -190,6 +193,10 @@ impl Crowded {
     pub fn words(&self) -> String {
         if self.stopped {
             return "the harness was stopped and continued meanwhile".to_owned();
+        }
+        if !self.left_once.is_empty() {
+            let what = &self.left_once;
+            return format!("new in the first of two runs only, so that another program may have made it: {what}");
         }
         if self.oom_kills > 0 {
             let count = self.oom_kills;
@@ -224,8 +231,7 @@ mod tests {
         /// recording look as if somebody had altered it.
         #[test]
         fn facts_come_back_from_json_as_they_were(others in 0.0..1.0_f64) {
-            let words = String::new;
-            let crowded = Crowded { stopped: false, late_ns: 0, oom_kills: 0, others, load: words(), pressure: words() };
+            let crowded = Crowded { others, ..Crowded::default() };
             let back: Crowded = serde_json::from_str(&serde_json::to_string(&crowded).unwrap()).unwrap();
             prop_assert_eq!(back.others.to_bits(), others.to_bits());
         }

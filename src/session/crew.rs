@@ -3,7 +3,7 @@
 use super::Host;
 use crate::bundle::Rootfs;
 use crate::capturer::Capturer;
-use crate::cell::{self, RunParts};
+use crate::cell::{self, RunParts, Suspects};
 use crate::experiment::ExpectedEnd;
 use crate::phase::{Phase, reached};
 use crate::plan::{self, Cell};
@@ -91,6 +91,7 @@ pub(super) fn run(cells: Vec<(Cell, ExpectedEnd)>, options: &Options<'_>) -> io:
         interrupt,
         family: &host.family,
         pulse: options.pulse,
+        suspects: &Suspects::default(),
     };
     let queues = Queues::of(cells, options);
     let (failure, again) = (Mutex::new(None), Queue::default());

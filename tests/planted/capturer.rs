@@ -132,6 +132,8 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
         "told-wrong" => account(&mut deliveries.live, Some(deliveries.lost_bytes - 1), true),
         // The same name each time, as a lock or a cache has.
         "leaves-a-file" => drop(File::create("capture.lock").expect("made")),
+        // Only if it is not there yet.
+        "leaves-once" => drop(File::options().write(true).create_new(true).open("capture.cache")),
         "leaves-at-home" => {
             let home = std::env::var_os("HOME").expect("the harness has one");
             drop(File::create(std::path::Path::new(&home).join(".capture-cache")).expect("made"));
