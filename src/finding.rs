@@ -241,7 +241,7 @@ findings! {
     CpuUserNs "cpu_user_ns", Ns, Report, "CPU time in user mode by the capturer's own account.";
     CpuSystemNs "cpu_system_ns", Ns, Report, "CPU time in the kernel by the capturer's own account.";
     MaxRssBytes "max_rss_bytes", Bytes, Report, "The peak resident memory of the capturer and its helpers, seen from outside.";
-    MemoryGrowthBytes "memory_growth_bytes", Bytes, of(BoundedMemory), "How much that peak grew while the program wrote the larger part of its output.";
+    MemoryGrowthBytes "memory_growth_bytes", Bytes, of(BoundedMemory), "How much the memory that no file backs grew while the program wrote the larger part of its output.";
     Threads "threads", Count, Report, "The capturer's threads when the program ended.";
     Syscalls "syscalls", Count, Report, "The capturer's read and write system calls.";
 }

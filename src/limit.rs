@@ -19,6 +19,8 @@ pub struct LowLimit {
     pub needed: String,
     /// The command that raises it.
     pub mend: String,
+    /// Whether it may make anything fail in any cell, and not only the start of a capture.
+    pub spoils: bool,
 }
 
 impl LowLimit {
@@ -37,6 +39,7 @@ struct Number {
     least: u64,
     needed: &'static str,
     mend: &'static str,
+    spoils: bool,
 }
 
 /// All limits that are numbers.
@@ -47,6 +50,7 @@ const NUMBERS: &[Number] = &[
         least: 1_024,
         needed: "the cells that run at once need up to 1024",
         mend: "ulimit -n 4096",
+        spoils: true,
     },
     Number {
         name: "file size (RLIMIT_FSIZE)",
@@ -54,6 +58,7 @@ const NUMBERS: &[Number] = &[
         least: 256 << 20,
         needed: "a capture writes files of up to 256 MiB",
         mend: "ulimit -f unlimited",
+        spoils: true,
     },
     Number {
         name: "address space (RLIMIT_AS)",
@@ -61,6 +66,7 @@ const NUMBERS: &[Number] = &[
         least: 1 << 30,
         needed: "a capturer may map up to 1 GiB",
         mend: "ulimit -v unlimited",
+        spoils: true,
     },
     Number {
         name: "processes left to this user (RLIMIT_NPROC)",
@@ -68,6 +74,7 @@ const NUMBERS: &[Number] = &[
         least: 512,
         needed: "the cells that run at once need up to 512",
         mend: "ulimit -u 4096",
+        spoils: true,
     },
     Number {
         name: "processes left in this control group (pids.max)",
@@ -75,6 +82,7 @@ const NUMBERS: &[Number] = &[
         least: 512,
         needed: "the cells that run at once need up to 512",
         mend: "raise the limit of the service or container in which this runs (docker run --pids-limit=-1)",
+        spoils: true,
     },
     Number {
         name: "memory of this control group (memory.max)",
@@ -82,6 +90,7 @@ const NUMBERS: &[Number] = &[
         least: 512 << 20,
         needed: "a run needs up to 512 MiB",
         mend: "raise the limit of the service or container in which this runs (docker run --memory=2g)",
+        spoils: true,
     },
     Number {
         name: "free memory (MemAvailable)",
@@ -89,6 +98,7 @@ const NUMBERS: &[Number] = &[
         least: 512 << 20,
         needed: "a run needs up to 512 MiB",
         mend: "end other programs, or use a machine with more memory",
+        spoils: true,
     },
     Number {
         name: "inotify instances of a user (fs.inotify.max_user_instances)",
@@ -96,6 +106,7 @@ const NUMBERS: &[Number] = &[
         least: 64,
         needed: "each capture with the strategy follow needs one",
         mend: "sysctl -w fs.inotify.max_user_instances=128",
+        spoils: false,
     },
     Number {
         name: "file leases (fs.leases-enable)",
@@ -103,6 +114,7 @@ const NUMBERS: &[Number] = &[
         least: 1,
         needed: "the strategy follow learns by one that nobody writes any more",
         mend: "sysctl -w fs.leases-enable=1",
+        spoils: false,
     },
     Number {
         name: "pseudo-terminals left (kernel.pty.max)",
@@ -110,6 +122,7 @@ const NUMBERS: &[Number] = &[
         least: 32,
         needed: "each capture with the strategy pty needs one",
         mend: "sysctl -w kernel.pty.max=4096",
+        spoils: false,
     },
     Number {
         name: "send buffer of a socket (net.core.wmem_default)",
@@ -117,6 +130,7 @@ const NUMBERS: &[Number] = &[
         least: 200 << 10,
         needed: "with the strategy sequenced a program writes up to 200 KiB at once",
         mend: "sysctl -w net.core.wmem_default=212992",
+        spoils: false,
     },
     Number {
         name: "pipe size (fs.pipe-max-size)",
@@ -124,6 +138,7 @@ const NUMBERS: &[Number] = &[
         least: 1 << 20,
         needed: "the harness reads through pipes of 1 MiB",
         mend: "sysctl -w fs.pipe-max-size=1048576",
+        spoils: false,
     },
 ];
 
@@ -142,6 +157,7 @@ fn low_number(one: &Number, has: u64) -> Option<LowLimit> {
         has: has.to_string(),
         needed: one.needed.to_owned(),
         mend: one.mend.to_owned(),
+        spoils: one.spoils,
     })
 }
 
@@ -155,7 +171,8 @@ fn of_mount(place: &Path) -> Vec<LowLimit> {
         name: format!("{name} {}", place.display()),
         has,
         needed: needed.to_owned(),
-        mend: "set TMPDIR to a directory on another file system".to_owned(),
+        mend: "set TMPDIR, or --output, to a directory on another file system".to_owned(),
+        spoils: true,
     };
     let free = found.f_bavail * found.f_frsize;
     let flag = |flag| found.f_flag.contains(flag);
@@ -171,7 +188,12 @@ fn of_mount(place: &Path) -> Vec<LowLimit> {
 /// How many more processes this user may start. None: as many as there is room for, as for root (setrlimit(2)).
 fn processes_left() -> Option<u64> {
     let user = rustix::process::getuid();
-    let most = getrlimit(Resource::Nproc).current.filter(|_| !user.is_root())?;
+    let limit = getrlimit(Resource::Nproc);
+    if user.is_root() {
+        // It does not hold for root, but a container gets one of its own, which cannot be higher.
+        return limit.maximum;
+    }
+    let most = limit.current?;
     let entries = fs::read_dir("/proc").ok()?.flatten();
     let of_user = entries.filter(|entry| {
         use std::os::unix::fs::MetadataExt;

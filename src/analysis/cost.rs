@@ -7,8 +7,8 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
     let facts = &recording.facts;
     findings.threads = facts.threads;
     findings.max_rss_bytes = facts.capturer_rss_bytes;
-    let at_gate = facts.capturer_rss_at_gate_bytes;
-    findings.memory_growth_bytes = facts.capturer_rss_bytes.zip(at_gate).map(|(end, gate)| end.saturating_sub(gate));
+    let from_to = facts.memory_at_gate_bytes.zip(facts.memory_after_gate_bytes);
+    findings.memory_growth_bytes = from_to.map(|(from, to)| to.saturating_sub(from));
     if facts.live {
         return;
     }

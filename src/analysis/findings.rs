@@ -146,8 +146,8 @@ pub struct Findings {
     pub cpu_system_ns: Option<u64>,
     /// Peak resident set of the capturer and its helpers, without the command, seen from outside.
     pub max_rss_bytes: Option<u64>,
-    /// How much that peak grew after the program had passed its first gate, while it wrote the larger part of its output;
-    /// null if the case does not measure it.
+    /// How much the memory that no file backs grew after the program had passed its first gate, while it wrote the larger
+    /// part of its output; null if the case does not measure it.
     pub memory_growth_bytes: Option<u64>,
     /// The number of threads of the capturer when the workload ended.
     pub threads: Option<u64>,

@@ -7,9 +7,17 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// What the harness itself makes there begins so.
 const OWN: &str = "crun-capture-";
+
+/// How deep the harness looks into a place, and how much it keeps in mind.
+const DEPTH: u32 = 2;
+const NAMES_MAX: usize = 20_000;
+
+/// How long the harness watches whether other programs make files there, too, in ms.
+const NOISE: Duration = Duration::from_millis(500);
 
 /// What the words for a System V object begin with.
 const SYSTEM_V_OBJECT: &str = "System V object";
@@ -26,14 +34,7 @@ impl Elsewhere {
         let own = rustix::process::geteuid().as_raw();
         let mut names = BTreeMap::new();
         for place in places() {
-            let entries = fs::read_dir(&place).into_iter().flatten().flatten();
-            let of_others = entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with(OWN));
-            names.extend(of_others.filter_map(|entry| {
-                let found = entry.metadata().ok().filter(|found| found.uid() == own)?;
-                // Much that is no trace happens in the directories that are there already.
-                let changed_ns = if found.is_dir() { 0 } else { found.ctime() * 1_000_000_000 + found.ctime_nsec() };
-                Some((entry.path().display().to_string(), (found.ino(), changed_ns)))
-            }));
+            list(&place, DEPTH, own, &mut names);
         }
         for (list, uid_at) in SYSTEM_V {
             let text = fs::read_to_string(list).unwrap_or_default();
@@ -47,10 +48,36 @@ impl Elsewhere {
         Elsewhere(names)
     }
 
+    /// Whether other programs make or change something in these places: nothing of the harness runs for a while, and
+    /// something is new. Blocks meanwhile.
+    pub(super) fn is_noisy(&self) -> bool {
+        std::thread::sleep(NOISE);
+        !Elsewhere::now().new_since(self).is_empty()
+    }
+
     /// What was not there before, or has changed.
     pub(super) fn new_since(&self, before: &Elsewhere) -> Vec<String> {
         let new = self.0.iter().filter(|(name, seen)| before.0.get(*name) != Some(seen));
         new.map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// Adds what is in a directory, and, down to `depth`, in the directories in it.
+fn list(directory: &Path, depth: u32, own: u32, names: &mut BTreeMap<String, (u64, i64)>) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if names.len() >= NAMES_MAX {
+            return;
+        }
+        let Some(found) = entry.metadata().ok().filter(|found| found.uid() == own) else { continue };
+        if entry.file_name().to_string_lossy().starts_with(OWN) {
+            continue;
+        }
+        // Much that is no trace happens in the directories that are there already.
+        let changed_ns = if found.is_dir() { 0 } else { found.ctime() * 1_000_000_000 + found.ctime_nsec() };
+        names.insert(entry.path().display().to_string(), (found.ino(), changed_ns));
+        if found.is_dir() && depth > 1 {
+            list(&entry.path(), depth - 1, own, names);
+        }
     }
 }
 
@@ -60,8 +87,17 @@ impl Elsewhere {
 pub struct Suspects(Mutex<HashMap<CellId, Vec<String>>>);
 
 impl Suspects {
-    /// What a run of a cell left, of what was new after it; and why that is in doubt.
-    pub(super) fn judge(&self, id: &CellId, new: Vec<String>) -> (Vec<String>, Option<Crowded>) {
+    /// What a run of a cell left elsewhere; and why that is in doubt. `before`: what was there before the run.
+    pub(super) fn seen(&self, id: &CellId, before: Option<Elsewhere>) -> (Vec<String>, Option<Crowded>) {
+        let Some(before) = before else { return (Vec::new(), None) };
+        let after = Elsewhere::now();
+        let new = after.new_since(&before);
+        let noisy = (!new.is_empty() && after.is_noisy()).then(|| new.join(", "));
+        let (left, doubtful) = self.judge(id, new);
+        (left, noisy.map(|left_once| Crowded { left_once, ..Crowded::default() }).or(doubtful))
+    }
+
+    fn judge(&self, id: &CellId, new: Vec<String>) -> (Vec<String>, Option<Crowded>) {
         let mut suspects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match suspects.remove(id) {
             None if new.is_empty() => {}

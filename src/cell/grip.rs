@@ -49,6 +49,8 @@ pub(super) struct Grip {
     pub(super) front: Option<u32>,
     /// The files that a stimulus has kept. They replace those at the paths in `files`.
     pub(super) kept: [Option<File>; 2],
+    /// The files that a stimulus has made.
+    pub(super) made: Vec<PathBuf>,
     pub(super) notes: Vec<(u64, String)>,
     pub(super) error: Option<String>,
     /// The things that are dropped when the capturer has ended.

@@ -9,7 +9,7 @@ use crun_capture_reactor::{Delivered, Stream};
 use rustix::process::{Signal, pidfd_send_signal};
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How often, and at which interval, the harness looks for a pid file that is not there yet.
@@ -114,6 +114,10 @@ impl Hands for Watch {
 
     fn keep_file(&mut self, stream: Stream, file: File) {
         self.grip.kept[stream.index()] = Some(file);
+    }
+
+    fn made(&mut self, path: PathBuf) {
+        self.grip.made.push(path);
     }
 
     fn delivered(&self) -> &[Delivered] {

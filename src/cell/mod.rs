@@ -35,7 +35,7 @@ use grip::{Grip, Owner};
 use home::Home;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use watch::{End, Watch};
 
@@ -90,17 +90,11 @@ pub fn run(
     let crowded = around.crowded(own_cpu_ns, watch.seen.rss_bytes, run.pulse);
     // What a capturer says while it is being killed counts as little as what it delivers then.
     if end == End::Capturer {
-        watch.inbox.read_account(&home.summary);
-        // What is not counted cannot be believed to have been delivered.
-        if cell.case.measures_cost && watch.inbox.summary.is_none() {
-            watch.inbox.fault("it had no live descriptor, and gave no account of what it counted".to_owned());
-        }
-        watch.take_over_counts();
+        take_account(&mut watch, cell, &home, capturer_exit);
     }
     let (left_behind, cleared) = home.clear_away(found, run);
-    let left_behind = of_the_capturer(left_behind, cell, end, &home);
-    let left_elsewhere = before.map(|before| Elsewhere::now().new_since(&before)).unwrap_or_default();
-    let (left_elsewhere, doubtful) = run.suspects.judge(&cell.id, left_elsewhere);
+    let left_behind = of_the_capturer(left_behind, cell, end, &home, &folder, &watch.grip.made)?;
+    let (left_elsewhere, doubtful) = run.suspects.seen(&cell.id, before);
     reached(Phase::Cleared);
     let journal = Journal::read(&home.stage.exchange.join("journal")).unwrap_or_else(|error| {
         watch.inbox.fault(format!("the workload's journal: {error}"));
@@ -138,16 +132,41 @@ pub fn run(
     Ok(Some(recording))
 }
 
-/// What the capturer has left behind, of all that is left: processes, and files in its TMPDIR if nobody has killed it.
-fn of_the_capturer(mut left: Vec<String>, cell: &Cell, end: End, home: &Home) -> Vec<String> {
+/// Takes the account of a capturer that has ended by itself.
+fn take_account(watch: &mut Watch, cell: &Cell, home: &Home, capturer_exit: Option<Exit>) {
+    watch.inbox.read_account(&home.summary);
+    // What is not counted cannot be believed to have been delivered.
+    if cell.case.measures_cost && watch.inbox.summary.is_none() {
+        watch.inbox.fault("it had no live descriptor, and gave no account of what it counted".to_owned());
+    }
+    watch.take_over_counts();
+    let says = watch.inbox.summary.as_ref().and_then(|summary| summary.exit_code);
+    if let (Some(says), Some(Exit::Code(code))) = (says, capturer_exit)
+        && says != code
+    {
+        watch.inbox.fault(format!("its account says that the command ended with {says}, but it exits with {code}"));
+    }
+}
+
+/// What the capturer has left behind, of all that is left: processes, and, if nobody has killed it, files in its TMPDIR and
+/// beside the files that it was given. `made`: those that the stimulus made.
+fn of_the_capturer(
+    mut left: Vec<String>,
+    cell: &Cell,
+    end: End,
+    home: &Home,
+    folder: &Path,
+    made: &[PathBuf],
+) -> io::Result<Vec<String>> {
     if cell.case.script.has_background() {
         // The child belongs to the program. It is no leak of the capturer.
         left.retain(|one| !one.ends_with(WORKLOAD));
     }
     if end == End::Capturer {
         left.extend(home.files_left());
+        left.extend(store::strangers(folder, made)?.into_iter().map(|name| format!("{name} beside its files")));
     }
-    left
+    Ok(left)
 }
 
 /// How the capturer ended, and what it left.
@@ -199,7 +218,8 @@ fn facts(cell: &Cell, expected: ExpectedEnd, found: &Found, watch: Watch, ended:
         waited: seen.waited,
         diagnostics_bytes: 0,
         capturer_rss_bytes: seen.rss_bytes,
-        capturer_rss_at_gate_bytes: seen.rss_at_gate_bytes,
+        memory_at_gate_bytes: seen.at_gate_bytes,
+        memory_after_gate_bytes: seen.after_gate_bytes,
         file_owner: None,
         file_owner_changed: None,
     }

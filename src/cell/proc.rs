@@ -30,8 +30,10 @@ pub(super) struct Seen {
     pub(super) cpu_ns: Option<u64>,
     /// The capturer's peak, with what its helpers had for themselves.
     pub(super) rss_bytes: Option<u64>,
-    /// What that was at the first gate.
-    pub(super) rss_at_gate_bytes: Option<u64>,
+    /// The memory of the capturer and its helpers that no file backs, at the first gate, and the most that was seen after
+    /// it. A peak would not do: what was freed before the gate would hide what is hoarded after it.
+    pub(super) at_gate_bytes: Option<u64>,
+    pub(super) after_gate_bytes: Option<u64>,
     /// The longest time in which the capturer had nothing to do, and the CPU time that it used meanwhile.
     pub(super) waited: Option<(u64, u64)>,
     /// The present time without work: its shortest length that counts, when it began, and the CPU time until then.
@@ -76,32 +78,50 @@ impl Seen {
             let of_helpers: u64 = helpers.iter().filter_map(|&pid| private_bytes(pid)).sum();
             self.rss_bytes = self.rss_bytes.max(Some(peak * 1024 + of_helpers));
         }
+        if self.at_gate_bytes.is_some() {
+            self.after_gate_bytes = self.after_gate_bytes.max(self.unbacked_bytes(capturer));
+        }
         let of_helpers: u64 = helpers.iter().filter_map(|&pid| cpu_ns_of(pid)).sum();
         self.helpers_cpu_ns = self.helpers_cpu_ns.max(of_helpers);
         self.cpu_ns = cpu_ns_of(capturer).map(|own| own + self.helpers_cpu_ns).or(self.cpu_ns);
     }
 
+    /// CPU time of the children that the capturer and its helpers have waited for. At a gate the command still runs, so it is
+    /// not among them; after the program it is.
+    fn reaped_ns(&self, at_gate: bool, capturer: u32) -> u64 {
+        let all = at_gate.then(|| std::iter::once(capturer).chain(self.helpers(capturer)));
+        all.into_iter().flatten().map(reaped_cpu_ns).sum()
+    }
+
     /// From now on the capturer has nothing to do. It counts if that lasts for at least `least_ns`.
     pub(super) fn waits(&mut self, capturer: u32, least_ns: u64) {
         self.weigh(capturer);
-        self.waits_from = self.cpu_ns.map(|cpu_ns| (least_ns, now_ns(), cpu_ns));
+        let reaped_ns = self.reaped_ns(least_ns == AT_GATE_NS, capturer);
+        self.waits_from = self.cpu_ns.map(|cpu_ns| (least_ns, now_ns(), cpu_ns + reaped_ns));
     }
 
     /// The workload passes a gate.
     pub(super) fn passes_gate(&mut self, capturer: u32) {
         self.weigh(capturer);
-        self.rss_at_gate_bytes = self.rss_at_gate_bytes.or(self.rss_bytes);
+        self.at_gate_bytes = self.at_gate_bytes.or_else(|| self.unbacked_bytes(capturer));
     }
 
     /// The capturer has something to do again, or has ended.
     pub(super) fn waits_until(&mut self, at_ns: u64, capturer: u32) {
         let Some((least_ns, from_ns, before_ns)) = self.waits_from.take() else { return };
+        let least_is_gate = least_ns == AT_GATE_NS;
         let waited_ns = at_ns.saturating_sub(from_ns);
         if waited_ns < least_ns || self.waited.is_some_and(|(longest_ns, _)| longest_ns > waited_ns) {
             return;
         }
         self.weigh(capturer);
-        self.waited = self.cpu_ns.map(|cpu_ns| (waited_ns, cpu_ns.saturating_sub(before_ns)));
+        let used_ns = self.cpu_ns.map(|cpu_ns| cpu_ns + self.reaped_ns(least_is_gate, capturer));
+        self.waited = used_ns.map(|used_ns| (waited_ns, used_ns.saturating_sub(before_ns)));
+    }
+
+    fn unbacked_bytes(&self, capturer: u32) -> Option<u64> {
+        let of_helpers: u64 = self.helpers(capturer).into_iter().filter_map(unbacked_bytes).sum();
+        Some(unbacked_bytes(capturer)? + of_helpers)
     }
 
     /// The processes that the capturer has started, without the command and what belongs to it.
@@ -125,6 +145,21 @@ impl Seen {
         }
         found
     }
+}
+
+/// CPU time of the children that a process has waited for, in ns (proc_pid_stat(5): cutime, cstime).
+fn reaped_cpu_ns(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The second field may contain anything. It ends with the last parenthesis.
+    let fields = text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().skip(13)).into_iter().flatten();
+    let ticks: u64 = fields.take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    ticks * 1_000_000_000 / rustix::param::clock_ticks_per_second()
+}
+
+/// The memory of a process that no file backs, in bytes (proc_pid_status(5)). None: it is gone.
+fn unbacked_bytes(pid: u32) -> Option<u64> {
+    let of = |name| status_field(&pid.to_string(), name);
+    Some((of("RssAnon")? + of("RssShmem").unwrap_or(0)) * 1024)
 }
 
 /// The memory that a process shares with no other, in bytes (proc_pid_smaps(5)).

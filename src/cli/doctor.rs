@@ -8,6 +8,7 @@ use crun_capture::machine::{self, Machine};
 use crun_capture::recording::RuntimeInfo;
 use serde::Serialize;
 use std::io::{self, Write};
+use std::path::Path;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -30,8 +31,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     for one in prepare::runtimes(&["all".to_owned()], &[])? {
         runtimes.push(RuntimeInfo::of(&host.seek(one)));
     }
-    let diagnosis =
-        Diagnosis { machine: machine::this(), load: machine::load(), low_limits: host.low_limits(), runtimes };
+    let diagnosis = Diagnosis {
+        machine: machine::this(),
+        load: machine::load(),
+        low_limits: host.low_limits(Path::new(".")),
+        runtimes,
+    };
     let mut stdout = io::stdout().lock();
     match arguments.format {
         Format::Json => {

@@ -113,7 +113,7 @@ pub(super) fn capturers(files: &[PathBuf], names: &[String]) -> anyhow::Result<V
         capturers.push(capturer::read_declaration(path)?);
     }
     for name in names {
-        if capturers.iter().any(|declared: &Capturer| declared.name == *name) {
+        if capturers.iter().any(|one: &Capturer| one.built_in.is_none() && one.name == *name) {
             let message =
                 format!("{name:?} is declared by --capturer, which runs it in any case: leave out --strategy {name}");
             return Err(Usage(message).into());
@@ -141,8 +141,8 @@ pub(super) fn worded(error: SessionError) -> anyhow::Error {
             Usage(format!("{error}{hint}")).into()
         }
         SessionError::Run(crun_capture::recording::run::RunError::Taken(_)) => Usage(error.to_string()).into(),
-        SessionError::EndedEarly { .. } => {
-            let low: Vec<String> = limit::low(&[&std::env::temp_dir()]).iter().map(LowLimit::words).collect();
+        SessionError::EndedEarly { output, .. } => {
+            let low: Vec<String> = limit::low(&[&std::env::temp_dir(), output]).iter().map(LowLimit::words).collect();
             if low.is_empty() { error.into() } else { anyhow::anyhow!("{error}\n{}", low.join("\n")) }
         }
         _ => error.into(),

@@ -311,11 +311,20 @@ fn a_capturer_that_starts_nothing_where_a_limit_is_low_is_not_measured() {
         CellResult::new(&planned, &run, &found, &Expectations::parse("", &[]).unwrap())
     };
     let words = |text: &str| text.to_owned();
-    let low = LowLimit { name: words("open files"), has: words("20"), needed: words("x"), mend: words("ulimit -n 9") };
+    let low = LowLimit {
+        name: words("open files"),
+        has: words("20"),
+        needed: words("x"),
+        mend: words("ulimit -n 9"),
+        spoils: false,
+    };
     let of_machine = judged(std::slice::from_ref(&low), cannot_start(0));
     assert_eq!((of_machine.verdict, of_machine.fault), (Verdict::NotMeasured, Some(Fault::Machine)));
     assert!(of_machine.reason.unwrap().contains("To fix it: ulimit -n 9"));
     assert_eq!(judged(&[], cannot_start(0)).verdict, Verdict::Fail, "no limit explains it");
-    let ran = judged(&[low], Findings { exit_reported: Some(125), ..sound() });
+    let ran = judged(std::slice::from_ref(&low), Findings { exit_reported: Some(125), ..sound() });
     assert_eq!(ran.verdict, Verdict::Fail, "it could start the command");
+    let spoils = LowLimit { spoils: true, ..low };
+    let spoiled = judged(&[spoils], Findings { lost_bytes: 1, ..sound() });
+    assert_eq!(spoiled.verdict, Verdict::NotMeasured, "want of memory may do anything");
 }

@@ -175,13 +175,13 @@ impl CellResult {
     }
 }
 
-/// The limits of the host because of which the capturer may not have been able to start anything. None: it started, or no
-/// limit is low.
+/// The limits of the host that may be at fault: those that spoil anything, and for a capturer that could not start the command
+/// all others. None: no such limit is low.
 fn limited(run: &Run, found: &Findings) -> Option<String> {
     let could_not_start = found.workload_started == Some(false) && found.exit_reported == Some(CAPTURE_FAILED);
-    let low: Vec<String> = run.low_limits.iter().map(LowLimit::words).collect();
-    (could_not_start && !low.is_empty())
-        .then(|| format!("the capturer could not start anything, and {}", low.join("; ")))
+    let may_be = run.low_limits.iter().filter(|low| low.spoils || could_not_start);
+    let words: Vec<String> = may_be.map(LowLimit::words).collect();
+    (!words.is_empty()).then(|| format!("a limit of this machine is too low: {}", words.join("; ")))
 }
 
 /// The exit code of a capturer that could not start the command, as env(1) and timeout(1) have it.

@@ -155,9 +155,13 @@ pub struct Facts {
     /// Peak resident set of the capturer and its helpers, without the command, as last seen.
     #[serde(default)]
     pub capturer_rss_bytes: Option<u64>,
-    /// What that was when the workload passed its first gate. None: it passed none, or memory does not matter in the case.
+    /// The memory of the capturer and its helpers that no file backs, when the workload passed its first gate. None: it
+    /// passed none.
     #[serde(default)]
-    pub capturer_rss_at_gate_bytes: Option<u64>,
+    pub memory_at_gate_bytes: Option<u64>,
+    /// The most that was seen of it afterwards. None: memory does not matter in the case.
+    #[serde(default)]
+    pub memory_after_gate_bytes: Option<u64>,
     /// Owner, group and mode of the first file.
     #[serde(default)]
     pub file_owner: Option<String>,
@@ -177,7 +181,8 @@ pub struct Crowded {
     /// How many processes the kernel killed meanwhile for want of memory.
     #[serde(default)]
     pub oom_kills: u64,
-    /// What was new elsewhere in the first of two runs only, and may be another program's.
+    /// What was new elsewhere, and may be another program's: in the first of two runs only, or while others made files there,
+    /// too.
     #[serde(default)]
     pub left_once: String,
     /// The part of all CPU time that processes outside the cell used, from 0 to 1.
@@ -196,7 +201,9 @@ impl Crowded {
         }
         if !self.left_once.is_empty() {
             let what = &self.left_once;
-            return format!("new in the first of two runs only, so that another program may have made it: {what}");
+            return format!(
+                "new, but perhaps made by another program (remove it and run the cell again on a quiet machine): {what}"
+            );
         }
         if self.oom_kills > 0 {
             let count = self.oom_kills;

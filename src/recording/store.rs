@@ -32,6 +32,27 @@ pub fn file(folder: &Path, stream: Stream) -> PathBuf {
     })
 }
 
+/// What stands in the folder of a cell before its recording is written, and is neither a file of a stream, nor the
+/// diagnostics, nor one of `known`.
+///
+/// # Errors
+/// The folder cannot be read; with the path.
+pub fn strangers(folder: &Path, known: &[PathBuf]) -> io::Result<Vec<String>> {
+    let own = [file(folder, Stream::Stdout), file(folder, Stream::Stderr), diagnostics(folder)];
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|error| with_path(&error, folder))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| with_path(&error, folder))?;
+        if !own.contains(&entry.path()) && !known.contains(&entry.path()) {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    Ok(names)
+}
+
 /// Makes the folder of `id`, and removes an earlier recording.
 ///
 /// # Errors

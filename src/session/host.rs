@@ -7,6 +7,8 @@ use crate::runtime::{Programs, Sought, Wanted};
 use crate::scratch::{self, Scratch, Swept};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// What everything that starts a container needs from this process and this machine.
 pub struct Host {
@@ -49,6 +51,8 @@ impl Host {
     /// Something that every run needs is missing or cannot be made.
     pub fn open(own_program: &Path) -> Result<Host, HostError> {
         crate::sys::keep_little_memory();
+        // A write beyond RLIMIT_FSIZE must fail, not end this process. A handler, unlike SIG_IGN, is not inherited.
+        signal_hook::flag::register(libc::SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(HostError::Signals)?;
         Family::adopt_orphans().map_err(HostError::Subreaper)?;
         let swept = scratch::sweep();
         let interrupt = Interrupt::by_signals().map_err(HostError::Signals)?;
@@ -58,8 +62,9 @@ impl Host {
     }
 
     /// The limits of this machine that are too low for a run.
-    pub fn low_limits(&self) -> Vec<LowLimit> {
-        limit::low(&[self.scratch.disk(), self.scratch.memory()])
+    /// `output`: where the recordings go.
+    pub fn low_limits(&self, output: &Path) -> Vec<LowLimit> {
+        limit::low(&[self.scratch.disk(), self.scratch.memory(), output])
     }
 
     /// Looks for a runtime, and tests it with one container. Blocks for as long as that takes.

@@ -128,7 +128,7 @@ pub fn run(
     let cells = request.cells(&labels)?;
     let RunDirectory { path: output, not_latest } =
         RunDirectory::create(request.directory(host).as_deref(), request.seed)?;
-    let mut run = describe(request, &runtimes, &cells, host.low_limits());
+    let mut run = describe(request, &runtimes, &cells, host.low_limits(&output));
     run.save(&output)?;
     let start_ns = now_ns();
     let ran = execute(request, host, &runtimes, &cells, &run, &output, observer, take);

@@ -43,6 +43,13 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     let mut live = assignment.live.unwrap_or_else(null);
     match fault {
         "idle" => return ExitCode::SUCCESS,
+        "frees-first" => drop(std::hint::black_box(vec![1_u8; 64 << 20])),
+        "spawns" => drop(thread::spawn(|| {
+            loop {
+                let burns = "i=0; while [ $i -lt 2000 ]; do i=$((i+1)); done";
+                drop(Command::new("sh").args(["-c", burns]).stdin(Stdio::null()).status());
+            }
+        })),
         "flood" => loop {
             live.write_all(&b"stdout lf - 1\nx".repeat(1 << 12)).expect("the harness reads");
         },
@@ -128,6 +135,14 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     match fault {
         "babble" => deliveries.live.write_all(b"this is no frame\n").expect("the harness reads"),
         "apologises" | "cries-wolf" => account(&mut deliveries.live, None, true),
+        "tells-a-little" => account_of(
+            &mut deliveries.live,
+            &Summary { stdout: Tally { lost_bytes: Some(100), ..Tally::default() }, ..Summary::default() },
+        ),
+        "tells-another-code" => {
+            account_of(&mut deliveries.live, &Summary { exit_code: Some(3), ..Summary::default() });
+        }
+        "leaves-beside" => drop(File::create(paths[0].with_extension("idx")).expect("made")),
         "told-right" => account(&mut deliveries.live, Some(deliveries.lost_bytes), true),
         "told-wrong" => account(&mut deliveries.live, Some(deliveries.lost_bytes - 1), true),
         // The same name each time, as a lock or a cache has.
@@ -145,11 +160,14 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
             drop(hidden.stdout(Stdio::null()).stderr(Stdio::null()).spawn());
         }
         // The fault: a new file in the place of the one that was there, as editors make it.
-        "replaces" => {
+        "replaces" | "gives-away" => {
             let new = paths[0].with_extension("new");
+            // With the same mode.
             std::fs::copy(&paths[0], &new).expect("copied");
-            let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-            std::fs::set_permissions(&new, private).expect("set");
+            if fault == "replaces" {
+                let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+                std::fs::set_permissions(&new, private).expect("set");
+            }
             std::fs::rename(&new, &paths[0]).expect("renamed");
         }
         "litters" => drop(File::create(std::env::temp_dir().join("capture.lock")).expect("made")),
@@ -178,9 +196,12 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
 fn account(live: &mut File, lost_bytes: Option<u64>, truncated: bool) {
     let tally = |lost_bytes| Tally { lost_bytes, ..Tally::default() };
     let (stdout, stderr) = (tally(lost_bytes), tally(lost_bytes.map(|_| 0)));
-    let summary = Summary { stdout, stderr, truncated, ..Summary::default() };
+    account_of(live, &Summary { stdout, stderr, truncated, ..Summary::default() });
+}
+
+fn account_of(live: &mut File, summary: &Summary) {
     let mut frame = Vec::new();
-    encode_outcome(&serde_json::to_vec(&summary).expect("it is JSON"), &mut frame);
+    encode_outcome(&serde_json::to_vec(summary).expect("it is JSON"), &mut frame);
     live.write_all(&frame).expect("the harness reads");
 }
 

@@ -89,7 +89,11 @@ impl Stimulus for FileChanged {
             let kept = File::open(&path)?;
             match self.change {
                 Change::Removed => fs::remove_file(&path)?,
-                Change::Renamed => fs::rename(&path, path.with_extension("1"))?,
+                Change::Renamed => {
+                    let rotated = path.with_extension("1");
+                    fs::rename(&path, &rotated)?;
+                    run.made(rotated);
+                }
                 Change::Truncated => File::options().write(true).open(&path)?.set_len(0)?,
             }
             run.keep_file(stream, kept);

@@ -6,7 +6,7 @@ use crate::files::write_private;
 use crate::strategy::Capabilities;
 use std::fs::{Permissions, set_permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 
 /// A capturer may empty the file or continue it. One that overwrites its beginning mixes the two.
 const EARLIER: &str = concat!(
@@ -17,6 +17,9 @@ const EARLIER: &str = concat!(
 
 /// The log's readers belong to its group. A capturer that puts a new file in its place shuts them out.
 const MODE: u32 = 0o640;
+
+/// The group of the log's readers.
+const GROUP: u32 = 65_534;
 
 pub(crate) static FILE_CONTINUED: FileContinued = FileContinued;
 
@@ -42,7 +45,9 @@ impl Stimulus for FileContinued {
     fn prepare(&self, start: &mut Start<'_>) -> io::Result<()> {
         start.files.iter().try_for_each(|file| {
             write_private(file, EARLIER.as_bytes())?;
-            set_permissions(file, Permissions::from_mode(MODE))
+            set_permissions(file, Permissions::from_mode(MODE))?;
+            // Only root can give it to any group. A runtime may give the file itself to the container's user.
+            if start.root { chown(file, None, Some(GROUP)) } else { Ok(()) }
         })
     }
 }

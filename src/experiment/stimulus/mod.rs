@@ -231,6 +231,8 @@ pub trait Hands {
     fn file(&self, stream: Stream) -> &Path;
     /// Keeps a file, to be read at the end in place of the path of `stream`.
     fn keep_file(&mut self, stream: Stream, file: File);
+    /// Notes a file that the stimulus has made, so that it is not held against the capturer.
+    fn made(&mut self, path: PathBuf);
     /// What has been delivered so far.
     fn delivered(&self) -> &[Delivered];
     /// How many bytes the kernel has accepted from the workload on `stream`.
