@@ -12,11 +12,13 @@ use std::time::Duration;
 /// What the harness itself makes there begins so.
 const OWN: &str = "crun-capture-";
 
-/// How deep the harness looks into a place, and how much it keeps in mind.
+/// How deep the harness looks into a place.
 const DEPTH: u32 = 2;
+
+/// A place that holds more than this is not looked at so deep.
 const NAMES_MAX: usize = 20_000;
 
-/// How long the harness watches whether other programs make files there, too, in ms.
+/// How long the harness watches whether other programs make files there, too.
 const NOISE: Duration = Duration::from_millis(500);
 
 /// What the words for a System V object begin with.
@@ -34,7 +36,7 @@ impl Elsewhere {
         let own = rustix::process::geteuid().as_raw();
         let mut names = BTreeMap::new();
         for place in places() {
-            list(&place, DEPTH, own, &mut names);
+            names.extend((1..=DEPTH).rev().find_map(|depth| list(&place, depth, own)).unwrap_or_default());
         }
         for (list, uid_at) in SYSTEM_V {
             let text = fs::read_to_string(list).unwrap_or_default();
@@ -62,12 +64,10 @@ impl Elsewhere {
     }
 }
 
-/// Adds what is in a directory, and, down to `depth`, in the directories in it.
-fn list(directory: &Path, depth: u32, own: u32, names: &mut BTreeMap<String, (u64, i64)>) {
+/// What is in a directory, and, down to `depth`, in the directories in it. None: too much.
+fn list(directory: &Path, depth: u32, own: u32) -> Option<BTreeMap<String, (u64, i64)>> {
+    let mut names = BTreeMap::new();
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        if names.len() >= NAMES_MAX {
-            return;
-        }
         let Some(found) = entry.metadata().ok().filter(|found| found.uid() == own) else { continue };
         if entry.file_name().to_string_lossy().starts_with(OWN) {
             continue;
@@ -76,9 +76,13 @@ fn list(directory: &Path, depth: u32, own: u32, names: &mut BTreeMap<String, (u6
         let changed_ns = if found.is_dir() { 0 } else { found.ctime() * 1_000_000_000 + found.ctime_nsec() };
         names.insert(entry.path().display().to_string(), (found.ino(), changed_ns));
         if found.is_dir() && depth > 1 {
-            list(&entry.path(), depth - 1, own, names);
+            names.extend(list(&entry.path(), depth - 1, own)?);
+        }
+        if names.len() > NAMES_MAX {
+            return None;
         }
     }
+    Some(names)
 }
 
 /// What was new after the first run of a cell. If nothing is new after its second run, but the same things are still there,
@@ -115,7 +119,7 @@ impl Suspects {
 }
 
 fn places() -> BTreeSet<PathBuf> {
-    let named = ["/tmp", "/var/tmp", "/dev/shm"].into_iter().map(PathBuf::from);
+    let named = ["/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue"].into_iter().map(PathBuf::from);
     let home = std::env::var_os("HOME").map(PathBuf::from);
     named.chain(std::env::current_dir()).chain([std::env::temp_dir()]).chain(home).collect()
 }

@@ -109,13 +109,13 @@ impl Seen {
     /// The capturer has something to do again, or has ended.
     pub(super) fn waits_until(&mut self, at_ns: u64, capturer: u32) {
         let Some((least_ns, from_ns, before_ns)) = self.waits_from.take() else { return };
-        let least_is_gate = least_ns == AT_GATE_NS;
+        let at_gate = least_ns == AT_GATE_NS;
         let waited_ns = at_ns.saturating_sub(from_ns);
         if waited_ns < least_ns || self.waited.is_some_and(|(longest_ns, _)| longest_ns > waited_ns) {
             return;
         }
         self.weigh(capturer);
-        let used_ns = self.cpu_ns.map(|cpu_ns| cpu_ns + self.reaped_ns(least_is_gate, capturer));
+        let used_ns = self.cpu_ns.map(|cpu_ns| cpu_ns + self.reaped_ns(at_gate, capturer));
         self.waited = used_ns.map(|used_ns| (waited_ns, used_ns.saturating_sub(before_ns)));
     }
 
