@@ -1,5 +1,6 @@
 //! Whether the machine, and not the capturer, may be at fault for what a cell shows.
 
+use crate::analysis::SOON_NS;
 use crate::machine;
 use crate::pulse::{Beat, Pulse};
 use crate::recording::Crowded;
@@ -7,8 +8,8 @@ use crun_capture_reactor::clock::now_ns;
 use std::fs;
 
 /// A beat that is later than this shows that a process which had something to do did not run, in ns. A capture is not
-/// sooner than the harness's own pulse.
-const LATE_NS: u64 = 50_000_000;
+/// sooner than the harness's own pulse, and a line that comes later than this is not live.
+const LATE_NS: u64 = SOON_NS;
 
 /// The others must have used this part of all CPU time, from 0 to 1. Otherwise the cell itself kept the CPUs busy.
 const OTHERS_MIN: f64 = 0.5;
