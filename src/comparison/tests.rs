@@ -117,10 +117,10 @@ fn only_force_excuses_a_loss_and_only_if_it_is_told() {
 #[test]
 fn who_does_not_end_after_the_program_or_delivers_a_record_a_byte_is_caught() {
     let ends_after = |ms: u64| move |found: &mut Findings| found.exit_latency_ns = Some(ms * 1_000_000);
-    check(&[], ends_after(1_200), &[Finding::ExitLatencyNs]);
-    check(&[], ends_after(900), &[]);
+    check(&[], ends_after(1_700), &[Finding::ExitLatencyNs]);
+    check(&[], ends_after(1_400), &[]);
     let drains = Planned { drains: true, ..planned() };
-    check_of(&drains, &[], ends_after(1_200), &[]);
+    check_of(&drains, &[], ends_after(1_700), &[]);
     check_of(&drains, &[], ends_after(2_500), &[Finding::ExitLatencyNs]);
     check(&[], |found| (found.deliveries, found.delivered_bytes) = (1_000, 1_000), &[Finding::Deliveries]);
     check(&[], |found| (found.deliveries, found.delivered_bytes) = (1_000, 100_000), &[]);

@@ -263,7 +263,8 @@ fn planned(request: &Request, sought: &Sought, cell: &Cell) -> Planned {
         expected,
         paced: cell.case.script.is_paced(),
         tries: cell.case.tries.clone(),
-        drains: cell.case.drains(),
+        // How long a disk takes to sync what is left is not the capturer's doing.
+        drains: cell.case.drains() || capturer.needs.syncs_each_line,
         forces_loss: cell.case.forces_loss(capturer.declares),
         excused: cell.case.excused(capturer.declares),
         excused_because: cell.case.excused_because(),

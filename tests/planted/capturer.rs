@@ -171,7 +171,7 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
             std::fs::rename(&new, &paths[0]).expect("renamed");
         }
         "litters" => drop(File::create(std::env::temp_dir().join("capture.lock")).expect("made")),
-        "slow-end" => thread::sleep(std::time::Duration::from_millis(1_200)),
+        "slow-end" => thread::sleep(std::time::Duration::from_millis(1_700)),
         "hang" => thread::park(),
         "chatterbox" => (0..2_000).for_each(|_| say("resource temporarily unavailable, and so on and so forth")),
         "talkative" => say("the container has ended"),
