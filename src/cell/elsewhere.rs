@@ -19,7 +19,7 @@ const DEPTH: u32 = 2;
 const NAMES_MAX: usize = 20_000;
 
 /// How long the harness watches whether other programs make files there, too.
-const NOISE: Duration = Duration::from_millis(500);
+const NOISE: Duration = Duration::from_secs(2);
 
 /// What the words for a System V object begin with.
 const SYSTEM_V_OBJECT: &str = "System V object";
@@ -50,17 +50,10 @@ impl Elsewhere {
         Elsewhere(names)
     }
 
-    /// Whether other programs make or change something in these places: nothing of the harness runs for a while, and
-    /// something is new. Blocks meanwhile.
-    pub(super) fn is_noisy(&self) -> bool {
-        std::thread::sleep(NOISE);
-        !Elsewhere::now().new_since(self).is_empty()
-    }
-
-    /// What was not there before, or has changed.
-    pub(super) fn new_since(&self, before: &Elsewhere) -> Vec<String> {
+    /// What was not there before, or has changed; and whether it is new.
+    fn since(&self, before: &Elsewhere) -> BTreeMap<String, bool> {
         let new = self.0.iter().filter(|(name, seen)| before.0.get(*name) != Some(seen));
-        new.map(|(name, _)| name.clone()).collect()
+        new.map(|(name, _)| (name.clone(), !before.0.contains_key(name))).collect()
     }
 }
 
@@ -85,36 +78,49 @@ fn list(directory: &Path, depth: u32, own: u32) -> Option<BTreeMap<String, (u64,
     Some(names)
 }
 
-/// What was new after the first run of a cell. If nothing is new after its second run, but the same things are still there,
-/// nobody can tell whose they are: the capturer may make them once, or another program may have.
+/// What was new or had changed after the first run of a cell. Another program may have done that at the same time, so the
+/// cell runs once more, and only what is new or has changed again is the capturer's.
 #[derive(Debug, Default)]
-pub struct Suspects(Mutex<HashMap<CellId, Vec<String>>>);
+pub struct Suspects(Mutex<HashMap<CellId, BTreeMap<String, bool>>>);
 
 impl Suspects {
     /// What a run of a cell left elsewhere; and why that is in doubt. `before`: what was there before the run.
     pub(super) fn seen(&self, id: &CellId, before: Option<Elsewhere>) -> (Vec<String>, Option<Crowded>) {
         let Some(before) = before else { return (Vec::new(), None) };
         let after = Elsewhere::now();
-        let new = after.new_since(&before);
-        let noisy = (!new.is_empty() && after.is_noisy()).then(|| new.join(", "));
-        let (left, doubtful) = self.judge(id, new);
-        (left, noisy.map(|left_once| Crowded { left_once, ..Crowded::default() }).or(doubtful))
+        let mut left = after.since(&before);
+        if left.is_empty() {
+            return self.judge(id, left, false);
+        }
+        // What changes while nothing of the harness runs, such as a log, is no trace of the capturer.
+        std::thread::sleep(NOISE);
+        let noise = Elsewhere::now().since(&after);
+        left.retain(|name, _| !noise.contains_key(name));
+        self.judge(id, left, noise.values().any(|&new| new))
     }
 
-    fn judge(&self, id: &CellId, new: Vec<String>) -> (Vec<String>, Option<Crowded>) {
+    /// `noisy`: other programs make files there, too.
+    fn judge(&self, id: &CellId, left: BTreeMap<String, bool>, noisy: bool) -> (Vec<String>, Option<Crowded>) {
+        let in_doubt = |names: &[String]| Crowded { left_once: names.join(", "), ..Crowded::default() };
         let mut suspects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match suspects.remove(id) {
-            None if new.is_empty() => {}
-            None => drop(suspects.insert(id.clone(), new.clone())),
-            Some(first) if new.is_empty() => {
-                let still: Vec<String> = first.into_iter().filter(|name| Path::new(name).exists()).collect();
-                let doubtful =
-                    (!still.is_empty()).then(|| Crowded { left_once: still.join(", "), ..Crowded::default() });
-                return (still, doubtful);
+        let Some(first) = suspects.remove(id) else {
+            let names: Vec<String> = left.keys().cloned().collect();
+            if !left.is_empty() {
+                suspects.insert(id.clone(), left);
             }
-            Some(_) => {}
+            return (names, None);
+        };
+        let again = left.into_iter().filter(|(name, new)| *new || first.contains_key(name));
+        let again: Vec<String> = again.map(|(name, _)| name).collect();
+        if !again.is_empty() {
+            let doubt = noisy.then(|| in_doubt(&again));
+            return (again, doubt);
         }
-        (new, None)
+        // The capturer may make it once, or another program may have.
+        let still = first.into_iter().filter(|(name, new)| *new && Path::new(name).exists());
+        let still: Vec<String> = still.map(|(name, _)| name).collect();
+        let doubt = (!still.is_empty()).then(|| in_doubt(&still));
+        (still, doubt)
     }
 }
 
@@ -133,30 +139,38 @@ mod tests {
         let before = Elsewhere::now();
         let file = tempfile::Builder::new().prefix("left-by-a-test").tempfile_in("/tmp").unwrap();
         let _own = tempfile::Builder::new().prefix(OWN).tempfile_in("/tmp").unwrap();
-        let found = Elsewhere::now().new_since(&before);
-        assert!(found.contains(&file.path().display().to_string()), "{found:?}");
-        assert!(!found.iter().any(|name| name.contains(OWN)), "{found:?}");
-        let before = Elsewhere::now();
+        let name = file.path().display().to_string();
+        let after = Elsewhere::now();
+        let found = after.since(&before);
+        assert_eq!(found.get(&name), Some(&true), "{found:?}");
+        assert!(!found.keys().any(|name| name.contains(OWN)), "{found:?}");
         std::fs::write(file.path(), "again").unwrap();
-        assert!(Elsewhere::now().new_since(&before).contains(&file.path().display().to_string()));
+        assert_eq!(Elsewhere::now().since(&after).get(&name), Some(&false), "it has changed");
     }
 
     #[test]
-    fn what_is_new_only_once_is_in_doubt_while_it_is_there() {
+    fn only_what_is_new_or_changes_in_both_runs_is_the_capturers() {
         let [runtime, strategy, experiment, case] = ["r", "s", "e", "c"].map(str::to_owned);
         let id = CellId { runtime, strategy, experiment, case, run: 0 };
         let file = tempfile::NamedTempFile::new().unwrap();
-        let new = vec![file.path().display().to_string()];
+        let name = file.path().display().to_string();
+        let seen = |new: bool| BTreeMap::from([(name.clone(), new)]);
+        let (nothing, one) = (BTreeMap::new, vec![name.clone()]);
         let suspects = Suspects::default();
-        assert_eq!(suspects.judge(&id, Vec::new()), (Vec::new(), None));
-        assert_eq!(suspects.judge(&id, new.clone()), (new.clone(), None), "it runs again");
-        let (left, doubtful) = suspects.judge(&id, Vec::new());
-        assert_eq!(left, new);
-        assert!(doubtful.unwrap().words().contains(&new[0]));
-        suspects.judge(&id, new.clone());
-        assert_eq!(suspects.judge(&id, new.clone()), (new.clone(), None), "in both runs it is the capturer's");
-        suspects.judge(&id, new);
+        let twice = |first: BTreeMap<String, bool>, second: BTreeMap<String, bool>, noisy| {
+            suspects.judge(&id, first, false);
+            suspects.judge(&id, second, noisy)
+        };
+        assert_eq!(twice(seen(true), seen(false), false), (one.clone(), None), "the same name each time");
+        assert_eq!(twice(seen(true), seen(true), false), (one.clone(), None));
+        assert_eq!(twice(seen(false), seen(false), false), (one.clone(), None), "it was there before both");
+        assert_eq!(twice(seen(false), nothing(), false), (vec![], None), "somebody's log");
+        let (left, doubt) = twice(seen(true), nothing(), false);
+        assert_eq!(left, one, "once: it is still there, and nobody knows whose it is");
+        assert!(doubt.unwrap().words().contains(&name));
+        let (left, doubt) = twice(seen(true), seen(true), true);
+        assert_eq!((left, doubt.is_some()), (one, true), "others make files there, too");
         drop(file);
-        assert_eq!(suspects.judge(&id, Vec::new()), (Vec::new(), None), "another program has removed its own");
+        assert_eq!(twice(seen(true), nothing(), false), (vec![], None), "another program has removed its own");
     }
 }
