@@ -236,6 +236,7 @@ findings! {
     WaitedCpuNs "waited_cpu_ns", Ns, duty(NoHang), "CPU time that the capturer used while it had nothing to do; much of it is a busy loop.";
     DiagnosticsBytes "diagnostics_bytes", Bytes, Cell, "How much the capturer wrote to its own stdout and stderr.";
     MachineBusy "machine_busy", Text, Report, "What the machine did to the cell, if that may explain a failure.";
+    MachineLateNs "machine_late_ns", Ns, Report, "How late the harness's own pulse was on a busy machine.";
     StimulusError "stimulus_error", Text, Cell, "Why what had to be done to the run could not be done.";
     ThroughputBytesPerS "throughput_bytes_per_s", BytesPerSecond, Report, "Output a second, from the first write to the end of the capturer.";
     CpuUserNs "cpu_user_ns", Ns, Report, "CPU time in user mode by the capturer's own account.";

@@ -135,6 +135,8 @@ pub struct Findings {
     pub diagnostics_bytes: u64,
     /// What the machine did to the cell, if that may explain a failure.
     pub machine_busy: Option<String>,
+    /// How late the harness's own pulse was meanwhile; null if the machine was not busy, or did something else.
+    pub machine_late_ns: Option<u64>,
     /// Why the stimulus could not do what it had to do to the run.
     pub stimulus_error: Option<String>,
     /// Output in bytes per second, from the first write until the harness had the last byte or the count: until the

@@ -14,6 +14,7 @@ pub(super) fn measure(recording: &Recording, findings: &mut Findings) {
         findings.workload_survived = recording.journal.as_ref().map(|journal| journal.ended_ns != 0 && unharmed);
     }
     findings.machine_busy = facts.crowded.as_ref().map(Crowded::words);
+    findings.machine_late_ns = facts.crowded.as_ref().and_then(Crowded::only_late_ns);
     findings.capturer_cpu_ns = facts.capturer_cpu_ns;
     findings.waited_ns = facts.waited.map(|(waited_ns, _)| waited_ns);
     findings.waited_cpu_ns = facts.waited.map(|(_, cpu_ns)| cpu_ns);

@@ -284,6 +284,21 @@ fn a_failure_on_a_busy_machine_is_not_measured_and_too_many_are_no_result() {
 }
 
 #[test]
+fn a_machine_that_is_a_little_late_explains_only_what_is_about_time() {
+    let judged = |late_ms: u64, change: fn(&mut Findings)| {
+        let mut found = Findings { machine_busy: Some("busy".to_owned()), ..sound() };
+        found.machine_late_ns = Some(late_ms * 1_000_000);
+        change(&mut found);
+        compared(1, move |_| found.clone(), "").cells[0].verdict
+    };
+    let late: fn(&mut Findings) = |found| found.exit_latency_ns = Some(1_700_000_000);
+    let lost: fn(&mut Findings) = |found| found.lost_bytes = 1;
+    assert_eq!(judged(25, late), Verdict::NotMeasured);
+    assert_eq!(judged(25, lost), Verdict::Fail, "25 ms do not lose anything");
+    assert_eq!(judged(60, lost), Verdict::NotMeasured);
+}
+
+#[test]
 fn a_duty_is_kept_only_if_every_case_was_run() {
     let all = compared(1, |_| sound(), "");
     assert!(all.rows.is_empty(), "a run without runtimes has no rows");

@@ -152,7 +152,7 @@ impl CellResult {
         };
         (self.broken, self.cannot) = (ruled.broken, ruled.cannot);
         // If the machine was busy, the cell was run again alone, and the machine was busy again.
-        let of_machine = found.machine_busy.clone().or_else(|| limited(run, found));
+        let of_machine = busy(found, &judged.unexplained).or_else(|| limited(run, found));
         if let Some(why) = of_machine.filter(|_| !self.expected) {
             (self.verdict, self.expected, self.fault) = (Verdict::NotMeasured, true, Some(Fault::Machine));
             self.reason = Some(format!("{why}; {} says nothing here", names_or_nothing(&self.broken)));
@@ -173,6 +173,27 @@ impl CellResult {
         let told = found.truncated || found.told_lost_bytes.is_some_and(|bytes| bytes > 0);
         if told { self.told_lines = lost } else { self.lost_lines = lost }
     }
+}
+
+/// A beat of the harness's pulse that is later than this shows that processes did not run for long enough to explain
+/// anything. A beat that is a little late explains only what is about time.
+const LATE_NS: u64 = 50_000_000;
+
+/// What the machine did, if it may explain the findings. None: nothing.
+fn busy(found: &Findings, unexplained: &[Finding]) -> Option<String> {
+    let about_time = !unexplained.is_empty()
+        && unexplained.iter().all(|finding| {
+            matches!(
+                finding,
+                Finding::DeliveredBeforeExitFraction
+                    | Finding::HeldLines
+                    | Finding::PromptHeld
+                    | Finding::ExitLatencyNs
+                    | Finding::WorkloadStalledNs
+            )
+        });
+    let may_explain = found.machine_late_ns.is_none_or(|late_ns| late_ns >= LATE_NS || about_time);
+    found.machine_busy.clone().filter(|_| may_explain)
 }
 
 /// The limits of the host that may be at fault: those that spoil anything, and for a capturer that could not start the command

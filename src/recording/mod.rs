@@ -194,6 +194,12 @@ pub struct Crowded {
 }
 
 impl Crowded {
+    /// How late the harness's own pulse was, if the machine did nothing else.
+    pub fn only_late_ns(&self) -> Option<u64> {
+        let did_more = self.stopped || self.oom_kills > 0 || !self.left_once.is_empty();
+        (!did_more).then_some(self.late_ns)
+    }
+
     /// In words.
     pub fn words(&self) -> String {
         if self.stopped {
