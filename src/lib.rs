@@ -8,8 +8,9 @@
 pub mod sys;
 
 pub mod files;
-pub mod limit;
 pub mod machine;
+
+pub mod limit;
 pub mod text;
 
 pub mod phase;

@@ -1,6 +1,7 @@
 //! The limits of this host that are too low for the harness or for a way of capturing: of the user, of the kernel, of a
 //! mount, of memory. A cell that fails because of one says nothing about its strategy.
 
+use crate::machine::number;
 use rustix::fs::{StatVfsMountFlags, statvfs};
 use rustix::process::{Resource, getrlimit};
 use schemars::JsonSchema;
@@ -223,10 +224,6 @@ fn memory_available() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
-}
-
-fn number(path: &str) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -110,7 +110,8 @@ fn cpu_model() -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-fn number(path: &str) -> Option<u64> {
+/// The number in a file of the kernel. None: there is no such file, or it holds something else.
+pub fn number(path: &str) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 

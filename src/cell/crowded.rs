@@ -1,11 +1,11 @@
 //! Whether the machine, and not the capturer, may be at fault for what a cell shows.
 
+use super::proc::stat_cpu_ns;
 use crate::analysis::SOON_NS;
 use crate::machine;
 use crate::pulse::{Beat, Pulse};
 use crate::recording::Crowded;
 use crun_capture_reactor::clock::now_ns;
-use std::fs;
 
 /// A beat that is later than this shows that a process which had something to do did not run, in ns. A capture is not
 /// sooner than the harness's own pulse, and a line that comes later than this is not live.
@@ -63,14 +63,9 @@ fn may_explain(beat: &Beat, others: f64) -> bool {
     beat.stopped || beat.late_ns() >= LATE_NS && others >= OTHERS_MIN
 }
 
-/// CPU time of a process and of its children that were waited for, in ns (proc_pid_stat(5): utime, stime, cutime, cstime).
-/// The process may have ended, if it was not reaped yet.
+/// CPU time of a process and of its children that were waited for, in ns: utime, stime, cutime and cstime.
 pub(super) fn tree_cpu_ns(pid: u32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The second field may contain anything. It ends with the last parenthesis.
-    let fields = text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().skip(11)).into_iter().flatten();
-    let ticks: u64 = fields.take(4).filter_map(|field| field.parse::<u64>().ok()).sum();
-    ticks * 1_000_000_000 / rustix::param::clock_ticks_per_second()
+    stat_cpu_ns(pid, 11, 4)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! What stands in the places that every program can write to, and that the harness gives to none: the current directory,
 //! the directories for temporary files, shared memory and System V objects.
 
+use crate::process::{Interrupt, readable};
 use crate::recording::{CellId, Crowded};
+use rustix::fd::AsFd;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -84,8 +86,14 @@ fn list(directory: &Path, depth: u32, own: u32) -> Option<BTreeMap<String, (u64,
 pub struct Suspects(Mutex<HashMap<CellId, BTreeMap<String, bool>>>);
 
 impl Suspects {
-    /// What a run of a cell left elsewhere; and why that is in doubt. `before`: what was there before the run.
-    pub(super) fn seen(&self, id: &CellId, before: Option<Elsewhere>) -> (Vec<String>, Option<Crowded>) {
+    /// What a run of a cell left elsewhere; and why that is in doubt. `before`: what was there before the run. Blocks for a
+    /// while if something is new, or until the user interrupts.
+    pub(super) fn seen(
+        &self,
+        id: &CellId,
+        before: Option<Elsewhere>,
+        interrupt: &Interrupt,
+    ) -> (Vec<String>, Option<Crowded>) {
         let Some(before) = before else { return (Vec::new(), None) };
         let after = Elsewhere::now();
         let mut left = after.since(&before);
@@ -93,7 +101,7 @@ impl Suspects {
             return self.judge(id, left, false);
         }
         // What changes while nothing of the harness runs, such as a log, is no trace of the capturer.
-        std::thread::sleep(NOISE);
+        readable(interrupt.as_fd(), NOISE);
         let noise = Elsewhere::now().since(&after);
         left.retain(|name, _| !noise.contains_key(name));
         self.judge(id, left, noise.values().any(|&new| new))

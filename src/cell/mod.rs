@@ -94,7 +94,7 @@ pub fn run(
     }
     let (left_behind, cleared) = home.clear_away(found, run);
     let left_behind = of_the_capturer(left_behind, cell, end, &home, &folder, &watch.grip.made)?;
-    let (left_elsewhere, doubtful) = run.suspects.seen(&cell.id, before);
+    let (left_elsewhere, doubtful) = run.suspects.seen(&cell.id, before, run.interrupt);
     reached(Phase::Cleared);
     let journal = Journal::read(&home.stage.exchange.join("journal")).unwrap_or_else(|error| {
         watch.inbox.fault(format!("the workload's journal: {error}"));

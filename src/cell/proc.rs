@@ -147,13 +147,19 @@ impl Seen {
     }
 }
 
-/// CPU time of the children that a process has waited for, in ns (proc_pid_stat(5): cutime, cstime).
-fn reaped_cpu_ns(pid: u32) -> u64 {
+/// CPU time by fields of /proc/PID/stat (proc_pid_stat(5)), in ns: `skip` many after the process's name are left out, and
+/// `take` many counted. The process may have ended, if it was not reaped yet.
+pub(super) fn stat_cpu_ns(pid: u32, skip: usize, take: usize) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The second field may contain anything. It ends with the last parenthesis.
-    let fields = text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().skip(13)).into_iter().flatten();
-    let ticks: u64 = fields.take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    let fields = text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().skip(skip)).into_iter().flatten();
+    let ticks: u64 = fields.take(take).filter_map(|field| field.parse::<u64>().ok()).sum();
     ticks * 1_000_000_000 / rustix::param::clock_ticks_per_second()
+}
+
+/// CPU time of the children that a process has waited for, in ns: cutime and cstime.
+fn reaped_cpu_ns(pid: u32) -> u64 {
+    stat_cpu_ns(pid, 13, 2)
 }
 
 /// The memory of a process that no file backs, in bytes (proc_pid_status(5)). None: it is gone.

@@ -56,7 +56,7 @@ pub(super) struct Watch {
     alive: Option<OwnedFd>,
     events: Option<OwnedFd>,
     /// Whether the capturer's memory and CPU time matter, so that they are looked at all the time.
-    weighs: bool,
+    pub(super) weighs: bool,
 }
 
 impl Watch {

@@ -25,8 +25,8 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 as expected; 1 internal or I/O error; 2 bad usage; 4 nothing was run; 5 the machine was too \
-busy for more than 2% of the cells; 100 an unexpected result, a \
+Exit codes: 0 as expected; 1 internal or I/O error; 2 bad usage; 4 nothing was run; 5 more than 2% of the \
+cells could not be measured, because the machine was too busy or one of its limits too low; 100 an unexpected result, a \
 verdict that differs from the recorded one, or a required runtime that is missing; 130 interrupted (the results so \
 far are saved). If several apply, the first of 130, 100, 4 and 5 counts. `capture` exits with the code of its command: \
 128 + n if signal n killed it, 125 if the capture failed, 126 or 127 if the command could not be run.";

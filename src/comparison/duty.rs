@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct DutyState {
     /// The duty.
     pub duty: Duty,
-    /// Whether it was kept in every cell of the matrix; null if it was broken in none, but some cells are untested, or something was
-    /// left behind by nobody knows whom.
+    /// Whether it was kept in every cell of the matrix; null if it was broken in none, but some cells are untested, or
+    /// something was left behind by nobody knows whom.
     pub kept: Option<bool>,
     /// The number of cells in which it was broken, by the strategy's own fault.
     pub broken: usize,

@@ -1,8 +1,8 @@
 //! The format of recordings on disk. Only this module knows it.
 //!
 //! The folder of a cell is `cells/RUNTIME/STRATEGY/EXPERIMENT/CASE/RUN`. It holds `facts.json`, `deliveries` (frames, with
-//! the times of their arrival), `stamps` (the capturer's own times, 8 bytes each), `journal`, and, if the capturer wrote files, `stdout` and `stderr`. `facts.json` is written last and renamed into
-//! place, so a folder that has it is whole.
+//! the times of their arrival), `stamps` (the capturer's own times, 8 bytes each), `journal`, and, if the capturer wrote
+//! files, `stdout` and `stderr`. `facts.json` is written last and renamed into place, so a folder that has it is whole.
 
 use super::{CellId, Facts, Recording};
 use crate::files::{make_directories, read_regular, replace, replace_whole, with_path};

@@ -111,7 +111,8 @@ pub fn measure(request: &Request, host: &Host, observer: &dyn Observer) -> Resul
     Ok(Measured { ran, findings: findings.into_inner().unwrap_or_else(PoisonError::into_inner) })
 }
 
-/// Runs a request. Each recording is on disk, and in the list of finished cells, when `take` gets it with its findings. The host's directories are still there afterwards.
+/// Runs a request. Each recording is on disk, and in the list of finished cells, when `take` gets it with its findings.
+/// The host's directories are still there afterwards.
 /// Blocks until all cells have ended, or the user interrupts. Then nothing of the run is left running.
 ///
 /// # Errors
